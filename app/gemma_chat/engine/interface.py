@@ -1,0 +1,226 @@
+"""What the sessions ask of an engine: the one seam between `sessions` and llama.cpp.
+
+`gemma_chat.engine.llama.LlamaEngine` is the real one. Tests that need exact timing put a scripted
+one in its place. Two kinds of call are kept apart:
+
+* *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
+  `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
+* *from one thread at a time* (the engine thread of the sessions room): `begin`, `TurnRun.step`,
+  `TurnRun.give_way`, `TurnRun.finish`, `close`. These are where llama.cpp computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gemma_chat.config.sampling import SamplingSettings
+
+Role = Literal["system", "user", "assistant"]
+EndReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message as the chat template sees it."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """What is known of the loaded model; sizes in bytes, lengths in tokens."""
+
+    path: str
+    name: str
+    architecture: str
+    family: Literal["gemma3", "gemma4", "chatml", "other"]
+    parameters: int
+    weights_bytes: int
+    context_size: int
+    trained_context_size: int
+    vocabulary_size: int
+    sliding_window: int
+    template_source: Literal["file", "built-in"]
+    safe_mode: str = ""
+    """What had to be switched off for this machine to survive, or an empty string."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFigures:
+    """Where the bytes are."""
+
+    weights_bytes: int
+    kv_resident_bytes: int
+    kv_saved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered conversation, ready to be evaluated.
+
+    `pieces` alternates freely between control tokens (`int`) and runs of plain text (`bytes`,
+    UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
+    types can forge a turn. `token_count` is the length when nothing can be reused.
+    """
+
+    pieces: tuple[int | bytes, ...]
+    token_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """A micro-batch was evaluated: `done` of `total` prompt tokens are in the KV cache."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One more token was sampled. `text` is what became final with it, often empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The model ended its reply (`stop`), or the reply limit or the context is full (`length`).
+
+    `text` is what was held back and is final now.
+    """
+
+    reason: EndReason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """`TurnRun.interrupt` took effect: nothing was evaluated in this step."""
+
+
+Step = Prefill | Generated | Ended | Interrupted
+
+
+@dataclass(slots=True)
+class TokenCounts:
+    """Where the tokens of one turn came from."""
+
+    reused: int = 0
+    """Prompt tokens that were still resident in the KV cache."""
+    restored: int = 0
+    """Prompt tokens that came back from a saved state."""
+    evaluated: int = 0
+    """Prompt tokens decoded in this turn."""
+    generated: int = 0
+    """Tokens sampled in this turn, the end token not among them."""
+
+
+class SequenceHandle(Protocol):
+    """One session's place in the KV memory. Costs nothing until its first turn."""
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens of this session are evaluated and can be reused."""
+
+
+class TurnRun(Protocol):
+    """One turn being computed, step by step."""
+
+    @property
+    def counts(self) -> TokenCounts:
+        """Where the tokens came from, so far."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The length of the whole prompt, in tokens."""
+
+    def step(self) -> Step:
+        """Evaluate the next micro-batch of the prompt (at most 128 tokens), or one more token.
+
+        Raises `EngineCrashedError` when llama.cpp reports a fatal error. After `Ended` it may not
+        be called again.
+        """
+
+    def give_way(self) -> None:
+        """Another session's turn comes in between: keep all state. `step` goes on from here."""
+
+    def interrupt(self) -> None:
+        """Make the running or the next step return `Interrupted` at once. From any thread."""
+
+    def finish(self) -> str:
+        """End the turn, at any point, exactly once; later calls do nothing and return "".
+
+        Returns text that was held back (a half character becomes U+FFFD). The sequence keeps
+        all that was evaluated, saved, so that the next turn evaluates only what is new.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How a model is loaded. Zero or `None` means: decide for this machine."""
+
+    context_size: int = 0
+    """One session's whole window in tokens; 0 is what the model was trained on, at most 8192."""
+    threads: int = 0
+    use_extra_bufts: bool | None = None
+    """llama.cpp's repacked weights; `None` finds out in a child process whether they work."""
+    states_mb: int = 0
+    """Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048."""
+    gpu_layers: int = 0
+
+
+class Engine(Protocol):
+    """A loaded model with its KV memory."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """What is loaded."""
+
+    def figures(self) -> MemoryFigures:
+        """Current memory use."""
+
+    def count_tokens(self, text: str) -> int:
+        """The number of tokens of `text` by itself, by the model's own tokenizer."""
+
+    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+        """Render `messages` with the chat template, with the opening of a reply at the end.
+
+        Raises `TemplateError`.
+        """
+
+    def open_sequence(self) -> SequenceHandle:
+        """A new, empty sequence."""
+
+    def fork(self, sequence: SequenceHandle) -> SequenceHandle:
+        """A new sequence that shares what `sequence` has evaluated up to its last finished turn."""
+
+    def release(self, sequence: SequenceHandle) -> None:
+        """Give back the memory of `sequence`; twice is fine."""
+
+    def begin(
+        self,
+        sequence: SequenceHandle,
+        prompt: Prompt,
+        sampling: SamplingSettings,
+        lane: Literal["foreground", "background"],
+    ) -> TurnRun:
+        """Prepare one turn; evaluates nothing yet.
+
+        Raises `ContextOverflowError` when the prompt leaves no room for a single token, and
+        `SettingsError` when the grammar cannot be used.
+        """
+
+    def close(self) -> None:
+        """Free all native memory, exactly once; later calls do nothing."""
+
+
+@dataclass(slots=True)
+class LoadControl:
+    """How the loading of a model is watched and given up, from another thread."""
+
+    progress: float = 0.0
+    cancelled: bool = False
+    steps: list[str] = field(default_factory=list)

@@ -1,0 +1,67 @@
+"""Every error a person or a program can get from gemma-chat.
+
+An error's message is one or two sentences: they name the thing, the limit and the remedy. The
+class says what a program may do about it; the text is for the person.
+"""
+
+from __future__ import annotations
+
+
+class GemmaChatError(Exception):
+    """The base of all errors raised on purpose by this package."""
+
+
+class SettingsError(GemmaChatError):
+    """A setting, or a settings or theme file, has a value that is not allowed."""
+
+
+class ModelLoadError(GemmaChatError):
+    """A model file cannot be loaded: missing, cut short, not GGUF, or too large for memory."""
+
+
+class LoadCancelledError(ModelLoadError):
+    """Loading a model was given up because the caller asked for it."""
+
+
+class ModelClosedError(GemmaChatError):
+    """The model has been closed; nothing more can be asked of it or of its sessions."""
+
+
+class SessionClosedError(GemmaChatError):
+    """The session has been closed."""
+
+
+class SessionLimitError(GemmaChatError):
+    """As many sessions are open as `max_concurrent_sessions` allows."""
+
+
+class AdapterError(GemmaChatError):
+    """A LoRA adapter cannot be read or does not fit the model."""
+
+
+class ModalityError(GemmaChatError):
+    """An image or audio part was given to a session or model that cannot take it."""
+
+
+class ContextOverflowError(GemmaChatError):
+    """One turn does not fit into the context, even alone."""
+
+
+class TemplateError(GemmaChatError):
+    """A chat template cannot be used and no built-in one stands in for it."""
+
+
+class EngineCrashedError(GemmaChatError):
+    """Native code ended or failed in the middle of a turn."""
+
+
+class StoreError(GemmaChatError):
+    """The database of conversations cannot be opened, read or written."""
+
+
+class HostError(GemmaChatError):
+    """The host process cannot be started or reached, or answered something unexpected."""
+
+
+class ProtocolError(HostError):
+    """A message between terminal and host was damaged, too large or of another version."""

@@ -1,0 +1,496 @@
+"""The typed messages between a terminal and the host.
+
+One message is a frame: four bytes of length, big-endian, then a MessagePack map with a `type`.
+The first frame of a client is `Hello`; the host answers `Welcome` and a `Snapshot`, or `Refused`,
+and closes. After that the client sends requests, each with an `id` of its own, and the host sends
+one reply to each and events in between.
+
+Every event about a turn carries `session` and `turn`. Turn numbers of a session only grow: an
+event for a session that is closed, or for an older turn, is out of date and dropped.
+
+A *session* here is one open conversation, named by the conversation's number in the store, which
+is never used again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gemma_chat.config.sampling import SessionSettings
+
+PROTOCOL_VERSION = 1
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+MAX_MESSAGE_CHARACTERS = 4_000_000
+MAX_TITLE_CHARACTERS = 200
+
+MessageState = Literal[
+    "complete", "queued", "streaming", "stopped", "length", "interrupted", "failed"
+]
+"""`interrupted`: the host died in the middle; `stopped`: a person ended it; `queued`: not begun."""
+
+TurnPhase = Literal["idle", "queued", "prefill", "generating"]
+FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
+
+
+class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The base of all that goes over the socket."""
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+class TurnMetrics(_Wire, frozen=True):
+    """The figures of one turn; times in seconds, rates in tokens per second."""
+
+    reused_tokens: int = 0
+    restored_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    queue_seconds: float = 0.0
+    time_to_first_token: float = 0.0
+    prefill_tokens_per_second: float = 0.0
+    decode_tokens_per_second: float = 0.0
+    finish_reason: FinishReason = "stop"
+
+
+class MessageView(_Wire, frozen=True):
+    """One message of a transcript. `message` is its number in the store, growing with time."""
+
+    message: int
+    turn: int
+    role: Literal["user", "assistant"]
+    text: str
+    state: MessageState
+    created: float
+    error: str = ""
+    metrics: TurnMetrics | None = None
+
+
+class ScrollPosition(_Wire, frozen=True):
+    """Where a reader stands: rows below the top of a message, or at the end and following."""
+
+    follow: bool = True
+    message: int = 0
+    row: int = 0
+
+
+class SummaryView(_Wire, frozen=True):
+    """The running summary of a conversation. `up_to` is the last message it covers."""
+
+    text: str = ""
+    up_to: int = 0
+    updated: float = 0.0
+
+
+class SessionView(_Wire, frozen=True):
+    """One tab."""
+
+    session: int
+    title: str
+    settings: SessionSettings
+    position: int
+    """Place in the tab bar, from 0."""
+    title_by: Literal["nobody", "person", "summarizer"] = "nobody"
+    draft: str = ""
+    scroll: ScrollPosition = ScrollPosition()
+    unread: bool = False
+    failed: bool = False
+    turn: int = 0
+    """The newest turn of this session, running or not."""
+    context_used: int = 0
+    """Tokens of this session's context that are in use."""
+    message_count: int = 0
+    summary: SummaryView = SummaryView()
+
+
+class LockEntry(_Wire, frozen=True):
+    """One turn that holds the generation lock or waits for it."""
+
+    session: int
+    turn: int
+    name: str
+    background: bool = False
+    phase: TurnPhase = "queued"
+    prompt_done: int = 0
+    prompt_total: int = 0
+    generated: int = 0
+    tokens_per_second: float = 0.0
+    elapsed: float = 0.0
+
+
+class LockView(_Wire, frozen=True):
+    """The generation lock: who holds it and who waits, in the order in which they will run."""
+
+    holder: LockEntry | None = None
+    waiting: tuple[LockEntry, ...] = ()
+
+
+class ModelView(_Wire, frozen=True):
+    """The model of this host; sizes in bytes."""
+
+    phase: Literal["none", "loading", "ready", "failed"] = "none"
+    name: str = ""
+    path: str = ""
+    progress: float = 0.0
+    error: str = ""
+    safe_mode: str = ""
+    context_size: int = 0
+    weights_bytes: int = 0
+    kv_resident_bytes: int = 0
+    kv_saved_bytes: int = 0
+    process_bytes: int = 0
+
+
+class SummarizerView(_Wire, frozen=True):
+    """The background session that writes summaries and titles."""
+
+    enabled: bool = True
+    paused: bool = False
+    session: int = 0
+    """The conversation it works on now, or 0."""
+    pending: tuple[int, ...] = ()
+
+
+# ---------------------------------------------------------------- handshake
+
+
+class Hello(_Wire, frozen=True, tag="hello"):
+    """The first frame of a client."""
+
+    version: int
+    program: str
+    pid: int
+
+
+class Welcome(_Wire, frozen=True, tag="welcome"):
+    """The host's answer to a client it accepts."""
+
+    version: int
+    program: str
+    pid: int
+
+
+class Refused(_Wire, frozen=True, tag="refused"):
+    """The host's answer to a client of another version, or while it is leaving."""
+
+    version: int
+    reason: str
+
+
+# ---------------------------------------------------------------- requests
+
+
+class OpenSession(_Wire, frozen=True, tag="open_session"):
+    """Open a new tab. Answer: `Opened`."""
+
+    id: int
+    title: str = ""
+    settings: SessionSettings | None = None
+
+
+class CloseSession(_Wire, frozen=True, tag="close_session"):
+    """Close a tab; its conversation stays in the store. Answer: `Done`."""
+
+    id: int
+    session: int
+
+
+class ReopenSession(_Wire, frozen=True, tag="reopen_session"):
+    """Open the tab of a stored conversation again (undo of a close). Answer: `Opened`."""
+
+    id: int
+    session: int
+
+
+class RenameSession(_Wire, frozen=True, tag="rename_session"):
+    """Give a tab a title; an empty one lets the summarizer choose again. Answer: `Done`."""
+
+    id: int
+    session: int
+    title: str
+
+
+class ChangeSettings(_Wire, frozen=True, tag="change_settings"):
+    """Set a tab's settings; they hold from its next turn on. Answer: `Done`."""
+
+    id: int
+    session: int
+    settings: SessionSettings
+
+
+class SendMessage(_Wire, frozen=True, tag="send_message"):
+    """Ask: queues a turn. Answer: `Queued` with its number."""
+
+    id: int
+    session: int
+    text: str
+
+
+class StopTurn(_Wire, frozen=True, tag="stop_turn"):
+    """End the running turn of a tab, keeping what there is of the reply. Answer: `Done`.
+
+    With `turn`, that turn only, also when it waits in the queue; 0 is the oldest unfinished one.
+    """
+
+    id: int
+    session: int
+    turn: int = 0
+
+
+class SaveDraft(_Wire, frozen=True, tag="save_draft"):
+    """Keep what stands in a tab's input box. Answer: `Done`."""
+
+    id: int
+    session: int
+    text: str
+
+
+class SaveScroll(_Wire, frozen=True, tag="save_scroll"):
+    """Keep where the reader of a tab stands. Answer: `Done`."""
+
+    id: int
+    session: int
+    scroll: ScrollPosition
+
+
+class MarkRead(_Wire, frozen=True, tag="mark_read"):
+    """The tab has been looked at. Answer: `Done`."""
+
+    id: int
+    session: int
+
+
+class FetchMessages(_Wire, frozen=True, tag="fetch_messages"):
+    """The messages of a conversation before message number `before` (0: from the end).
+
+    Answer: `Messages`, oldest first.
+    """
+
+    id: int
+    session: int
+    before: int = 0
+    limit: int = 500
+
+
+class Summarize(_Wire, frozen=True, tag="summarize"):
+    """Bring a conversation's summary and title up to date now. Answer: `Done` at once."""
+
+    id: int
+    session: int
+
+
+class SetSummarizer(_Wire, frozen=True, tag="set_summarizer"):
+    """Pause the summarizer or let it go on. Answer: `Done`."""
+
+    id: int
+    paused: bool
+
+
+class LoadModel(_Wire, frozen=True, tag="load_model"):
+    """Load another model file into the host; tabs stay. Answer: `Done`, then `ModelChanged`."""
+
+    id: int
+    path: str
+
+
+class GetStatus(_Wire, frozen=True, tag="get_status"):
+    """Answer: `Status`."""
+
+    id: int
+
+
+class StopHost(_Wire, frozen=True, tag="stop_host"):
+    """Finish writing and leave. Answer: `Done`, then the host closes every connection."""
+
+    id: int
+
+
+Request = (
+    OpenSession
+    | CloseSession
+    | ReopenSession
+    | RenameSession
+    | ChangeSettings
+    | SendMessage
+    | StopTurn
+    | SaveDraft
+    | SaveScroll
+    | MarkRead
+    | FetchMessages
+    | Summarize
+    | SetSummarizer
+    | LoadModel
+    | GetStatus
+    | StopHost
+)
+
+
+# ---------------------------------------------------------------- replies
+
+
+class Done(_Wire, frozen=True, tag="done"):
+    """The request with this `id` was carried out."""
+
+    id: int
+
+
+class Failed(_Wire, frozen=True, tag="failed"):
+    """The request was not carried out; `error` is for the person."""
+
+    id: int
+    error: str
+
+
+class Opened(_Wire, frozen=True, tag="opened"):
+    """The tab is open; a `SessionChanged` for it was sent before."""
+
+    id: int
+    session: int
+
+
+class Queued(_Wire, frozen=True, tag="queued"):
+    """The message is stored and its turn waits for the lock."""
+
+    id: int
+    session: int
+    turn: int
+
+
+class Messages(_Wire, frozen=True, tag="messages"):
+    """A stretch of a transcript, oldest first; `more` tells whether older ones exist."""
+
+    id: int
+    session: int
+    messages: tuple[MessageView, ...]
+    more: bool = False
+
+
+class Status(_Wire, frozen=True, tag="status"):
+    """What `gemma-chat host status` prints."""
+
+    id: int
+    pid: int
+    program: str
+    started: float
+    clients: int
+    sessions: int
+    model: ModelView
+    lock: LockView
+    summarizer: SummarizerView
+
+
+Reply = Done | Failed | Opened | Queued | Messages | Status
+
+
+# ---------------------------------------------------------------- events
+
+
+class Snapshot(_Wire, frozen=True, tag="snapshot"):
+    """The whole state, sent after `Welcome` and whenever a client fell too far behind."""
+
+    sessions: tuple[SessionView, ...]
+    lock: LockView
+    model: ModelView
+    summarizer: SummarizerView
+
+
+class SessionChanged(_Wire, frozen=True, tag="session_changed"):
+    """A tab is new, or something of it changed. `origin` is the client (its pid) that asked."""
+
+    view: SessionView
+    origin: int = 0
+
+
+class SessionClosed(_Wire, frozen=True, tag="session_closed"):
+    """A tab is gone."""
+
+    session: int
+
+
+class MessageChanged(_Wire, frozen=True, tag="message_changed"):
+    """A message is new, or its state or text changed as a whole."""
+
+    session: int
+    turn: int
+    view: MessageView
+
+
+class MessageRemoved(_Wire, frozen=True, tag="message_removed"):
+    """A message is gone (an empty reply, or a withdrawn question)."""
+
+    session: int
+    turn: int
+    message: int
+
+
+class TurnText(_Wire, frozen=True, tag="turn_text"):
+    """More text of a reply that streams. `offset` is its place in the reply, in characters."""
+
+    session: int
+    turn: int
+    message: int
+    offset: int
+    text: str
+
+
+class TurnFinished(_Wire, frozen=True, tag="turn_finished"):
+    """A turn has ended, whichever way."""
+
+    session: int
+    turn: int
+    reason: FinishReason
+    metrics: TurnMetrics
+    error: str = ""
+
+
+class LockChanged(_Wire, frozen=True, tag="lock_changed"):
+    """The lock or its queue changed, or the holder's figures did (at most four times a second)."""
+
+    lock: LockView
+
+
+class ModelChanged(_Wire, frozen=True, tag="model_changed"):
+    """Loading went on, ended or failed, or memory figures changed."""
+
+    model: ModelView
+
+
+class SummarizerChanged(_Wire, frozen=True, tag="summarizer_changed"):
+    """The summarizer began, ended, was paused or goes on."""
+
+    summarizer: SummarizerView
+
+
+class Notice(_Wire, frozen=True, tag="notice"):
+    """A sentence for the person, not tied to a request. `session` 0: about the whole host."""
+
+    level: Literal["information", "warning", "error"]
+    text: str
+    session: int = 0
+
+
+class Leaving(_Wire, frozen=True, tag="leaving"):
+    """The host goes away on purpose: told to stop, or idle for `keep_alive`."""
+
+    reason: str
+
+
+Event = (
+    Snapshot
+    | SessionChanged
+    | SessionClosed
+    | MessageChanged
+    | MessageRemoved
+    | TurnText
+    | TurnFinished
+    | LockChanged
+    | ModelChanged
+    | SummarizerChanged
+    | Notice
+    | Leaving
+)
+
+FromClient = Hello | Request
+FromHost = Welcome | Refused | Reply | Event
