@@ -177,6 +177,8 @@ class Refused(_Wire, frozen=True, tag="refused"):
 
     version: int
     reason: str
+    leaving: bool = False
+    """The host is on its way out: try again, there will be another one."""
 
 
 # ---------------------------------------------------------------- requests

@@ -1,0 +1,84 @@
+"""Which events are out of date, and therefore dropped.
+
+An event about a tab is out of date when that tab is not open, and one about a turn when that turn
+has finished or a later turn of the tab has already begun to speak: turns of one tab run one after
+another, and their numbers only grow. A question of a later turn that waits in the queue does not
+make the running turn old.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gemma_chat.host.protocol import (
+    Event,
+    MessageChanged,
+    MessageRemoved,
+    SessionChanged,
+    SessionClosed,
+    SessionView,
+    Snapshot,
+    TurnFinished,
+    TurnText,
+)
+
+
+@dataclass(slots=True)
+class _Turns:
+    """What is known of one tab's turns: those up to `over` are past, and so are `finished`."""
+
+    over: int = 0
+    finished: set[int] = field(default_factory=set)
+
+    def is_past(self, turn: int) -> bool:
+        return turn <= self.over or turn in self.finished
+
+    def speaks(self, turn: int) -> None:
+        """`turn` runs now, so every turn before it is past."""
+        self.over = max(self.over, turn - 1)
+        self.finished = {number for number in self.finished if number > self.over}
+
+
+class Freshness:
+    """Remembers which tabs are open and how far their turns are."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Turns] = {}
+        self._snapshot_due = True
+
+    def expect_snapshot(self) -> None:
+        """A new connection: nothing about tabs is believed before its `Snapshot`."""
+        self._snapshot_due = True
+
+    def admits(self, event: Event) -> bool:
+        """Take note of `event` and tell whether it is still of interest."""
+        if isinstance(event, Snapshot):
+            self._snapshot_due = False
+            self._open = {
+                view.session: self._open.get(view.session, _Turns()) for view in event.sessions
+            }
+            return True
+        match event:
+            case SessionChanged():
+                return not self._snapshot_due and self._note_tab(event.view)
+            case SessionClosed():
+                return not self._snapshot_due and self._open.pop(event.session, None) is not None
+            case MessageChanged() | MessageRemoved() | TurnText() | TurnFinished():
+                return not self._snapshot_due and self._note_turn(event)
+        return True
+
+    def _note_tab(self, view: SessionView) -> bool:
+        if view.session not in self._open:
+            # A tab that is opened, for the first time or again, has no running turn.
+            self._open[view.session] = _Turns(over=view.turn)
+        return True
+
+    def _note_turn(self, event: MessageChanged | MessageRemoved | TurnText | TurnFinished) -> bool:
+        turns = self._open.get(event.session)
+        if turns is None or turns.is_past(event.turn):
+            return False
+        if isinstance(event, TurnText):
+            turns.speaks(event.turn)
+        elif isinstance(event, TurnFinished):
+            turns.finished.add(event.turn)
+        return True

@@ -1,0 +1,174 @@
+"""What a terminal holds: a connection to the host that comes back by itself.
+
+The host is started when there is none and started again when it dies. After every connect the
+host sends a `Snapshot`; a listener that applies it is up to date, whatever was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gemma_chat.errors import HostError
+from gemma_chat.host.client import HostAbsentError, HostClient, HostRefusedError
+from gemma_chat.host.freshness import Freshness
+from gemma_chat.host.launch import HostLaunch, connect_or_start
+from gemma_chat.host.protocol import Event, Leaving, Reply, Request
+from gemma_chat.host.requests import Requester
+
+DEATHS_ALLOWED: Final = 3
+"""With this many deaths of the host within `DEATHS_WITHIN` seconds the link gives up."""
+DEATHS_WITHIN: Final = 60.0
+RESTART_DELAYS: Final = (0.0, 0.5, 2.0)
+"""Seconds to wait before the first, second, and every later restart in a row."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the link stands.
+
+    `connecting`: looking for the host or starting it. `connected`: requests are answered.
+    `lost`: the host is gone and will be started again by itself. `failed`: it will not;
+    `HostLink.retry` tries again. `sentence` is for the person; empty when all is well.
+    """
+
+    phase: Literal["connecting", "connected", "lost", "failed"]
+    sentence: str = ""
+
+
+class HostLink(Requester):
+    """A lasting link to the host. All calls and callbacks are on the event loop's thread."""
+
+    def __init__(
+        self,
+        launch: HostLaunch,
+        *,
+        on_event: Callable[[Event], None],
+        on_state: Callable[[LinkState], None],
+    ) -> None:
+        """Prepare a link; `open` sets it to work.
+
+        `on_event` gets every event that is not out of date, in the order of the host; `on_state`
+        every change of `state`. Neither may wait.
+        """
+        self._launch = launch
+        self._on_event = on_event
+        self._on_state = on_state
+        self._state = LinkState("connecting")
+        self._client: HostClient | None = None
+        self._freshness = Freshness()
+        self._leaving: Leaving | None = None
+        self._deaths: deque[float] = deque(maxlen=DEATHS_ALLOWED)
+        self._again = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> LinkState:
+        """How the link stands now."""
+        return self._state
+
+    @property
+    def host_pid(self) -> int:
+        """The process of the connected host, or 0."""
+        return self._client.welcome.pid if self._client is not None else 0
+
+    def open(self) -> None:
+        """Start to connect, in the background; returns at once. Twice is fine."""
+        if self._keeping is None:
+            self._on_state(self._state)
+            self._keeping = asyncio.create_task(self._keep(), name="host-link")
+
+    def retry(self) -> None:
+        """Try again after `failed`; in any other state does nothing."""
+        if self._state.phase == "failed":
+            self._deaths.clear()
+            self._again.set()
+
+    async def close(self) -> None:
+        """Let go of the host, which goes on by itself. Twice is fine."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeping
+
+    async def _exchange(self, request: Request) -> Reply:
+        client = self._client
+        if client is None:
+            raise HostError(self._state.sentence or "The host is not connected yet.")
+        return await client._exchange(request)
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._one_connection()
+            except HostError as error:
+                await self._fail(str(error))
+                continue
+            if self._leaving is not None:
+                await self._fail(f"The host has left: {self._leaving.reason}")
+            else:
+                await self._survive_death()
+
+    async def _one_connection(self) -> None:
+        """Connect, and return when the host is gone. Raises `HostError` when it cannot be had."""
+        self._leaving = None
+        self._change(LinkState("connecting", self._state.sentence))
+        self._freshness.expect_snapshot()
+        try:
+            client = await connect_or_start(self._launch, listener=self._receive)
+        except HostRefusedError as error:
+            if not error.refused.leaving:
+                raise
+            return
+        except HostAbsentError:
+            return
+        self._client = client
+        try:
+            self._change(LinkState("connected"))
+            _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
+        finally:
+            self._client = None
+            await client.close()
+
+    async def _survive_death(self) -> None:
+        now = time.monotonic()
+        self._deaths.append(now)
+        if len(self._deaths) == DEATHS_ALLOWED and now - self._deaths[0] < DEATHS_WITHIN:
+            await self._fail(
+                f"The host ended {DEATHS_ALLOWED} times within {DEATHS_WITHIN:.0f} seconds and is "
+                f"not started again by itself. Its last words are in {self._launch.output}."
+            )
+            return
+        self._change(
+            LinkState(
+                "lost",
+                "The host process ended unexpectedly; it is being started again. "
+                "Replies are kept as far as they were written.",
+            )
+        )
+        recent = sum(1 for death in self._deaths if now - death < DEATHS_WITHIN)
+        await asyncio.sleep(RESTART_DELAYS[min(recent, len(RESTART_DELAYS)) - 1])
+
+    async def _fail(self, sentence: str) -> None:
+        self._again.clear()
+        self._change(LinkState("failed", sentence))
+        await self._again.wait()
+
+    def _receive(self, event: Event) -> None:
+        if isinstance(event, Leaving):
+            self._leaving = event
+        if self._freshness.admits(event):
+            self._on_event(event)
+
+    def _change(self, state: LinkState) -> None:
+        if state != self._state:
+            self._state = state
+            self._on_state(state)

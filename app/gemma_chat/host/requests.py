@@ -1,0 +1,96 @@
+"""Which reply belongs to which request, so that asking is typed on both ends of the socket."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final, overload
+
+from gemma_chat.errors import HostError, ProtocolError
+from gemma_chat.host.protocol import (
+    ChangeSettings,
+    CloseSession,
+    Done,
+    Failed,
+    FetchMessages,
+    GetStatus,
+    LoadModel,
+    MarkRead,
+    Messages,
+    Opened,
+    OpenSession,
+    Queued,
+    RenameSession,
+    ReopenSession,
+    Reply,
+    Request,
+    SaveDraft,
+    SaveScroll,
+    SendMessage,
+    SetSummarizer,
+    Status,
+    StopHost,
+    StopTurn,
+    Summarize,
+)
+
+PlainRequest = (
+    CloseSession
+    | RenameSession
+    | ChangeSettings
+    | StopTurn
+    | SaveDraft
+    | SaveScroll
+    | MarkRead
+    | Summarize
+    | SetSummarizer
+    | LoadModel
+    | StopHost
+)
+"""A request that is answered with a bare `Done`."""
+
+Answer = Done | Opened | Queued | Messages | Status
+"""The reply to a request that was carried out."""
+
+_ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
+    OpenSession: Opened,
+    ReopenSession: Opened,
+    SendMessage: Queued,
+    FetchMessages: Messages,
+    GetStatus: Status,
+}
+
+
+class Requester(ABC):
+    """Something requests can be given to: a connection, or a link that keeps one up."""
+
+    @overload
+    async def request(self, request: OpenSession | ReopenSession) -> Opened: ...
+    @overload
+    async def request(self, request: SendMessage) -> Queued: ...
+    @overload
+    async def request(self, request: FetchMessages) -> Messages: ...
+    @overload
+    async def request(self, request: GetStatus) -> Status: ...
+    @overload
+    async def request(self, request: PlainRequest) -> Done: ...
+
+    async def request(self, request: Request) -> Answer:
+        """Send `request`, whatever its `id` (use 0), and return the answer that belongs to it.
+
+        Raises `HostError` with the host's own sentence when it refuses, and when there is no
+        connection, or it breaks before the answer.
+        """
+        reply = await self._exchange(request)
+        if isinstance(reply, Failed):
+            raise HostError(reply.error)
+        expected = _ANSWER_OF.get(type(request), Done)
+        if not isinstance(reply, expected):
+            raise ProtocolError(
+                f"The host answered {type(request).__name__} with {type(reply).__name__} "
+                f"instead of {expected.__name__}."
+            )
+        return reply
+
+    @abstractmethod
+    async def _exchange(self, request: Request) -> Reply:
+        """Send `request` under a number of its own and wait for the reply to it."""
