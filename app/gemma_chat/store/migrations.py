@@ -1,0 +1,77 @@
+"""The schema, as numbered steps that are only ever added to.
+
+`PRAGMA user_version` holds how many of them a database has seen. A released step is never edited:
+what it got wrong, a later one puts right.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+APPLICATION_ID = 0x67436831
+"""Marks the file as ours ("gCh1"), so that the database of another program is never taken over."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL DEFAULT '',
+            title_by TEXT NOT NULL DEFAULT 'nobody',
+            settings TEXT NOT NULL,
+            position INTEGER,
+            draft TEXT NOT NULL DEFAULT '',
+            scroll_follow INTEGER NOT NULL DEFAULT 1,
+            scroll_message INTEGER NOT NULL DEFAULT 0,
+            scroll_row INTEGER NOT NULL DEFAULT 0,
+            unread INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0,
+            turn INTEGER NOT NULL DEFAULT 0,
+            context_used INTEGER NOT NULL DEFAULT 0,
+            summary_text TEXT NOT NULL DEFAULT '',
+            summary_up_to INTEGER NOT NULL DEFAULT 0,
+            summary_updated REAL NOT NULL DEFAULT 0,
+            created REAL NOT NULL,
+            updated REAL NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            turn INTEGER NOT NULL,
+            role TEXT NOT NULL,
+            text TEXT NOT NULL,
+            state TEXT NOT NULL,
+            error TEXT NOT NULL DEFAULT '',
+            created REAL NOT NULL,
+            metrics TEXT
+        )
+        """,
+        "CREATE INDEX messages_of_conversation ON messages (conversation, id)",
+        "CREATE INDEX unfinished_messages ON messages (state) "
+        "WHERE state IN ('queued', 'streaming')",
+    ),
+)
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database up to `SCHEMA_VERSION`, all steps or none.
+
+    The connection must be in autocommit mode; its version must not be newer than ours.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

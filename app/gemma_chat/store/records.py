@@ -1,0 +1,90 @@
+"""What the store gives back: one frozen record for each row.
+
+The fields have the names and meanings of the host's views, so that the host turns a record into
+what goes over the socket by name alone. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gemma_chat.config.sampling import SessionSettings
+
+MessageRole = Literal["user", "assistant"]
+MessageState = Literal[
+    "complete", "queued", "streaming", "stopped", "length", "interrupted", "failed"
+]
+FinishedState = Literal["complete", "stopped", "length", "interrupted", "failed"]
+TitleAuthor = Literal["nobody", "person", "summarizer"]
+FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
+
+
+class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The figures of one turn; times in seconds, rates in tokens per second."""
+
+    reused_tokens: int = 0
+    restored_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    queue_seconds: float = 0.0
+    time_to_first_token: float = 0.0
+    prefill_tokens_per_second: float = 0.0
+    decode_tokens_per_second: float = 0.0
+    finish_reason: FinishReason = "stop"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message. `message` is its number, which grows with time and is never used again."""
+
+    message: int
+    session: int
+    turn: int
+    role: MessageRole
+    text: str
+    state: MessageState
+    created: float
+    error: str = ""
+    metrics: TurnMetrics | None = None
+
+
+class Scroll(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a reader stands: rows below the top of a message, or at the end and following."""
+
+    follow: bool = True
+    message: int = 0
+    row: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The running summary of a conversation. `up_to` is the last message it covers."""
+
+    text: str = ""
+    up_to: int = 0
+    updated: float = 0.0
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation, open in a tab or closed.
+
+    `session` is its number, which is never used again, also after it was deleted. `position` is
+    its place in the tab bar, from 0, or None when no tab shows it. `turn` is the number of its
+    newest turn.
+    """
+
+    session: int
+    title: str
+    settings: SessionSettings
+    position: int | None
+    title_by: TitleAuthor
+    draft: str
+    scroll: Scroll
+    unread: bool
+    failed: bool
+    turn: int
+    context_used: int
+    message_count: int
+    summary: Summary
+    created: float
+    updated: float

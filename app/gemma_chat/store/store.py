@@ -1,0 +1,385 @@
+"""`Store`: conversations and their messages in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import StoreError
+from gemma_chat.store import rows
+from gemma_chat.store.faults import as_store_errors
+from gemma_chat.store.opening import open_database
+from gemma_chat.store.records import (
+    Conversation,
+    FinishedState,
+    Message,
+    MessageRole,
+    MessageState,
+    Scroll,
+    TitleAuthor,
+    TurnMetrics,
+)
+from gemma_chat.store.text import storable
+
+Durability = Literal["on_disk", "soon"]
+"""`on_disk`: the call returns when a power cut can take nothing back; `soon`: within seconds."""
+
+INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
+INTERRUPTED_REPLY = "The program ended in the middle of this reply."
+
+
+class Store:
+    """The database of conversations.
+
+    Synchronous, and to be used from the thread that opened it. Every method raises `StoreError`
+    when the database cannot be read or written, or when there is no such conversation or message;
+    what failed has then changed nothing. Texts may hold anything but lone surrogates, which are
+    stored as U+FFFD; the records that are returned hold what was stored.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Use `Store.open` instead."""
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._synchronous: Durability | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        busy_seconds: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> Store:
+        """Open the database at `path`, creating the file (0600) but not its folder.
+
+        Another process that writes is waited for up to `busy_seconds`. A file that is not a
+        database of ours, is damaged, or is of a newer version is refused and left untouched.
+        """
+        return cls(open_database(path, busy_seconds=busy_seconds), path, clock)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def close(self) -> None:
+        """Close the file; twice is fine."""
+        with as_store_errors(self._path):
+            self._connection.close()
+
+    # ------------------------------------------------------------ conversations
+
+    def conversations(self, *, open_only: bool = False) -> tuple[Conversation, ...]:
+        """The open conversations in the order of their tabs, then the closed ones, newest first."""
+        where = "WHERE position IS NOT NULL" if open_only else ""
+        with self._reading():
+            found = self._connection.execute(
+                f"{rows.SELECT_CONVERSATION} {where} "
+                "ORDER BY position IS NULL, position, updated DESC, id DESC"
+            ).fetchall()
+        return tuple(rows.conversation(row) for row in found)
+
+    def conversation(self, session: int) -> Conversation:
+        """One conversation."""
+        with self._reading():
+            row = self._connection.execute(
+                f"{rows.SELECT_CONVERSATION} WHERE id = ?", (session,)
+            ).fetchone()
+        if row is None:
+            raise StoreError(f"There is no conversation {session}.")
+        return rows.conversation(row)
+
+    def create(
+        self,
+        settings: SessionSettings,
+        *,
+        title: str = "",
+        title_by: TitleAuthor = "nobody",
+        position: int | None = None,
+    ) -> Conversation:
+        """Start a conversation in a tab of its own, at `position` or behind the last one."""
+        now = self._clock()
+        with self._writing():
+            session = self._connection.execute(
+                "INSERT INTO conversations (title, title_by, settings, created, updated) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (storable(title), title_by, rows.settings_json(settings), now, now),
+            ).lastrowid
+            assert session is not None
+            self._place(session, position)
+        return self.conversation(session)
+
+    def rename(self, session: int, title: str, *, by: TitleAuthor) -> None:
+        """Set the title and who chose it."""
+        self._change(session, "title = ?, title_by = ?", storable(title), by)
+
+    def set_settings(self, session: int, settings: SessionSettings) -> None:
+        """Keep a tab's settings."""
+        self._change(session, "settings = ?", rows.settings_json(settings))
+
+    def set_draft(self, session: int, text: str) -> None:
+        """Keep what stands in a tab's input box."""
+        self._change(session, "draft = ?", storable(text), durability="soon")
+
+    def set_scroll(self, session: int, scroll: Scroll) -> None:
+        """Keep where the reader of a tab stands."""
+        self._change(
+            session,
+            "scroll_follow = ?, scroll_message = ?, scroll_row = ?",
+            scroll.follow,
+            scroll.message,
+            scroll.row,
+            durability="soon",
+        )
+
+    def set_unread(self, session: int, *, unread: bool) -> None:
+        """Keep whether a tab has something that was not looked at."""
+        self._change(session, "unread = ?", unread, durability="soon")
+
+    def set_failed(self, session: int, *, failed: bool) -> None:
+        """Keep whether a tab's last turn failed."""
+        self._change(session, "failed = ?", failed, durability="soon")
+
+    def set_context_used(self, session: int, tokens: int) -> None:
+        """Keep how many tokens of its context a session uses."""
+        self._change(session, "context_used = ?", tokens, durability="soon")
+
+    def set_summary(self, session: int, text: str, *, up_to: int) -> None:
+        """Keep the running summary, which covers the messages up to number `up_to`."""
+        self._change(
+            session,
+            "summary_text = ?, summary_up_to = ?, summary_updated = ?",
+            storable(text),
+            up_to,
+            self._clock(),
+        )
+
+    def delete_conversation(self, session: int) -> None:
+        """Delete a conversation with all its messages; its number is never used again."""
+        with self._writing():
+            self._touch("DELETE FROM conversations WHERE id = ?", session)
+            self._number_tabs(self._tabs())
+
+    # ------------------------------------------------------------ tabs
+
+    def open_at(self, session: int, position: int | None = None) -> None:
+        """Show a conversation in a tab at `position`, or behind the last one; or move its tab."""
+        with self._writing():
+            self._place(session, position)
+
+    def close_tab(self, session: int) -> None:
+        """Take a conversation out of the tab bar; it stays in the store."""
+        with self._writing():
+            self._touch("UPDATE conversations SET position = NULL WHERE id = ?", session)
+            self._number_tabs(self._tabs())
+
+    def reorder(self, sessions: Sequence[int]) -> None:
+        """Give the tabs this order; `sessions` must name every open one exactly once."""
+        with self._writing():
+            if sorted(sessions) != sorted(self._tabs()):
+                raise StoreError("The new order of tabs does not name each open tab once.")
+            self._number_tabs(list(sessions))
+
+    def _tabs(self) -> list[int]:
+        found = self._connection.execute(
+            "SELECT id FROM conversations WHERE position IS NOT NULL ORDER BY position, id"
+        )
+        return [session for (session,) in found]
+
+    def _place(self, session: int, position: int | None) -> None:
+        tabs = [tab for tab in self._tabs() if tab != session]
+        place = len(tabs) if position is None else max(0, min(position, len(tabs)))
+        self._touch("UPDATE conversations SET position = 0 WHERE id = ?", session)
+        self._number_tabs([*tabs[:place], session, *tabs[place:]])
+
+    def _number_tabs(self, tabs: Sequence[int]) -> None:
+        self._connection.executemany(
+            "UPDATE conversations SET position = ? WHERE id = ?", list(enumerate(tabs))
+        )
+
+    # ------------------------------------------------------------ messages
+
+    def messages(
+        self, session: int, *, before: int = 0, limit: int | None = None
+    ) -> tuple[Message, ...]:
+        """The newest `limit` messages (all, when None) older than number `before`, oldest first.
+
+        `before` 0 means from the end.
+        """
+        with self._reading():
+            found = self._connection.execute(
+                f"{rows.SELECT_MESSAGE} WHERE conversation = ?1 AND (?2 = 0 OR id < ?2) "
+                "ORDER BY id DESC LIMIT ?3",
+                (session, before, -1 if limit is None else max(0, limit)),
+            ).fetchall()
+        return tuple(rows.message(row) for row in reversed(found))
+
+    def message(self, message: int) -> Message:
+        """One message."""
+        with self._reading():
+            row = self._connection.execute(
+                f"{rows.SELECT_MESSAGE} WHERE id = ?", (message,)
+            ).fetchone()
+        if row is None:
+            raise StoreError(f"There is no message {message}.")
+        return rows.message(row)
+
+    def add_message(
+        self,
+        session: int,
+        *,
+        turn: int,
+        role: MessageRole,
+        text: str = "",
+        state: MessageState,
+        error: str = "",
+    ) -> Message:
+        """Put a message at the end of a conversation; on disk when this returns."""
+        now = self._clock()
+        with self._writing():
+            self._touch(
+                "UPDATE conversations SET updated = ?2, turn = max(turn, ?3) WHERE id = ?1",
+                session,
+                now,
+                turn,
+            )
+            message = self._connection.execute(
+                "INSERT INTO messages (conversation, turn, role, text, state, error, created) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (session, turn, role, storable(text), state, storable(error), now),
+            ).lastrowid
+            assert message is not None
+        return self.message(message)
+
+    def append_text(self, message: int, text: str) -> None:
+        """Put more text at the end of a reply that streams.
+
+        A power cut may take back the last seconds of it; the death of the process may not.
+        """
+        with self._writing("soon"):
+            self._touch_message(
+                "UPDATE messages SET text = text || ?2 WHERE id = ?1", message, storable(text)
+            )
+
+    def update_message(
+        self,
+        message: int,
+        *,
+        text: str | None = None,
+        state: MessageState | None = None,
+        error: str | None = None,
+        metrics: TurnMetrics | None = None,
+    ) -> Message:
+        """Change what is given and leave the rest; on disk when this returns."""
+        with self._writing():
+            self._touch_message(
+                "UPDATE messages SET text = coalesce(?2, text), state = coalesce(?3, state), "
+                "error = coalesce(?4, error), metrics = coalesce(?5, metrics) WHERE id = ?1",
+                message,
+                None if text is None else storable(text),
+                state,
+                None if error is None else storable(error),
+                rows.metrics_json(metrics),
+            )
+        return self.message(message)
+
+    def finish_message(
+        self,
+        message: int,
+        *,
+        state: FinishedState,
+        text: str | None = None,
+        error: str = "",
+        metrics: TurnMetrics | None = None,
+    ) -> Message:
+        """Bring a message into its last state; with its whole text it is on disk on return."""
+        return self.update_message(message, text=text, state=state, error=error, metrics=metrics)
+
+    def remove_message(self, message: int) -> None:
+        """Take a message out of its conversation."""
+        with self._writing():
+            self._touch_message("DELETE FROM messages WHERE id = ?", message)
+
+    def mark_interrupted(self) -> tuple[Message, ...]:
+        """At start: settle what the death of an earlier process left unfinished.
+
+        A reply that was streaming is `interrupted`, with the text it has; one without any text is
+        removed. A question that waited, or whose reply had no text yet, is `interrupted`: it is
+        kept, and not sent again by itself. Returns the messages that are interrupted now.
+        """
+        with self._writing():
+            unfinished = self._connection.execute(
+                f"{rows.SELECT_MESSAGE} WHERE state IN ('queued', 'streaming') ORDER BY id"
+            ).fetchall()
+            settled: list[int] = []
+            for old in map(rows.message, unfinished):
+                if old.role == "assistant" and old.text:
+                    settled += self._interrupt("id = ?", (old.message,), INTERRUPTED_REPLY)
+                    continue
+                if old.role == "assistant":
+                    self._connection.execute("DELETE FROM messages WHERE id = ?", (old.message,))
+                settled += self._interrupt(
+                    "conversation = ? AND turn = ? AND role = 'user'",
+                    (old.session, old.turn),
+                    INTERRUPTED_QUESTION,
+                )
+        return tuple(self.message(message) for message in dict.fromkeys(settled))
+
+    def _interrupt(self, where: str, values: tuple[int, ...], error: str) -> list[int]:
+        found = self._connection.execute(
+            f"UPDATE messages SET state = 'interrupted', error = ? WHERE {where} RETURNING id",
+            (error, *values),
+        )
+        return [message for (message,) in found.fetchall()]
+
+    # ------------------------------------------------------------ transactions
+
+    def _change(
+        self, session: int, assignments: str, *values: object, durability: Durability = "on_disk"
+    ) -> None:
+        with self._writing(durability):
+            changed = self._connection.execute(
+                f"UPDATE conversations SET {assignments} WHERE id = ?", (*values, session)
+            )
+            if not changed.rowcount:
+                raise StoreError(f"There is no conversation {session}.")
+
+    def _touch(self, statement: str, session: int, *values: object) -> None:
+        if not self._connection.execute(statement, (session, *values)).rowcount:
+            raise StoreError(f"There is no conversation {session}.")
+
+    def _touch_message(self, statement: str, message: int, *values: object) -> None:
+        if not self._connection.execute(statement, (message, *values)).rowcount:
+            raise StoreError(f"There is no message {message}.")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with as_store_errors(self._path):
+            yield
+
+    @contextmanager
+    def _writing(self, durability: Durability = "on_disk") -> Iterator[None]:
+        """One transaction: committed at the end of the block, undone when it raises."""
+        with as_store_errors(self._path):
+            if durability != self._synchronous:
+                level = "FULL" if durability == "on_disk" else "NORMAL"
+                self._connection.execute(f"PRAGMA synchronous = {level}")
+                self._synchronous = durability
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has already rolled back by itself after a full disk or a read error.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
