@@ -1,0 +1,440 @@
+"""An engine for tests: no weights, deterministic replies, and a gate before every step.
+
+A token is a word with the white space before it, so prefixes behave as they do with a real
+vocabulary: text that is put behind other text never changes the tokens in front of it.
+
+The engine checks how it is used. Whatever a caller must not do (two steps at once, steps from two
+threads, a released sequence, a second `finish`) is written down in `ScriptedEngine.violations`,
+and a test asserts at its end that there are none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.interface import (
+    ChatMessage,
+    Ended,
+    Generated,
+    Interrupted,
+    MemoryFigures,
+    ModelDescription,
+    Prefill,
+    Prompt,
+    Role,
+    SequenceHandle,
+    Step,
+    TokenCounts,
+)
+from gemma_chat.errors import ContextOverflowError
+
+PREFILL_STEP = 128
+BYTES_PER_TOKEN = 100
+DEADLINE = 20.0
+"""Seconds after which a wait that should have ended counts as a failed test."""
+
+_WORD = re.compile(rb"\s*\S+|\s+")
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+_END = 99
+
+Token = int | bytes
+Reply = Callable[[Sequence[ChatMessage], SamplingSettings], str]
+
+
+def echo(messages: Sequence[ChatMessage], sampling: SamplingSettings) -> str:
+    """The reply when a test gives no other: it shows what the model saw.
+
+    >>> echo([ChatMessage("system", "Pirate"), ChatMessage("user", "Hi")], SamplingSettings())
+    'Pirate 1: Hi'
+    """
+    system = "".join(m.text for m in messages if m.role == "system")
+    questions = [m.text for m in messages if m.role == "user"]
+    return f"{system} {len(questions)}: {questions[-1]}".strip()
+
+
+def words(text: str) -> list[bytes]:
+    """The scripted tokenizer."""
+    return _WORD.findall(text.encode())
+
+
+class Gate:
+    """Where every step waits for the test's leave. Open at first: steps pass freely."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open = True
+        self._allowed = 0
+        self._waiting = 0
+
+    def hold(self) -> None:
+        """From now on a step waits until it is allowed."""
+        with self._changed:
+            self._open = False
+            self._allowed = 0
+
+    def open(self) -> None:
+        """Let every step pass again."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+    def allow(self, steps: int = 1) -> None:
+        """Let this many steps pass."""
+        with self._changed:
+            self._allowed += steps
+            self._changed.notify_all()
+
+    async def reached(self) -> None:
+        """Wait until a step stands at the gate with no leave to pass."""
+        await asyncio.to_thread(self.wait_until_reached)
+
+    def wait_until_reached(self) -> None:
+        """As `reached`, for a test without a loop."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting and not self._allowed, DEADLINE):
+                raise TimeoutError("No step came to the gate.")
+
+    async def let_pass(self, steps: int) -> None:
+        """Let exactly this many steps pass, and return when the next one stands at the gate."""
+        self.allow(steps)
+        await self.reached()
+
+    def enter(self, interrupted: threading.Event) -> None:
+        """Called by a step: wait for leave, or for the interruption of this run."""
+        with self._changed:
+            self._waiting += 1
+            self._changed.notify_all()
+            try:
+                passed = self._changed.wait_for(
+                    lambda: self._open or self._allowed or interrupted.is_set(), DEADLINE * 2
+                )
+                if not passed:
+                    raise TimeoutError("A step was never let through the gate.")
+                if not self._open and not interrupted.is_set():
+                    self._allowed -= 1
+            finally:
+                self._waiting -= 1
+
+    def wake(self) -> None:
+        """An interruption came: look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+@dataclass(slots=True, eq=False)
+class ScriptedSequence:
+    """What one session has evaluated."""
+
+    number: int
+    tokens: list[Token] = field(default_factory=list)
+    released: bool = False
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens can be reused."""
+        return len(self.tokens)
+
+
+class ScriptedRun:
+    """One turn of the scripted engine."""
+
+    def __init__(
+        self,
+        engine: ScriptedEngine,
+        sequence: ScriptedSequence,
+        prompt: list[Token],
+        reply: list[bytes],
+        limit: int | None,
+    ) -> None:
+        self._engine = engine
+        self._sequence = sequence
+        self._prompt = prompt
+        self._reply = reply
+        self._limit = limit
+        self._interrupted = threading.Event()
+        self._finished = False
+        self._held_back = b""
+        reused = _shared(sequence.tokens, prompt[:-1])
+        del sequence.tokens[reused:]
+        self.counts = TokenCounts(reused=reused)
+        self.prompt_tokens = len(prompt)
+
+    def step(self) -> Step:
+        """Wait at the gate, then evaluate a micro-batch or give the next word."""
+        with self._engine.computing("step", self._sequence):
+            self._engine.gate.enter(self._interrupted)
+            if self._interrupted.is_set():
+                self._interrupted.clear()
+                self._engine.interruptions += 1
+                return Interrupted()
+            self._engine.raise_planned_failure()
+            self._engine.steps += 1
+            return self._prefill() or self._decode()
+
+    def _prefill(self) -> Prefill | None:
+        done = len(self._sequence.tokens)
+        if done >= self.prompt_tokens:
+            return None
+        batch = self._prompt[done : done + PREFILL_STEP]
+        self._sequence.tokens += batch
+        self.counts.evaluated += len(batch)
+        self._engine.evaluated[self._sequence.number] += len(batch)
+        self._engine.order.append(("prefill", self._sequence.number))
+        return Prefill(done + len(batch), self.prompt_tokens)
+
+    def _decode(self) -> Generated | Ended:
+        generated = self.counts.generated
+        if generated == len(self._reply):
+            return Ended("stop", self._final(b"", last=True))
+        full = len(self._sequence.tokens) >= self._engine.description.context_size
+        if full or generated == self._limit:
+            return Ended("length", self._final(b"", last=True))
+        token = self._reply[generated]
+        self._sequence.tokens.append(token)
+        self.counts.generated += 1
+        self._engine.order.append(("token", self._sequence.number))
+        return Generated(self._final(token, last=False))
+
+    def _final(self, token: bytes, *, last: bool) -> str:
+        """The text that is final with `token`: a character cut in half is held back."""
+        held = self._held_back + token
+        if last:
+            self._held_back = b""
+            return held.decode("utf-8", "replace")
+        for cut in range(min(4, len(held) + 1)):
+            head = held[: len(held) - cut]
+            try:
+                text = head.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            self._held_back = held[len(head) :]
+            return text
+        self._held_back = b""
+        return held.decode("utf-8", "replace")
+
+    def give_way(self) -> None:
+        """Noted, nothing else: all state is in this object."""
+        with self._engine.computing("give_way", self._sequence):
+            self._engine.order.append(("give_way", self._sequence.number))
+
+    def interrupt(self) -> None:
+        """Send the running or the next step back from the gate."""
+        if self._finished:
+            self._engine.violations.append("interrupt after finish")
+        self._interrupted.set()
+        self._engine.gate.wake()
+
+    def finish(self) -> str:
+        """End the turn."""
+        with self._engine.computing("finish", self._sequence):
+            if self._finished:
+                self._engine.violations.append("finish twice")
+                return ""
+            self._finished = True
+            self._engine.runs_open -= 1
+            return self._final(b"", last=True)
+
+
+class ScriptedEngine:
+    """An `Engine` whose every step is in the test's hand."""
+
+    def __init__(
+        self,
+        reply: Reply = echo,
+        *,
+        context_size: int = 4096,
+        split: Callable[[str], list[bytes]] = words,
+    ) -> None:
+        self.description = ModelDescription(
+            path=str(Path("models") / "scripted.gguf"),
+            name="scripted",
+            architecture="scripted",
+            family="chatml",
+            parameters=1_000,
+            weights_bytes=4_000,
+            context_size=context_size,
+            trained_context_size=context_size,
+            vocabulary_size=1_000,
+            sliding_window=0,
+            template_source="built-in",
+        )
+        self.gate = Gate()
+        self.prompts: list[tuple[ChatMessage, ...]] = []
+        """The messages of every turn that began, in order."""
+        self.samplings: list[SamplingSettings] = []
+        self.lanes: list[str] = []
+        self.order: list[tuple[str, int]] = []
+        """What was computed for which sequence: `prefill`, `token` or `give_way`."""
+        self.steps = 0
+        self.interruptions = 0
+        self.evaluated: Counter[int] = Counter()
+        """Prompt tokens evaluated, by sequence."""
+        self.most_concurrent = 0
+        self.runs_open = 0
+        self.sequences: list[ScriptedSequence] = []
+        self.closed = 0
+        self.violations: list[str] = []
+        self._reply = reply
+        self._split = split
+        self._computing = 0
+        self._thread: int | None = None
+        self._step_failure: BaseException | None = None
+        self._begin_failure: BaseException | None = None
+
+    def fail_next_step(self, error: BaseException) -> None:
+        """The next step that passes the gate raises `error`."""
+        self._step_failure = error
+
+    def fail_next_begin(self, error: BaseException) -> None:
+        """The next turn cannot begin."""
+        self._begin_failure = error
+
+    def raise_planned_failure(self) -> None:
+        """Raise what `fail_next_step` planned, once."""
+        if self._step_failure is not None:
+            error, self._step_failure = self._step_failure, None
+            raise error
+
+    @property
+    def tokens_in_use(self) -> int:
+        """Tokens held by sequences that were not released."""
+        return sum(len(s.tokens) for s in self.sequences if not s.released)
+
+    @contextmanager
+    def computing(self, what: str, sequence: ScriptedSequence) -> Iterator[None]:
+        """Count concurrent computation and write down misuse."""
+        thread = threading.get_ident()
+        if self._thread is None:
+            self._thread = thread
+        if thread != self._thread:
+            self.violations.append(f"{what} from another thread")
+        if sequence.released:
+            self.violations.append(f"{what} on a released sequence")
+        if self.closed:
+            self.violations.append(f"{what} after close")
+        self._computing += 1
+        self.most_concurrent = max(self.most_concurrent, self._computing)
+        try:
+            yield
+        finally:
+            self._computing -= 1
+
+    def figures(self) -> MemoryFigures:
+        """As many bytes as tokens are held."""
+        self._must_be_open("figures")
+        return MemoryFigures(
+            weights_bytes=self.description.weights_bytes,
+            kv_resident_bytes=self.tokens_in_use * BYTES_PER_TOKEN,
+            kv_saved_bytes=0,
+        )
+
+    def count_tokens(self, text: str) -> int:
+        """Words."""
+        self._must_be_open("count_tokens")
+        return len(words(text))
+
+    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+        """A control token for each role and end, words between."""
+        self._must_be_open("prompt")
+        pieces: list[int | bytes] = []
+        for message in messages:
+            pieces += [_ROLES.index(message.role), message.text.encode(), _END]
+        pieces.append(_ROLES.index("assistant"))
+        return Prompt(tuple(pieces), len(_tokens(pieces)))
+
+    def open_sequence(self) -> ScriptedSequence:
+        """A new, empty sequence."""
+        self._must_be_open("open_sequence")
+        sequence = ScriptedSequence(len(self.sequences))
+        self.sequences.append(sequence)
+        return sequence
+
+    def fork(self, sequence: SequenceHandle) -> ScriptedSequence:
+        """A copy."""
+        assert isinstance(sequence, ScriptedSequence)
+        if sequence.released:
+            self.violations.append("fork of a released sequence")
+        copy = self.open_sequence()
+        copy.tokens = list(sequence.tokens)
+        return copy
+
+    def release(self, sequence: SequenceHandle) -> None:
+        """Forget its tokens."""
+        assert isinstance(sequence, ScriptedSequence)
+        self._must_be_open("release")
+        sequence.released = True
+        sequence.tokens.clear()
+
+    def begin(
+        self,
+        sequence: SequenceHandle,
+        prompt: Prompt,
+        sampling: SamplingSettings,
+        lane: Literal["foreground", "background"],
+    ) -> ScriptedRun:
+        """Read the messages back out of the prompt and decide the whole reply."""
+        assert isinstance(sequence, ScriptedSequence)
+        with self.computing("begin", sequence):
+            if self._begin_failure is not None:
+                error, self._begin_failure = self._begin_failure, None
+                raise error
+            tokens = _tokens(prompt.pieces)
+            if len(tokens) >= self.description.context_size:
+                raise ContextOverflowError(
+                    f"The prompt has {len(tokens)} tokens; "
+                    f"the context holds {self.description.context_size}."
+                )
+            messages = _messages(prompt.pieces)
+            self.prompts.append(messages)
+            self.samplings.append(sampling)
+            self.lanes.append(lane)
+            self.runs_open += 1
+            reply = self._split(self._reply(messages, sampling))
+            return ScriptedRun(self, sequence, tokens, reply, sampling.max_output_tokens)
+
+    def close(self) -> None:
+        """Count, and find turns that were left open."""
+        if self._computing:
+            self.violations.append("close while computing")
+        if self.runs_open:
+            self.violations.append(f"close with {self.runs_open} turns not finished")
+        self.closed += 1
+
+    def _must_be_open(self, what: str) -> None:
+        if self.closed:
+            self.violations.append(f"{what} after close")
+
+
+def _tokens(pieces: Sequence[int | bytes]) -> list[Token]:
+    tokens: list[Token] = []
+    for piece in pieces:
+        tokens += [piece] if isinstance(piece, int) else _WORD.findall(piece)
+    return tokens
+
+
+def _messages(pieces: Sequence[int | bytes]) -> tuple[ChatMessage, ...]:
+    messages = []
+    for place in range(0, len(pieces) - 1, 3):
+        role, text = pieces[place], pieces[place + 1]
+        assert isinstance(role, int)
+        assert isinstance(text, bytes)
+        messages.append(ChatMessage(_ROLES[role], text.decode()))
+    return tuple(messages)
+
+
+def _shared(left: Sequence[Token], right: Sequence[Token]) -> int:
+    length = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length
