@@ -11,6 +11,6 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 """The command line is wrong."""
 EXIT_ALREADY_RUNNING: Final = 3
-"""Another host holds the runtime directory."""
-EXIT_STORE: Final = 4
-"""The store, the settings or the runtime directory cannot be used."""
+"""Another host works with this database."""
+EXIT_UNUSABLE: Final = 4
+"""Store, settings or runtime folder cannot be used; the last line of the output says why."""

@@ -43,7 +43,8 @@ class Freshness:
     """Remembers which tabs are open and how far their turns are."""
 
     def __init__(self) -> None:
-        self._open: dict[int, _Turns] = {}
+        self._open: set[int] = set()
+        self._turns: dict[int, _Turns] = {}
         self._snapshot_due = True
 
     def expect_snapshot(self) -> None:
@@ -52,30 +53,37 @@ class Freshness:
 
     def admits(self, event: Event) -> bool:
         """Take note of `event` and tell whether it is still of interest."""
-        if isinstance(event, Snapshot):
-            self._snapshot_due = False
-            self._open = {
-                view.session: self._open.get(view.session, _Turns()) for view in event.sessions
-            }
-            return True
         match event:
+            case Snapshot():
+                self._snapshot_due = False
+                self._open = {view.session for view in event.sessions}
             case SessionChanged():
                 return not self._snapshot_due and self._note_tab(event.view)
             case SessionClosed():
-                return not self._snapshot_due and self._open.pop(event.session, None) is not None
+                return not self._snapshot_due and self._note_closed(event.session)
             case MessageChanged() | MessageRemoved() | TurnText() | TurnFinished():
                 return not self._snapshot_due and self._note_turn(event)
         return True
 
     def _note_tab(self, view: SessionView) -> bool:
-        if view.session not in self._open:
-            # A tab that is opened, for the first time or again, has no running turn.
-            self._open[view.session] = _Turns(over=view.turn)
+        turns = self._turns.get(view.session)
+        if view.session not in self._open and turns is not None:
+            # A tab that was closed and is opened again has no running turn.
+            turns.over = max(turns.over, view.turn)
+        self._open.add(view.session)
         return True
 
+    def _note_closed(self, session: int) -> bool:
+        self._turns.setdefault(session, _Turns())
+        was_open = session in self._open
+        self._open.discard(session)
+        return was_open
+
     def _note_turn(self, event: MessageChanged | MessageRemoved | TurnText | TurnFinished) -> bool:
-        turns = self._open.get(event.session)
-        if turns is None or turns.is_past(event.turn):
+        if event.session not in self._open:
+            return False
+        turns = self._turns.setdefault(event.session, _Turns())
+        if turns.is_past(event.turn):
             return False
         if isinstance(event, TurnText):
             turns.speaks(event.turn)

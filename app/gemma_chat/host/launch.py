@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gemma_chat.errors import HostError
+from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
+from gemma_chat.errors import HostError, SettingsError
 from gemma_chat.host.client import PROGRAM, HostAbsentError, HostClient
-from gemma_chat.host.exits import EXIT_ALREADY_RUNNING
+from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_UNUSABLE
 from gemma_chat.host.protocol import Event
+from gemma_chat.host.tenancy import read_tenant
 
 START_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.05
@@ -40,19 +42,32 @@ _log = logging.getLogger(__name__)
 class HostLaunch:
     """Where a host is found, and how one is started when there is none."""
 
-    socket: Path
-    """The unix socket; its directory is the runtime directory and is made with mode 0700."""
-    output: Path
-    """The file that takes what the process and native code write; one older one is kept."""
+    paths: Paths
     arguments: tuple[str, ...] = ()
     """The command line of `gemma_chat.host.main`."""
     program: str = PROGRAM
     """The name this client gives itself in the handshake."""
 
+    @classmethod
+    def of_profile(cls, profile: str = DEFAULT_PROFILE, model: Path | None = None) -> HostLaunch:
+        """The host of `profile`; when it has to be started, with `model`.
+
+        Raises `SettingsError` when the profile's name is not allowed.
+        """
+        arguments = ["--profile", profile]
+        if model is not None:
+            arguments += ["--model", str(model.expanduser().absolute())]
+        return cls(Paths.default(profile), tuple(arguments))
+
     @property
     def start_lock(self) -> Path:
         """The file whose lock decides who starts the host."""
-        return self.socket.with_name("start.lock")
+        return self.paths.runtime_dir / "start.lock"
+
+    @property
+    def output(self) -> Path:
+        """What the process and native code write; that of the host before it is kept as `.1`."""
+        return self.paths.state_dir / "host-output.log"
 
 
 async def connect_or_start(
@@ -66,7 +81,10 @@ async def connect_or_start(
     deadline = time.monotonic() + START_SECONDS
     with contextlib.suppress(HostAbsentError):
         return await _connect(launch, listener)
-    make_private_directory(launch.socket.parent)
+    try:
+        launch.paths.make_folders()
+    except SettingsError as error:
+        raise HostError(str(error)) from error
     async with _start_right(launch.start_lock, deadline):
         # Somebody else may have started it while this one waited for the lock.
         with contextlib.suppress(HostAbsentError):
@@ -75,25 +93,17 @@ async def connect_or_start(
         return await _connect_to_new(launch, process, deadline, listener)
 
 
-def make_private_directory(directory: Path) -> None:
-    """Make `directory`, for this user only; raises `HostError` when that cannot be had."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = directory.stat().st_uid
-        if owner != os.getuid():
-            raise HostError(
-                f"The runtime directory {directory} belongs to another user (uid {owner}); "
-                "set XDG_RUNTIME_DIR to a directory of your own."
-            )
-        directory.chmod(0o700)
-    except OSError as error:
-        raise HostError(
-            f"The runtime directory {directory} cannot be made: {error.strerror or error}."
-        ) from error
-
-
 async def _connect(launch: HostLaunch, listener: Callable[[Event], None] | None) -> HostClient:
-    return await HostClient.connect(launch.socket, program=launch.program, listener=listener)
+    try:
+        return await HostClient.connect(
+            launch.paths.socket, program=launch.program, listener=listener
+        )
+    except HostAbsentError:
+        # The host may have been started where the runtime directory is another one.
+        tenant = read_tenant(launch.paths.lock_file)
+        if tenant is None or tenant.socket == launch.paths.socket:
+            raise
+        return await HostClient.connect(tenant.socket, program=launch.program, listener=listener)
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +143,6 @@ def _spawn(launch: HostLaunch) -> subprocess.Popen[bytes]:
     # -P keeps the directory the person stands in out of the host's imports.
     command = [sys.executable, "-P", "-m", "gemma_chat.host.main", *launch.arguments]
     try:
-        launch.output.parent.mkdir(parents=True, exist_ok=True)
         if launch.output.exists():
             launch.output.replace(launch.output.with_name(launch.output.name + ".1"))
         with launch.output.open("wb") as output:
@@ -164,7 +173,7 @@ async def _connect_to_new(
         with contextlib.suppress(HostAbsentError):
             return await _connect(launch, listener)
         if exit_code not in (None, EXIT_ALREADY_RUNNING):
-            raise HostError(f"The host ended while starting: {_how(exit_code, launch.output)}")
+            raise HostError(_last_words(exit_code, launch.output))
         if time.monotonic() > deadline:
             raise HostError(
                 f"The host was not ready within {START_SECONDS:.0f} seconds; "
@@ -173,16 +182,18 @@ async def _connect_to_new(
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
-def _how(exit_code: int, output: Path) -> str:
+def _last_words(exit_code: int, output: Path) -> str:
+    if exit_code == EXIT_UNUSABLE:
+        return last_lines(output, count=1) or "The host cannot use its files."
     how = f"exit code {exit_code}"
     if exit_code < 0:
         with contextlib.suppress(ValueError):
             how = f"killed by {signal.Signals(-exit_code).name}"
-    lines = last_lines(output)
-    return f"{how}. Its last words: {lines}" if lines else f"{how}; it left no message in {output}."
+    lines = last_lines(output) or f"none in {output}"
+    return f"The host ended while starting ({how}). Its last words: {lines}"
 
 
-def last_lines(path: Path) -> str:
+def last_lines(path: Path, *, count: int = _LAST_LINES) -> str:
     """The last few lines of a log, on one line, with control characters made visible; or ""."""
     try:
         with path.open("rb") as file:
@@ -191,5 +202,5 @@ def last_lines(path: Path) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    joined = " | ".join(lines[-_LAST_LINES:])
+    joined = " | ".join(lines[-count:])
     return "".join(char if char.isprintable() else "�" for char in joined)

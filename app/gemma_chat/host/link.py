@@ -31,6 +31,11 @@ RESTART_DELAYS: Final = (0.0, 0.5, 2.0)
 _log = logging.getLogger(__name__)
 
 
+LinkPhase = Literal["connecting", "connected", "lost", "failed"]
+EventListener = Callable[[Event], None]
+PhaseListener = Callable[[LinkPhase, str], None]
+
+
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """How the link stands.
@@ -40,28 +45,21 @@ class LinkState:
     `HostLink.retry` tries again. `sentence` is for the person; empty when all is well.
     """
 
-    phase: Literal["connecting", "connected", "lost", "failed"]
+    phase: LinkPhase
     sentence: str = ""
 
 
 class HostLink(Requester):
-    """A lasting link to the host. All calls and callbacks are on the event loop's thread."""
+    """A lasting link to the host. All calls and callbacks are on the event loop's thread.
 
-    def __init__(
-        self,
-        launch: HostLaunch,
-        *,
-        on_event: Callable[[Event], None],
-        on_state: Callable[[LinkState], None],
-    ) -> None:
-        """Prepare a link; `open` sets it to work.
+    A listener that raises is logged and does not end the link.
+    """
 
-        `on_event` gets every event that is not out of date, in the order of the host; `on_state`
-        every change of `state`. Neither may wait.
-        """
+    def __init__(self, launch: HostLaunch) -> None:
+        """Prepare a link; `listen` to it, then `start` it."""
         self._launch = launch
-        self._on_event = on_event
-        self._on_state = on_state
+        self._on_event: EventListener = _ignore_event
+        self._on_phase: PhaseListener = _ignore_phase
         self._state = LinkState("connecting")
         self._client: HostClient | None = None
         self._freshness = Freshness()
@@ -80,10 +78,19 @@ class HostLink(Requester):
         """The process of the connected host, or 0."""
         return self._client.welcome.pid if self._client is not None else 0
 
-    def open(self) -> None:
-        """Start to connect, in the background; returns at once. Twice is fine."""
+    def listen(self, on_event: EventListener, on_phase: PhaseListener) -> None:
+        """Set who hears of everything that happens from now on; neither may wait.
+
+        `on_event` gets every event that is not out of date, in the order of the host; `on_phase`
+        gets phase and sentence of every change of `state`.
+        """
+        self._on_event = on_event
+        self._on_phase = on_phase
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once, what follows comes through the listeners."""
         if self._keeping is None:
-            self._on_state(self._state)
+            self._on_phase(self._state.phase, self._state.sentence)
             self._keeping = asyncio.create_task(self._keep(), name="host-link")
 
     def retry(self) -> None:
@@ -171,4 +178,12 @@ class HostLink(Requester):
     def _change(self, state: LinkState) -> None:
         if state != self._state:
             self._state = state
-            self._on_state(state)
+            self._on_phase(state.phase, state.sentence)
+
+
+def _ignore_event(event: Event) -> None:
+    """The event listener of a link nobody listens to."""
+
+
+def _ignore_phase(phase: LinkPhase, sentence: str) -> None:
+    """The phase listener of a link nobody listens to."""

@@ -1,0 +1,203 @@
+"""One client of the host: greeting, requests in order, and an outbox that never blocks the host."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+import msgspec
+
+from gemma_chat.errors import ProtocolError
+from gemma_chat.host.framing import MessageDecoder, encode_frame, read_payload
+from gemma_chat.host.outbox import Outbox, Outgoing
+from gemma_chat.host.protocol import (
+    PROTOCOL_VERSION,
+    Event,
+    Failed,
+    FromClient,
+    Hello,
+    Refused,
+    Reply,
+    Request,
+    Welcome,
+)
+
+HELLO_SECONDS: Final = 10.0
+TEXT_INTERVAL: Final = 1 / 30
+"""Text of replies is collected this long, so that a terminal draws at most so often."""
+_WRITE_BUFFER_BYTES: Final = 256 * 1024
+
+_decoder: Final = MessageDecoder[FromClient](FromClient)
+_log = logging.getLogger(__name__)
+
+
+class _Numbered(msgspec.Struct):
+    """As much of a request as is needed to say that the rest is wrong."""
+
+    id: int
+
+
+_number_decoder: Final = msgspec.msgpack.Decoder(_Numbered)
+
+
+class Answers(Protocol):
+    """What stands behind the connections."""
+
+    async def answer(self, request: Request, asker: int) -> Reply:
+        """Carry `request` of the client with pid `asker` out. Never raises `GemmaChatError`."""
+
+    def snapshot(self) -> Iterable[Event]:
+        """The events that tell a client the whole state."""
+
+
+class Connection:
+    """The host's end of one connection."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        answers: Answers,
+        program: str,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._answers = answers
+        self._program = program
+        self._outbox = Outbox(answers.snapshot)
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._finishing = False
+        self._pid = 0
+        writer.transport.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the greeting is done."""
+        return self._pid != 0
+
+    @property
+    def peer(self) -> int:
+        """The client's pid as it gave it, or 0 before the greeting."""
+        return self._pid
+
+    def event(self, event: Event) -> None:
+        """Send `event` when the client can take it; never waits."""
+        if self.accepted:
+            self._outbox.event(event)
+            self._filled.set()
+
+    def finish(self) -> None:
+        """End the connection as soon as what waits has been sent."""
+        self._finishing = True
+        self._filled.set()
+
+    async def refuse(self, reason: str, *, leaving: bool = False) -> None:
+        """Tell the client why it is not served."""
+        refused = Refused(version=PROTOCOL_VERSION, reason=reason, leaving=leaving)
+        self._writer.write(encode_frame(refused))
+        await self._writer.drain()
+
+    async def serve(self, on_accepted: Callable[[], None]) -> None:
+        """Greet, then answer requests until either side ends the connection.
+
+        Raises `ProtocolError` when the client sends what is not a message, and `OSError` when the
+        connection breaks.
+        """
+        if not await self._greet():
+            return
+        on_accepted()
+        sending = asyncio.create_task(self._send(), name=f"send-to-{self._pid}")
+        receiving = asyncio.create_task(self._receive(), name=f"serve-{self._pid}")
+        try:
+            await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            receiving.cancel()
+            outcomes = await asyncio.gather(sending, receiving, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _greet(self) -> bool:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                payload = await read_payload(self._reader)
+        except TimeoutError:
+            raise ProtocolError(f"No greeting within {HELLO_SECONDS:.0f} seconds.") from None
+        if payload is None:
+            return False
+        hello = _decoder.decode(payload)
+        if not isinstance(hello, Hello):
+            raise ProtocolError(f"The first message was {type(hello).__name__}, not a greeting.")
+        if hello.version != PROTOCOL_VERSION:
+            await self.refuse(
+                f"The host speaks protocol {PROTOCOL_VERSION}, {hello.program[:80]} speaks "
+                f"{hello.version}. End the host with `gemma-chat host stop` and start again."
+            )
+            return False
+        self._pid = hello.pid if hello.pid > 0 else 1
+        welcome = Welcome(version=PROTOCOL_VERSION, program=self._program, pid=os.getpid())
+        self._writer.write(encode_frame(welcome))
+        for event in self._answers.snapshot():
+            self._writer.write(encode_frame(event))
+        return True
+
+    async def _receive(self) -> None:
+        while (payload := await read_payload(self._reader)) is not None:
+            self._outbox.reply(await self._answer(payload))
+            self._filled.set()
+            # The next request waits until this reply is out: a client that only asks and never
+            # reads fills no memory here.
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    async def _answer(self, payload: bytes) -> Reply:
+        try:
+            message = _decoder.decode(payload)
+        except ProtocolError as error:
+            return Failed(_number_of(payload, error), str(error))
+        if isinstance(message, Hello):
+            raise ProtocolError("The client greeted twice.")
+        try:
+            return await self._answers.answer(message, self._pid)
+        except Exception:
+            _log.exception("%s failed", type(message).__name__)
+            return Failed(
+                message.id,
+                f"The host could not carry out {type(message).__name__}; its log says why.",
+            )
+
+    async def _send(self) -> None:
+        while True:
+            await self._filled.wait()
+            if self._outbox.only_text and not self._finishing:
+                await asyncio.sleep(TEXT_INTERVAL)
+            self._filled.clear()
+            for message in self._outbox.take():
+                self._writer.write(_frame(message))
+                await self._writer.drain()
+            self._emptied.set()
+            if self._finishing and not self._outbox:
+                return
+
+
+def _frame(message: Outgoing) -> bytes:
+    try:
+        return encode_frame(message)
+    except ProtocolError as error:
+        number = getattr(message, "id", None)
+        if number is None:
+            raise
+        return encode_frame(Failed(number, str(error)))
+
+
+def _number_of(payload: bytes, error: ProtocolError) -> int:
+    """The number of a request that is wrong otherwise; raises `error` when there is none."""
+    try:
+        return _number_decoder.decode(payload).id
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise error from None

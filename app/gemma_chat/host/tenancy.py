@@ -1,0 +1,100 @@
+"""One host for one database: a lock the host holds as long as it lives.
+
+The lock ends with the process, however it ends, so it never has to be broken. Under it, a socket
+file that is found belongs to a dead host and is removed. The locked file says where its holder is
+to be found.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gemma_chat.errors import HostError
+
+_MAX_TENANT_BYTES: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The host that holds the lock, or held it last."""
+
+    pid: int
+    socket: Path
+
+
+class AlreadyRunningError(HostError):
+    """Another host holds the lock."""
+
+
+@dataclass(slots=True)
+class Tenancy:
+    """The lock, held. Made by `claim`."""
+
+    _descriptor: int
+    _socket: Path
+
+    @classmethod
+    def claim(cls, lock_file: Path, socket: Path) -> Tenancy:
+        """Take the lock, and remove the socket file a dead host has left.
+
+        Raises `AlreadyRunningError`, or `HostError` when the lock file or the socket's place
+        cannot be used.
+        """
+        try:
+            descriptor = os.open(
+                lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as error:
+            raise HostError(
+                f"The lock file {lock_file} cannot be opened for writing ({error.strerror}). Make "
+                "the file and its folder writable for you."
+            ) from error
+        try:
+            _lock(descriptor, lock_file)
+            _remove_stale(socket)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n%s" % (os.getpid(), os.fsencode(socket)), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise HostError(f"The lock file {lock_file} cannot be used: {error}.") from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor, socket)
+
+    def release(self) -> None:
+        """Remove the socket and let the lock go. Once."""
+        self._socket.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def read_tenant(lock_file: Path) -> Tenant | None:
+    """Who wrote the lock file last, or `None` when it does not say. It need not live any more."""
+    try:
+        with lock_file.open("rb") as file:
+            pid, socket = file.read(_MAX_TENANT_BYTES).split(b"\n", 1)
+            return Tenant(int(pid), Path(os.fsdecode(socket)))
+    except (OSError, ValueError):
+        return None
+
+
+def _lock(descriptor: int, lock_file: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        tenant = read_tenant(lock_file)
+        whose = f" (pid {tenant.pid})" if tenant is not None else ""
+        raise AlreadyRunningError(
+            f"Another host{whose} works with the conversations beside {lock_file}. "
+            "End it with `gemma-chat host stop`."
+        ) from None
+
+
+def _remove_stale(socket: Path) -> None:
+    if not socket.is_socket() and os.path.lexists(socket):
+        raise HostError(f"{socket} is not a socket and is in the way; move it away.")
+    socket.unlink(missing_ok=True)
