@@ -1,0 +1,198 @@
+"""Between a TOML document and `Settings`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from gemma_chat.config.fields import (
+    PRESETS_SECTION,
+    SETTING_FIELDS,
+    NotAllowed,
+    SettingField,
+    sampling_fields,
+)
+from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.schema import Settings
+from gemma_chat.errors import SettingsError
+
+_PRESET_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_SECTIONS = tuple(dict.fromkeys(field.section for field in SETTING_FIELDS))
+_SHOWN_CHARACTERS = 60
+
+_INTRODUCTION = """\
+# The settings of gemma-chat.
+# A line such as `#name = value` shows a default: take the # away to change it.
+# TOML has no null: where empty is allowed, write "".
+"""
+
+
+def parse_document(text: str) -> dict[str, Any]:
+    """Read TOML; raises `SettingsError` that says in which line it stops being TOML."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError("it is nested too deeply.") from None
+    except ValueError as error:
+        raise SettingsError(f"it is not valid TOML: {error}.") from None
+
+
+def to_settings(document: Mapping[str, Any]) -> Settings:
+    """Check a document and fill in the defaults; raises `SettingsError` about the first fault."""
+    for section in document:
+        if section not in (*_SECTIONS, PRESETS_SECTION):
+            raise unknown(section, (*_SECTIONS, PRESETS_SECTION), "section")
+    values = {section: _section(section, document.get(section, {})) for section in _SECTIONS}
+    defaults = Settings()
+    return Settings(
+        model=msgspec.structs.replace(defaults.model, **values["model"]),
+        memory=msgspec.structs.replace(defaults.memory, **values["memory"]),
+        host=msgspec.structs.replace(defaults.host, **values["host"]),
+        summarizer=msgspec.structs.replace(defaults.summarizer, **values["summarizer"]),
+        terminal=msgspec.structs.replace(defaults.terminal, **values["terminal"]),
+        defaults=_session_settings(values["defaults"]),
+        presets=_presets(document.get(PRESETS_SECTION, {})),
+    )
+
+
+def to_document(settings: Settings) -> dict[str, Any]:
+    """The document of everything that is not at its default."""
+    document: dict[str, Any] = {}
+    defaults = Settings()
+    for field in SETTING_FIELDS:
+        value = value_of(settings, field)
+        if value != value_of(defaults, field):
+            document.setdefault(field.section, {})[field.name] = field.to_toml(value)
+    if settings.presets:
+        document[PRESETS_SECTION] = {
+            preset.name: _preset_table(preset) for preset in settings.presets
+        }
+    return document
+
+
+def render(settings: Settings) -> str:
+    """The whole settings file: each key explained, those at their default commented out."""
+    document = to_document(settings)
+    parts = [_INTRODUCTION]
+    for section in _SECTIONS:
+        parts.append(f"\n[{section}]\n")
+        fields = [field for field in SETTING_FIELDS if field.section == section]
+        parts += [_render_field(field, document.get(section, {})) for field in fields]
+    presets = document.get(PRESETS_SECTION)
+    parts.append("\n# Presets of your own: [presets.NAME] with any of the keys of [defaults].\n")
+    if presets:
+        parts.append("\n" + tomli_w.dumps({PRESETS_SECTION: presets}))
+    return "".join(parts)
+
+
+def value_of(settings: Settings, field: SettingField) -> Any:
+    """The value of one setting of `SETTING_FIELDS`."""
+    section = getattr(settings, field.section)
+    if isinstance(section, SessionSettings) and field.name != "system_instruction":
+        section = section.sampling
+    return getattr(section, field.name)
+
+
+def field_of(key: str) -> SettingField:
+    """The field a dotted key names; raises `SettingsError` with the nearest key there is."""
+    section, _, name = key.partition(".")
+    if section == PRESETS_SECTION and name.count(".") == 1:
+        preset, _, name = name.partition(".")
+        _check_preset_name(preset)
+        fields = sampling_fields(f"{PRESETS_SECTION}.{preset}")
+        return _named(fields, name)
+    for field in SETTING_FIELDS:
+        if field.key == key:
+            return field
+    raise unknown(key, [field.key for field in SETTING_FIELDS], "setting")
+
+
+def unknown(key: str, known: Iterable[str], kind: str) -> SettingsError:
+    """The error about a key that does not exist, with the nearest one that does."""
+    shown = key if key.isprintable() and len(key) <= _SHOWN_CHARACTERS else repr(key[:40])
+    known = tuple(known)
+    nearest = difflib.get_close_matches(key[:200], known, n=1, cutoff=0.5)
+    if nearest:
+        return SettingsError(f"{shown} is not a {kind}. Did you mean {nearest[0]}?")
+    one_of = f" The {kind}s are: {', '.join(known)}." if len(known) <= 30 else ""
+    return SettingsError(f"{shown} is not a {kind}.{one_of}")
+
+
+def _section(section: str, table: Any) -> dict[str, Any]:
+    fields = tuple(field for field in SETTING_FIELDS if field.section == section)
+    return _values(section, fields, table)
+
+
+def _values(section: str, fields: tuple[SettingField, ...], table: Any) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise SettingsError(f"{section} must be a section: write [{section}] and its keys below.")
+    values = {}
+    for name, value in table.items():
+        field = _named(fields, name)
+        try:
+            values[name] = field.from_toml(value)
+        except NotAllowed as error:
+            raise SettingsError(f"{field.key} = {error}") from None
+    return values
+
+
+def _named(fields: tuple[SettingField, ...], name: str) -> SettingField:
+    for field in fields:
+        if field.name == name:
+            return field
+    section = fields[0].section
+    raise unknown(f"{section}.{name}", [field.key for field in fields], "setting")
+
+
+def _session_settings(values: dict[str, Any]) -> SessionSettings:
+    system_instruction = values.pop("system_instruction", "")
+    return SessionSettings(
+        system_instruction=system_instruction,
+        sampling=msgspec.structs.replace(TERMINAL_SAMPLING, **values),
+    ).validated()
+
+
+def _presets(table: Any) -> tuple[Preset, ...]:
+    if not isinstance(table, dict):
+        raise SettingsError("presets must hold sections: write [presets.NAME] and its keys below.")
+    presets = []
+    for name, values in table.items():
+        _check_preset_name(name)
+        section = f"{PRESETS_SECTION}.{name}"
+        found = _values(section, sampling_fields(section), values)
+        system_instruction = found.pop("system_instruction", None)
+        presets.append(Preset(name, found, system_instruction))
+    return tuple(presets)
+
+
+def _check_preset_name(name: str) -> None:
+    if not _PRESET_NAME.fullmatch(name):
+        raise SettingsError(
+            f"The preset name {name[:_SHOWN_CHARACTERS]!r} is not allowed: 1 to 40 letters, "
+            "digits, - and _."
+        )
+
+
+def _preset_table(preset: Preset) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    if preset.system_instruction is not None:
+        table["system_instruction"] = preset.system_instruction
+    for field in sampling_fields(PRESETS_SECTION):
+        if field.name in preset.values:
+            table[field.name] = field.to_toml(preset.values[field.name])
+    return table
+
+
+def _render_field(field: SettingField, table: Mapping[str, Any]) -> str:
+    comment = f"# {field.explanation}\n# Allowed: {field.allowed}.\n"
+    if field.name in table:
+        return comment + tomli_w.dumps({field.name: table[field.name]})
+    default = field.to_toml(value_of(Settings(), field))
+    return comment + "#" + tomli_w.dumps({field.name: default})

@@ -1,0 +1,354 @@
+"""The one table of settings: validation, `config show`, help and completion are made from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gemma_chat.config.sampling import (
+    MAX_GRAMMAR_LENGTH,
+    MAX_STOP_LENGTH,
+    MAX_STOP_STRINGS,
+    MAX_SYSTEM_INSTRUCTION,
+    SAMPLING_FIELDS,
+)
+
+Kind = Literal["text", "texts", "whole", "number", "switch", "switch_or_auto"]
+
+_SHOWN_CHARACTERS = 60
+_SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+
+
+class NotAllowed(ValueError):
+    """A value that its field does not allow; the message says which values it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingField:
+    """One setting: its kind, its range and a line that explains it.
+
+    For texts, `minimum` and `maximum` are lengths in characters; for `texts`, `maximum` is that of
+    each. An optional one is None inside, and the empty string in TOML, which has no null.
+    """
+
+    section: str
+    name: str
+    kind: Kind
+    explanation: str
+    minimum: float = 0
+    maximum: float = 0
+    optional: bool = False
+
+    @property
+    def key(self) -> str:
+        """The dotted name, `section.name`."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, in words."""
+        low, high = f"{self.minimum:,.10g}", f"{self.maximum:,.10g}"
+        empty = ", or empty" if self.optional else ""
+        match self.kind:
+            case "switch":
+                return "true or false"
+            case "switch_or_auto":
+                return 'true, false or "auto"'
+            case "text":
+                return f"a text of at most {high} characters"
+            case "texts":
+                return f"a list of at most {MAX_STOP_STRINGS} texts of 1 to {high} characters"
+            case "whole":
+                return f"a whole number from {low} to {high}{empty}"
+            case "number":
+                return f"a number from {low} to {high}{empty}"
+
+    def from_toml(self, value: Any) -> Any:
+        """The setting that `value` stands for in a TOML document; raises `NotAllowed`."""
+        if self.optional and value == "":
+            return None
+        if not _CHECKS[self.kind](self, value):
+            raise self._not_allowed(value)
+        if self.kind == "number":
+            return float(value)
+        return tuple(value) if self.kind == "texts" else value
+
+    def to_toml(self, value: Any) -> Any:
+        """The inverse of `from_toml`."""
+        if value is None:
+            return ""
+        return list(value) if self.kind == "texts" else value
+
+    def parse(self, text: str) -> Any:
+        """Read what a person typed; raises `NotAllowed`. A list takes one text a line."""
+        if self.kind == "text":
+            return self.from_toml(text)
+        if self.kind == "texts":
+            return self.from_toml(text.splitlines())
+        word = text.strip()
+        if self.optional and not word:
+            return None
+        return self.from_toml(self._read_word(word))
+
+    def _read_word(self, word: str) -> int | float | bool | str:
+        if self.kind in ("switch", "switch_or_auto"):
+            return _SWITCHES.get(word.lower(), word)
+        try:
+            return int(word) if self.kind == "whole" else float(word.replace(",", "."))
+        except ValueError:
+            raise self._not_allowed(word) from None
+
+    def _not_allowed(self, value: Any) -> NotAllowed:
+        shown = repr(value)
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = shown[:_SHOWN_CHARACTERS] + "…"
+        return NotAllowed(f"{shown} is not allowed: {self.allowed}.")
+
+
+def _is_text(field: SettingField, value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= field.maximum and _is_unicode(value)
+
+
+def _is_texts(field: SettingField, value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_STOP_STRINGS
+        and all(_is_text(field, text) and text for text in value)
+    )
+
+
+def _is_number(field: SettingField, value: Any) -> bool:
+    kinds = (int,) if field.kind == "whole" else (int, float)
+    return (
+        isinstance(value, kinds)
+        and not isinstance(value, bool)
+        and field.minimum <= value <= field.maximum
+        and math.isfinite(value)
+    )
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether `text` can be written; undecodable arguments of a command hold lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_CHECKS: dict[Kind, Callable[[SettingField, Any], bool]] = {
+    "text": _is_text,
+    "texts": _is_texts,
+    "whole": _is_number,
+    "number": _is_number,
+    "switch": lambda field, value: isinstance(value, bool),
+    "switch_or_auto": lambda field, value: isinstance(value, bool) or value == "auto",
+}
+
+
+def sampling_fields(section: str) -> tuple[SettingField, ...]:
+    """The fields of a section that sets up a session: `defaults`, or one of the presets."""
+    numbers = tuple(
+        SettingField(
+            section=section,
+            name=field.name,
+            kind="whole" if field.whole else "number",
+            explanation=field.explanation,
+            minimum=field.minimum,
+            maximum=field.maximum,
+            optional=field.optional,
+        )
+        for field in SAMPLING_FIELDS
+    )
+    return (
+        SettingField(
+            section=section,
+            name="system_instruction",
+            kind="text",
+            explanation="What the model is told before the conversation begins.",
+            maximum=MAX_SYSTEM_INSTRUCTION,
+        ),
+        *numbers,
+        SettingField(
+            section=section,
+            name="stop",
+            kind="texts",
+            explanation="A reply ends before any of these texts.",
+            maximum=MAX_STOP_LENGTH,
+        ),
+        SettingField(
+            section=section,
+            name="grammar",
+            kind="text",
+            explanation="A GBNF grammar that every reply follows; empty allows any text.",
+            maximum=MAX_GRAMMAR_LENGTH,
+            optional=True,
+        ),
+    )
+
+
+def _model_fields() -> tuple[SettingField, ...]:
+    section = "model"
+    return (
+        SettingField(
+            section=section,
+            name="path",
+            kind="text",
+            explanation="The GGUF file to load; empty takes the first one that is found.",
+            maximum=4096,
+        ),
+        SettingField(
+            section=section,
+            name="context_size",
+            kind="whole",
+            explanation="Tokens of one tab's context, prompt and reply together; "
+            "0 takes the length the model was trained with.",
+            maximum=16_777_216,
+        ),
+        SettingField(
+            section=section,
+            name="threads",
+            kind="whole",
+            explanation="Threads that compute; 0 follows what is measured on this machine.",
+            maximum=1024,
+        ),
+        SettingField(
+            section=section,
+            name="gpu_layers",
+            kind="whole",
+            explanation="Layers of the model that are put on a GPU; -1 all, 0 none.",
+            minimum=-1,
+            maximum=100_000,
+        ),
+        SettingField(
+            section=section,
+            name="use_extra_bufts",
+            kind="switch_or_auto",
+            explanation="Faster weight formats of this CPU; auto switches them off where they "
+            "crash.",
+        ),
+    )
+
+
+def _process_fields() -> tuple[SettingField, ...]:
+    return (
+        SettingField(
+            section="memory",
+            name="states_mb",
+            kind="whole",
+            explanation="Megabytes of RAM for the saved states of tabs; what is over goes to "
+            "files in the cache folder.",
+            maximum=1_000_000,
+        ),
+        SettingField(
+            section="host",
+            name="keep_alive",
+            kind="number",
+            explanation="Seconds the model stays loaded after the last terminal has gone; "
+            "-1 keeps it until it is stopped.",
+            minimum=-1,
+            maximum=31_536_000,
+        ),
+    )
+
+
+def _summarizer_fields() -> tuple[SettingField, ...]:
+    section = "summarizer"
+    sampling = {field.name: field for field in sampling_fields(section)}
+    return (
+        SettingField(
+            section=section,
+            name="enabled",
+            kind="switch",
+            explanation="Whether summaries and titles are written at all.",
+        ),
+        SettingField(
+            section=section,
+            name="paused",
+            kind="switch",
+            explanation="Whether it starts paused; it can still be run on demand.",
+        ),
+        SettingField(
+            section=section,
+            name="delay",
+            kind="number",
+            explanation="Seconds without a turn before it begins.",
+            maximum=86_400,
+        ),
+        SettingField(
+            section=section,
+            name="system_instruction",
+            kind="text",
+            explanation="What it is told when it writes a summary.",
+            maximum=MAX_SYSTEM_INSTRUCTION,
+        ),
+        SettingField(
+            section=section,
+            name="title_instruction",
+            kind="text",
+            explanation="What it is told when it writes a title.",
+            maximum=MAX_SYSTEM_INSTRUCTION,
+        ),
+        SettingField(
+            section=section,
+            name="max_tokens",
+            kind="whole",
+            explanation="The most tokens a summary may have.",
+            minimum=1,
+            maximum=100_000,
+        ),
+        SettingField(
+            section=section,
+            name="title_max_tokens",
+            kind="whole",
+            explanation="The most tokens a title may have.",
+            minimum=1,
+            maximum=1000,
+        ),
+        *(sampling[name] for name in ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")),
+    )
+
+
+def _terminal_fields() -> tuple[SettingField, ...]:
+    section = "terminal"
+    return (
+        SettingField(
+            section=section,
+            name="theme",
+            kind="text",
+            explanation="The name of a theme; empty takes the program's own.",
+            maximum=100,
+        ),
+        SettingField(
+            section=section,
+            name="notifications",
+            kind="switch",
+            explanation="Whether a reply that finishes in another tab shows a notice.",
+        ),
+        SettingField(
+            section=section,
+            name="mouse",
+            kind="switch",
+            explanation="Whether the program takes the mouse; without it, the terminal's own "
+            "selection works.",
+        ),
+        SettingField(
+            section=section,
+            name="fast_scroll",
+            kind="switch",
+            explanation="Whether the terminal itself moves the lines when a transcript scrolls.",
+        ),
+    )
+
+
+SETTING_FIELDS: tuple[SettingField, ...] = (
+    *_model_fields(),
+    *_process_fields(),
+    *_summarizer_fields(),
+    *_terminal_fields(),
+    *sampling_fields("defaults"),
+)
+
+PRESETS_SECTION = "presets"

@@ -1,0 +1,95 @@
+"""The typed settings. What each one means and allows stands in `fields.py`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+
+SwitchOrAuto = bool | Literal["auto"]
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model is loaded, and how."""
+
+    path: str = ""
+    context_size: int = 8192
+    threads: int = 0
+    gpu_layers: int = -1
+    use_extra_bufts: SwitchOrAuto = "auto"
+
+
+class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much memory is used beside the weights."""
+
+    states_mb: int = 512
+
+
+class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that holds the model."""
+
+    keep_alive: float = 300.0
+
+
+class SummarizerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The background session that writes summaries and titles."""
+
+    enabled: bool = True
+    paused: bool = False
+    delay: float = 1.5
+    system_instruction: str = (
+        "You keep the notes of a conversation. Write what it is about, what was decided and what "
+        "is still open, in at most five short sentences. Write only the notes."
+    )
+    title_instruction: str = (
+        "Write a title of two to five words for this conversation. Write only the title."
+    )
+    max_tokens: int = 160
+    title_max_tokens: int = 16
+    temperature: float = 0.3
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.05
+    repeat_penalty: float = 1.1
+
+    def sampling(self, *, max_tokens: int) -> SamplingSettings:
+        """How the summarizer samples a text of at most `max_tokens` tokens."""
+        return SamplingSettings(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            repeat_penalty=self.repeat_penalty,
+            random_seed=None,
+            max_output_tokens=max_tokens,
+        )
+
+
+class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The screen."""
+
+    theme: str = ""
+    notifications: bool = True
+    mouse: bool = True
+    fast_scroll: bool = True
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the settings file sets. `presets` holds the person's own ones only."""
+
+    model: ModelSettings = ModelSettings()
+    memory: MemorySettings = MemorySettings()
+    host: HostSettings = HostSettings()
+    summarizer: SummarizerSettings = SummarizerSettings()
+    terminal: TerminalSettings = TerminalSettings()
+    defaults: SessionSettings = SessionSettings(sampling=TERMINAL_SAMPLING)
+    presets: tuple[Preset, ...] = ()
+
+    @property
+    def all_presets(self) -> tuple[Preset, ...]:
+        """The built-in presets and then the person's; one of the same name replaces a built-in."""
+        named = {preset.name: preset for preset in (*BUILT_IN_PRESETS, *self.presets)}
+        return tuple(named.values())
