@@ -1,0 +1,74 @@
+"""From what the store keeps to what goes over the socket."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from gemma_chat.host.protocol import (
+    MessageView,
+    ScrollPosition,
+    SessionView,
+    SummaryView,
+    TurnMetrics,
+)
+from gemma_chat.store.records import Conversation, Message, Scroll
+from gemma_chat.store.records import TurnMetrics as StoredMetrics
+
+UNTITLED = "New chat"
+
+T = TypeVar("T")
+
+
+def session_view(conversation: Conversation) -> SessionView:
+    """The tab of an open conversation."""
+    return SessionView(
+        session=conversation.session,
+        title=conversation.title or UNTITLED,
+        settings=conversation.settings,
+        position=conversation.position or 0,
+        title_by=conversation.title_by,
+        draft=conversation.draft,
+        scroll=_same_fields(conversation.scroll, ScrollPosition),
+        unread=conversation.unread,
+        failed=conversation.failed,
+        turn=conversation.turn,
+        context_used=conversation.context_used,
+        message_count=conversation.message_count,
+        summary=_same_fields(conversation.summary, SummaryView),
+    )
+
+
+def message_view(message: Message) -> MessageView:
+    """One message of a transcript."""
+    return MessageView(
+        message=message.message,
+        turn=message.turn,
+        role=message.role,
+        text=message.text,
+        state=message.state,
+        created=message.created,
+        error=message.error,
+        metrics=None if message.metrics is None else _same_fields(message.metrics, TurnMetrics),
+    )
+
+
+def stored_scroll(scroll: ScrollPosition) -> Scroll:
+    """A reader's position as the store keeps it."""
+    return _same_fields(scroll, Scroll)
+
+
+def stored_metrics(metrics: TurnMetrics) -> StoredMetrics:
+    """The figures of a turn as the store keeps them."""
+    return _same_fields(metrics, StoredMetrics)
+
+
+def turn_metrics(metrics: object) -> TurnMetrics:
+    """The figures of a turn as the sessions report them."""
+    return msgspec.convert(metrics, TurnMetrics, from_attributes=True)
+
+
+def _same_fields(record: object, kind: type[T]) -> T:
+    """A `kind` with the fields of `record`, which has the same names and types."""
+    return msgspec.convert(record, kind, from_attributes=True)
