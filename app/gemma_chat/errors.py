@@ -8,7 +8,15 @@ from __future__ import annotations
 
 
 class GemmaChatError(Exception):
-    """The base of all errors raised on purpose by this package."""
+    """The base of all errors raised on purpose by this package.
+
+    Messages often hold a file's name or a value from outside. What does not print (escape
+    sequences, undecodable bytes of a name) is made visible, so that a message can be sent over
+    the socket and written to a terminal as it is.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_visible(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class SettingsError(GemmaChatError):
@@ -65,3 +73,13 @@ class HostError(GemmaChatError):
 
 class ProtocolError(HostError):
     """A message between terminal and host was damaged, too large or of another version."""
+
+
+def _visible(text: str) -> str:
+    """`text` with each character that does not print, line ends aside, as its escape."""
+    return "".join(
+        letter
+        if letter.isprintable() or letter == "\n"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
