@@ -1,0 +1,90 @@
+"""What a session says to the engine: its settings and its exchanges, as they stand now.
+
+Between two turns the event loop changes them; a turn reads them when it begins and adds to them
+when it ends, on the engine thread. Both replace whole immutable values, so neither ever sees half
+of a change.
+"""
+
+from __future__ import annotations
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.engine.interface import Engine, Prompt
+from gemma_chat.sessions.events import TurnsDropped
+from gemma_chat.sessions.history import Exchange
+from gemma_chat.sessions.job import PreparedTurn, TurnJob
+from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
+
+
+class Conversation:
+    """The settings and exchanges of one session; the owner of its turns."""
+
+    def __init__(
+        self, engine: Engine, settings: SessionSettings, exchanges: tuple[Exchange, ...]
+    ) -> None:
+        self.settings = settings
+        self.exchanges = exchanges
+        self._engine = engine
+        self._left_out_now = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many of the oldest exchanges were not in the prompt of the newest one."""
+        return self.exchanges[-1].left_out if self.exchanges else 0
+
+    def prepare(self, job: TurnJob) -> PreparedTurn:
+        """Render the conversation with the question of `job`, without what no longer fits."""
+        settings, exchanges, before = self.settings, self.exchanges, self.left_out
+        size = self._engine.description.context_size
+
+        def render(skip: int) -> Prompt:
+            return self._engine.prompt(
+                messages_of(settings.system_instruction, exchanges[skip:], job.question)
+            )
+
+        window = fit_window(
+            render,
+            exchanges=len(exchanges),
+            left_out=before,
+            context_size=size,
+            room=reply_room(size, settings.sampling.max_output_tokens),
+        )
+        self._left_out_now = window.left_out
+        return PreparedTurn(window.prompt, settings.sampling, _dropped(job, window, before))
+
+    def keep(self, job: TurnJob, reply: str) -> bool:
+        """Add the exchange. A reply without a visible character leaves no trace.
+
+        An empty reply in the history teaches a model to answer nothing, and some chat templates
+        refuse it.
+        """
+        if not reply.strip():
+            return False
+        exchange = Exchange(job.number, job.question, reply, self._left_out_now)
+        self.exchanges = (*self.exchanges, exchange)
+        return True
+
+    def rewind(self, turn: int) -> bool:
+        """Forget the exchanges after turn number `turn`; `False` when there are none."""
+        kept = tuple(one for one in self.exchanges if one.turn <= turn)
+        changed = len(kept) < len(self.exchanges)
+        self.exchanges = kept
+        return changed
+
+    def count_tokens(self) -> int:
+        """The length of the conversation as the next prompt would begin, in tokens."""
+        if not self.exchanges:
+            return 0
+        messages = messages_of(self.settings.system_instruction, self.exchanges[self.left_out :])
+        return self._engine.prompt(messages).token_count
+
+
+def _dropped(job: TurnJob, window: Window, before: int) -> TurnsDropped | None:
+    if window.left_out <= before:
+        return None
+    return TurnsDropped(
+        session=job.session,
+        turn=job.number,
+        dropped=window.left_out - before,
+        left_out=window.left_out,
+        prompt_tokens=window.prompt.token_count,
+    )

@@ -1,0 +1,312 @@
+"""The one thread on which a model computes, and the decision who runs its next step.
+
+Orders come from any thread and take one short mutex. Between two steps the engine thread looks at
+plain flags, so that it needs no answer from the event loop to go on, to give way or to stop.
+A running micro-batch ends early through `TurnRun.interrupt`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable
+from time import perf_counter
+from typing import Literal
+
+from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, TurnRun
+from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
+from gemma_chat.sessions.events import LockEntry, LockEvent
+from gemma_chat.sessions.job import Report, TurnJob
+from gemma_chat.sessions.metrics import FinishReason
+from gemma_chat.sessions.turn_queue import TurnQueue
+
+log = logging.getLogger(__name__)
+
+EXIT_SECONDS = 5.0
+"""How long a program that ends without closing its model waits for the step under way."""
+
+
+class EngineThread:
+    """Runs turns of one engine, one step at a time, in the order of the queue."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        post: Callable[[tuple[TurnJob, Report]], None],
+        closed: Callable[[], None],
+    ) -> None:
+        """`post` takes every report, `closed` is called once the engine is closed."""
+        self._engine = engine
+        self._post = post
+        self._closed = closed
+        self._queue: TurnQueue[TurnJob] = TurnQueue()
+        self._holder: TurnJob | None = None
+        self._leaving: list[tuple[TurnJob, GemmaChatError | None]] = []
+        self._failure: EngineCrashedError | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._main, name="gemma-chat engine", daemon=True)
+        self._started = False
+
+    # ------------------------------------------------------------ orders, from any thread
+
+    def submit(self, job: TurnJob) -> None:
+        """Put `job` into the queue; a background turn that computes is told to give way.
+
+        Raises `ModelClosedError` or, after a crash, `EngineCrashedError`.
+        """
+        with self._changed:
+            self._must_accept()
+            position = self._queue.add(job)
+            self._post((job, LockEvent(job.entry(), position=position)))
+            holder = self._holder
+            if holder is not None and holder.run is not None and self._queue.must_give_way(holder):
+                holder.run.interrupt()
+            self._start()
+            self._changed.notify_all()
+
+    def stop(self, job: TurnJob, reason: FinishReason, error: GemmaChatError | None = None) -> None:
+        """End `job`, queued or running; does nothing when it has ended.
+
+        A running turn ends with `reason` and what it has; `error` is what a waiting one gets.
+        """
+        with self._changed:
+            if self._queue.remove(job):
+                self._withdraw(job, reason, error)
+            elif job is self._holder and job.stop_reason is None:
+                job.stop_reason = reason
+                if job.run is not None:
+                    job.run.interrupt()
+
+    def shut_down(self, error: ModelClosedError) -> None:
+        """Stop what runs, fail what waits with `error`, close the engine, end the thread."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            for job in self._queue.clear():
+                self._withdraw(job, "closed", ModelClosedError(str(error)))
+            holder = self._holder
+            if holder is not None and holder.stop_reason is None:
+                holder.stop_reason = "closed"
+                if holder.run is not None:
+                    holder.run.interrupt()
+            self._start()
+            self._changed.notify_all()
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the thread to end, after `shut_down`."""
+        self._thread.join(seconds)
+
+    @property
+    def failure(self) -> EngineCrashedError | None:
+        """The error the engine died of, if it did."""
+        return self._failure
+
+    def entries(self) -> tuple[LockEntry | None, tuple[LockEntry, ...]]:
+        """Who holds the lock and who waits, in one consistent picture."""
+        with self._changed:
+            holder = self._holder.entry() if self._holder is not None else None
+            return holder, tuple(job.entry() for job in self._queue.order)
+
+    def _must_accept(self) -> None:
+        if self._closing:
+            raise ModelClosedError("The model has been closed; load it again to ask something.")
+        if self._failure is not None:
+            raise EngineCrashedError(str(self._failure))
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            atexit.register(self._end_with_program)
+            self._thread.start()
+
+    def _end_with_program(self) -> None:
+        # A daemon thread inside native code while the interpreter is taken down can crash it.
+        self.shut_down(ModelClosedError("The program is ending."))
+        self.join(EXIT_SECONDS)
+
+    def _withdraw(self, job: TurnJob, reason: FinishReason, error: GemmaChatError | None) -> None:
+        """End a job that was just taken out of the queue. The mutex is held."""
+        if job.run is None:
+            job.clock.withdrawn()
+            self._report_end(job, reason, error, kept=False)
+        else:
+            # It began and gave way: only the engine thread may finish its run.
+            job.stop_reason = reason
+            self._leaving.append((job, error))
+            self._changed.notify_all()
+
+    # ------------------------------------------------------------ the engine thread
+
+    def _main(self) -> None:
+        try:
+            while (job := self._next_job()) is not None:
+                self._run(job)
+        finally:
+            try:
+                self._engine.close()
+            except Exception:
+                log.exception("closing the engine failed")
+            atexit.unregister(self._end_with_program)
+            self._closed()
+
+    def _next_job(self) -> TurnJob | None:
+        """The job that holds the lock from now on; `None` when the model is being closed."""
+        while True:
+            self._finish_leaving()
+            with self._changed:
+                if self._leaving:
+                    continue
+                if self._closing:
+                    return None
+                job = self._queue.take()
+                if job is not None:
+                    self._holder = job
+                    job.clock.got_lock()
+                    job.phase = "generating" if job.counts.generated else "prefill"
+                    return job
+                self._changed.wait()
+
+    def _run(self, job: TurnJob) -> None:
+        """Compute until `job` ends or gives way."""
+        if job.run is None and job.stop_reason is not None:
+            self._end(job, job.stop_reason)
+            return
+        try:
+            run = job.run if job.run is not None else self._begin(job)
+            self._post((job, LockEvent(job.entry())))
+            reason = self._drive(job, run)
+        except EngineCrashedError as error:
+            self._crash(job, error)
+        except GemmaChatError as error:
+            self._end(job, "failed", error)
+        except Exception as error:
+            log.exception("a turn of session %d failed unexpectedly", job.session)
+            self._end(job, "failed", _unexpected(error))
+        else:
+            if reason is not None:
+                self._end(job, reason)
+
+    def _begin(self, job: TurnJob) -> TurnRun:
+        prepared = job.owner.prepare(job)
+        if prepared.dropped is not None:
+            self._post((job, prepared.dropped))
+        lane: Literal["foreground", "background"] = "background" if job.background else "foreground"
+        run = self._engine.begin(job.sequence, prepared.prompt, prepared.sampling, lane)
+        job.counts = run.counts
+        job.prompt_total = run.prompt_tokens
+        job.prompt_done = run.counts.reused + run.counts.restored
+        with self._changed:
+            job.run = run
+        return run
+
+    def _drive(self, job: TurnJob, run: TurnRun) -> FinishReason | None:
+        """Step until the turn ends (its reason) or has given way (`None`)."""
+        while True:
+            if job.stop_reason is not None:
+                return job.stop_reason
+            if self._queue.must_give_way(job):
+                run.give_way()
+                if self._put_back(job):
+                    return None
+                continue
+            if self._leaving:
+                self._finish_leaving()
+            reason = self._step(job, run)
+            if reason is not None:
+                return reason
+
+    def _step(self, job: TurnJob, run: TurnRun) -> FinishReason | None:
+        began = perf_counter()
+        step = run.step()
+        seconds = perf_counter() - began
+        match step:
+            case Generated(text):
+                job.clock.decode += seconds
+                if job.phase != "generating":
+                    self._enter_generating(job)
+                self._text(job, text)
+            case Prefill(done, _):
+                job.clock.prefill += seconds
+                job.prompt_done = done
+                self._post((job, LockEvent(job.entry())))
+            case Ended(reason, text):
+                self._text(job, text)
+                return reason
+            case _:
+                job.clock.prefill += seconds if job.phase == "prefill" else 0.0
+        return None
+
+    def _enter_generating(self, job: TurnJob) -> None:
+        job.clock.first_token()
+        job.phase = "generating"
+        job.prompt_done = job.prompt_total
+        self._post((job, LockEvent(job.entry())))
+
+    def _text(self, job: TurnJob, text: str) -> None:
+        if text:
+            job.parts.append(text)
+            self._post((job, text))
+
+    def _put_back(self, job: TurnJob) -> bool:
+        """Return a turn that gave way to the queue; `False` when it was stopped meanwhile."""
+        with self._changed:
+            if job.stop_reason is not None:
+                return False
+            self._holder = None
+            job.phase = "queued"
+            job.clock.gave_way()
+            position = self._queue.put_back(job)
+            self._post((job, LockEvent(job.entry(), position=position)))
+            return True
+
+    def _finish_leaving(self) -> None:
+        """End the turns that gave way and were stopped while they waited."""
+        with self._changed:
+            leaving, self._leaving = self._leaving, []
+        for job, error in leaving:
+            job.clock.withdrawn()
+            self._end(job, job.stop_reason or "stopped", error)
+
+    def _end(self, job: TurnJob, reason: FinishReason, error: GemmaChatError | None = None) -> None:
+        """Finish the run, put the exchange into the history, release the lock, tell the loop."""
+        with self._changed:
+            run, job.run = job.run, None
+        kept = False
+        try:
+            if run is not None:
+                self._text(job, run.finish())
+            kept = job.owner.keep(job, "".join(job.parts))
+        except Exception as failure:
+            log.exception("a turn of session %d could not be finished", job.session)
+            if error is None:
+                reason, error = "failed", _unexpected(failure)
+        with self._changed:
+            if self._holder is job:
+                self._holder = None
+            self._report_end(job, reason, error, kept=kept)
+
+    def _crash(self, job: TurnJob, error: EngineCrashedError) -> None:
+        """Fail this turn and everyone who waits: native code that failed is not called again."""
+        log.error("the engine failed: %s", error)
+        with self._changed:
+            self._failure = error
+            for waiting in self._queue.clear():
+                self._withdraw(waiting, "failed", EngineCrashedError(str(error)))
+        self._end(job, "failed", error)
+
+    def _report_end(
+        self, job: TurnJob, reason: FinishReason, error: GemmaChatError | None, *, kept: bool
+    ) -> None:
+        job.phase = "finished"
+        self._post((job, job.result(reason, error, kept=kept)))
+        self._post((job, LockEvent(job.entry(), reason=reason)))
+
+
+def _unexpected(error: Exception) -> EngineCrashedError:
+    return EngineCrashedError(
+        f"The engine failed unexpectedly ({type(error).__name__}: {error}). "
+        "The conversation is kept; ask again, and report this if it comes back."
+    )

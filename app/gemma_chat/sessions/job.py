@@ -1,0 +1,87 @@
+"""One turn as the engine thread sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.interface import Prompt, SequenceHandle, TokenCounts, TurnRun
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.sessions.events import LockEntry, LockEvent, TurnPhase, TurnResult, TurnsDropped
+from gemma_chat.sessions.metrics import FinishReason, TurnClock
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTurn:
+    """What a session answers when its turn begins."""
+
+    prompt: Prompt
+    sampling: SamplingSettings
+    dropped: TurnsDropped | None = None
+
+
+class TurnOwner(Protocol):
+    """The session of a turn; both calls come from the engine thread."""
+
+    def prepare(self, job: TurnJob) -> PreparedTurn:
+        """Render the conversation as it stands now, with the question of `job` at its end."""
+
+    def keep(self, job: TurnJob, reply: str) -> bool:
+        """Put question and reply into the history; `False` when there is nothing to keep."""
+
+
+Report = str | LockEvent | TurnsDropped | TurnResult
+"""What a job tells the loop: more text, a new phase, an overflow, its end."""
+
+
+def _nobody(_: Report) -> None:
+    """A job that nobody follows."""
+
+
+@dataclass(slots=True, eq=False)
+class TurnJob:
+    """A turn in the queue or in the engine.
+
+    The engine thread alone writes `phase`, the counts and `run`, except that a turn which never
+    began is ended by whoever takes it out of the queue.
+    """
+
+    owner: TurnOwner
+    session: int
+    number: int
+    background: bool
+    sequence: SequenceHandle
+    question: str
+    receive: Callable[[Report], None] = _nobody
+    """Takes the reports of this turn, on the loop."""
+    phase: TurnPhase = "queued"
+    run: TurnRun | None = None
+    stop_reason: FinishReason | None = None
+    counts: TokenCounts = field(default_factory=TokenCounts)
+    prompt_done: int = 0
+    prompt_total: int = 0
+    parts: list[str] = field(default_factory=list)
+    clock: TurnClock = field(default_factory=TurnClock)
+
+    def entry(self) -> LockEntry:
+        """A frozen picture of this turn."""
+        return LockEntry(
+            session=self.session,
+            turn=self.number,
+            background=self.background,
+            phase=self.phase,
+            prompt_done=self.prompt_done,
+            prompt_total=self.prompt_total,
+            generated=self.counts.generated,
+            tokens_per_second=self.clock.rate(self.counts.generated),
+            since=self.clock.since,
+        )
+
+    def result(
+        self, reason: FinishReason, error: GemmaChatError | None = None, *, kept: bool = False
+    ) -> TurnResult:
+        """The end of this turn, put into words."""
+        metrics = self.clock.metrics(self.counts, reason)
+        return TurnResult(reason, "".join(self.parts), metrics, error, kept)

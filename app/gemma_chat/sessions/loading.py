@@ -1,0 +1,113 @@
+"""Loading a model without holding up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gemma_chat.engine.interface import EngineOptions, LoadControl
+from gemma_chat.errors import ModalityError, ModelLoadError
+from gemma_chat.sessions.model import InferenceModel, check_limit
+
+if TYPE_CHECKING:
+    from gemma_chat.engine.llama import LlamaEngine
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 0.05
+
+
+async def load_model(
+    path: str | PathLike[str],
+    *,
+    context_size: int = 0,
+    max_concurrent_sessions: int | None = None,
+    threads: int = 0,
+    progress: Callable[[float], None] | None = None,
+    projector_path: str | PathLike[str] | None = None,
+    use_extra_bufts: bool | None = None,
+    states_mb: int = 0,
+    gpu_layers: int = 0,
+) -> InferenceModel:
+    """Load a GGUF file. Cancelling the call gives the loading up.
+
+    Args:
+        path: The model file.
+        context_size: One session's whole window in tokens, prompt and reply; 0 is what the model
+            was trained on, at most 8192.
+        max_concurrent_sessions: How many sessions may be open at once; `None` is no limit.
+        threads: Threads to compute with; 0 decides for this machine.
+        progress: Called on the loop with the share that is loaded, from 0 to 1.
+        projector_path: A multimodal projector; not supported yet.
+        use_extra_bufts: llama.cpp's repacked weights; `None` finds out whether they work.
+        states_mb: Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048.
+        gpu_layers: Layers to put on a GPU.
+
+    Raises:
+        ModelLoadError: The file is missing, damaged, not GGUF, or too large for memory.
+        ModalityError: A projector was given.
+        SettingsError: `max_concurrent_sessions` is less than 1.
+    """
+    check_limit(max_concurrent_sessions)
+    if projector_path is not None:
+        raise ModalityError(
+            f"The projector {projector_path} cannot be used: images and audio are not supported "
+            "yet. Load the model without projector_path."
+        )
+    options = EngineOptions(
+        context_size=context_size,
+        threads=threads,
+        use_extra_bufts=use_extra_bufts,
+        states_mb=states_mb,
+        gpu_layers=gpu_layers,
+    )
+    control = LoadControl()
+    loading = asyncio.ensure_future(
+        asyncio.to_thread(_load_engine, Path(fspath(path)), options, control)
+    )
+    try:
+        await _watch(loading, control, progress)
+    except BaseException:
+        control.cancelled = True
+        loading.add_done_callback(_close_unwanted)
+        raise
+    return InferenceModel(loading.result(), max_concurrent_sessions=max_concurrent_sessions)
+
+
+def _load_engine(path: Path, options: EngineOptions, control: LoadControl) -> LlamaEngine:
+    try:
+        from gemma_chat.engine.llama import LlamaEngine
+    except (ImportError, OSError) as error:
+        raise ModelLoadError(
+            f"llama-cpp-python cannot be used here ({error}). "
+            "Install it again: pip install --force-reinstall llama-cpp-python"
+        ) from error
+    return LlamaEngine.load(path, options, control)
+
+
+async def _watch(
+    loading: asyncio.Future[LlamaEngine],
+    control: LoadControl,
+    progress: Callable[[float], None] | None,
+) -> None:
+    """Report progress whenever it has grown, until loading is over."""
+    reported = -1.0
+    while True:
+        done, _ = await asyncio.wait({loading}, timeout=PROGRESS_SECONDS if progress else None)
+        now = 1.0 if done and loading.exception() is None else control.progress
+        if progress is not None and now > reported:
+            reported = now
+            progress(now)
+        if done:
+            return
+
+
+def _close_unwanted(loading: asyncio.Future[LlamaEngine]) -> None:
+    """The model was loaded although nobody wants it any more."""
+    if not loading.cancelled() and loading.exception() is None:
+        log.info("closing a model whose loading was given up")
+        loading.result().close()

@@ -1,0 +1,57 @@
+"""The generation lock as everybody sees it: who generates, who waits, and every change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from gemma_chat.sessions.engine_thread import EngineThread
+from gemma_chat.sessions.events import LockEntry, LockEvent
+
+log = logging.getLogger(__name__)
+
+LockListener = Callable[[LockEvent], None]
+
+
+class GenerationLock:
+    """One per model. One turn generates at a time; the others queue in the open.
+
+    Foreground turns are first come, first served. Background turns run while no foreground turn
+    waits and give way before their next step.
+    """
+
+    def __init__(self, engine_thread: EngineThread) -> None:
+        self._engine_thread = engine_thread
+        self._listeners: list[LockListener] = []
+
+    @property
+    def holder(self) -> LockEntry | None:
+        """The turn that generates now."""
+        return self._engine_thread.entries()[0]
+
+    @property
+    def waiting(self) -> tuple[LockEntry, ...]:
+        """The turns that wait, in the order in which they will run."""
+        return self._engine_thread.entries()[1]
+
+    def subscribe(self, listener: LockListener) -> Callable[[], None]:
+        """Call `listener` on the event loop for every transition; returns the way to stop that.
+
+        Events come in the order in which things happened; `holder` and `waiting` may already be
+        further than the event.
+        """
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def publish(self, event: LockEvent) -> None:
+        """Tell all listeners. One that raises is logged and does not disturb the others."""
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener of the generation lock failed")

@@ -1,0 +1,110 @@
+"""The figures of turns: where tokens came from and how long things took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from gemma_chat.engine.interface import TokenCounts
+
+FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMetrics:
+    """The figures of one turn; times in seconds, rates in tokens per second."""
+
+    reused_tokens: int = 0
+    """Prompt tokens that were still resident in the KV cache."""
+    restored_tokens: int = 0
+    """Prompt tokens that came back from a saved state."""
+    evaluated_tokens: int = 0
+    """Prompt tokens decoded in this turn."""
+    generated_tokens: int = 0
+    queue_seconds: float = 0.0
+    """Time without the lock, also after giving way."""
+    time_to_first_token: float = 0.0
+    """From asking to the first token, the queue included; 0 when there was none."""
+    prefill_tokens_per_second: float = 0.0
+    decode_tokens_per_second: float = 0.0
+    finish_reason: FinishReason = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTotals:
+    """The sums over all turns of a session."""
+
+    turns: int = 0
+    reused_tokens: int = 0
+    restored_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    queue_seconds: float = 0.0
+
+    def plus(self, metrics: TurnMetrics) -> SessionTotals:
+        """The totals with one more turn."""
+        return SessionTotals(
+            turns=self.turns + 1,
+            reused_tokens=self.reused_tokens + metrics.reused_tokens,
+            restored_tokens=self.restored_tokens + metrics.restored_tokens,
+            evaluated_tokens=self.evaluated_tokens + metrics.evaluated_tokens,
+            generated_tokens=self.generated_tokens + metrics.generated_tokens,
+            queue_seconds=self.queue_seconds + metrics.queue_seconds,
+        )
+
+
+class TurnClock:
+    """Times one turn. Only computing counts for the rates, so a turn that gave way is not slow."""
+
+    __slots__ = (
+        "_asked",
+        "_first_token",
+        "_queued",
+        "_waiting_since",
+        "decode",
+        "prefill",
+        "since",
+    )
+
+    def __init__(self) -> None:
+        self._asked = self._waiting_since = self.since = time.monotonic()
+        self._queued = 0.0
+        self._first_token = 0.0
+        self.prefill = 0.0
+        self.decode = 0.0
+
+    def got_lock(self) -> None:
+        """The turn holds the lock from now on."""
+        self.since = time.monotonic()
+        self._queued += self.since - self._waiting_since
+
+    def gave_way(self) -> None:
+        """The turn waits again from now on."""
+        self.since = self._waiting_since = time.monotonic()
+
+    def first_token(self) -> None:
+        """The first token was sampled just now."""
+        self._first_token = time.monotonic() - self._asked
+
+    def withdrawn(self) -> None:
+        """The turn leaves the queue without the lock."""
+        self._queued += time.monotonic() - self._waiting_since
+
+    def rate(self, tokens: int) -> float:
+        """Tokens per second of decoding so far."""
+        return tokens / self.decode if self.decode > 0 else 0.0
+
+    def metrics(self, counts: TokenCounts, reason: FinishReason) -> TurnMetrics:
+        """The figures of the turn, now that it is over."""
+        return TurnMetrics(
+            reused_tokens=counts.reused,
+            restored_tokens=counts.restored,
+            evaluated_tokens=counts.evaluated,
+            generated_tokens=counts.generated,
+            queue_seconds=self._queued,
+            time_to_first_token=self._first_token,
+            prefill_tokens_per_second=counts.evaluated / self.prefill if self.prefill else 0.0,
+            decode_tokens_per_second=self.rate(counts.generated),
+            finish_reason=reason,
+        )

@@ -1,0 +1,293 @@
+"""A loaded model and its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Unpack
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription, SequenceHandle
+from gemma_chat.errors import (
+    EngineCrashedError,
+    ModelClosedError,
+    SessionLimitError,
+    SettingsError,
+)
+from gemma_chat.sessions.chat import Chat
+from gemma_chat.sessions.conversation import Conversation
+from gemma_chat.sessions.engine_thread import EngineThread
+from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
+from gemma_chat.sessions.job import Report, TurnJob
+from gemma_chat.sessions.lock import GenerationLock
+from gemma_chat.sessions.options import SessionOptions, settings_from
+from gemma_chat.sessions.outbox import Outbox
+from gemma_chat.sessions.session import Session
+
+
+class InferenceModel:
+    """One model in memory; any number of sessions on it, one of which generates at a time.
+
+    Belongs to the event loop on which its first session is opened. Close it, or use it in
+    `async with`.
+    """
+
+    def __init__(self, engine: Engine, *, max_concurrent_sessions: int | None = None) -> None:
+        """Take over `engine`, which is closed with the model; `load_model` loads one.
+
+        Raises:
+            SettingsError: `max_concurrent_sessions` is less than 1.
+        """
+        check_limit(max_concurrent_sessions)
+        self._engine = engine
+        self._limit = max_concurrent_sessions
+        self._outbox: Outbox[tuple[TurnJob, Report]] = Outbox(self._deliver)
+        self._engine_thread = EngineThread(engine, self._outbox.post, self._engine_closed)
+        self._lock = GenerationLock(self._engine_thread)
+        self._sessions: list[Session] = []
+        self._last_session = 0
+        self._one_lane: Session | None = None
+        self._one_lane_opening: asyncio.Task[Session] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._all_closed = asyncio.Event()
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def lock(self) -> GenerationLock:
+        """Who generates and who waits."""
+        return self._lock
+
+    @property
+    def description(self) -> ModelDescription:
+        """What is loaded."""
+        return self._engine.description
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """All open sessions, oldest first, the one-lane session and background ones included."""
+        return tuple(self._sessions)
+
+    @property
+    def session(self) -> Session | None:
+        """The one-lane session of `create_session`, while it is open."""
+        return self._one_lane
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def failure(self) -> EngineCrashedError | None:
+        """Why nothing can be asked any more, when native code failed; load the model again."""
+        return self._engine_thread.failure
+
+    @property
+    def engine(self) -> Engine:
+        """What computes."""
+        return self._engine
+
+    @property
+    def engine_thread(self) -> EngineThread:
+        """Where it computes."""
+        return self._engine_thread
+
+    def size_in_tokens(self, text: str) -> int:
+        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        self.must_be_open()
+        return self._engine.count_tokens(well_formed(text))
+
+    def figures(self) -> MemoryFigures:
+        """Current memory use, in bytes."""
+        self.must_be_open()
+        return self._engine.figures()
+
+    # ------------------------------------------------------------ opening
+
+    async def open_session(self, **options: Unpack[SessionOptions]) -> Session:
+        """Open a session: no KV memory and no waiting until its first turn.
+
+        Raises:
+            SessionLimitError: `max_concurrent_sessions` are open.
+            SettingsError, AdapterError, ModalityError: `options` ask for what is not possible.
+            ModelClosedError: The model is closed.
+        """
+        return self._open(options, ())
+
+    async def open_chat(
+        self,
+        *,
+        history: Iterable[HistoryMessage] = (),
+        **options: Unpack[SessionOptions],
+    ) -> Chat:
+        """Open a chat over a session of its own, as `open_session`.
+
+        `history` goes on from a stored conversation; nothing of it is evaluated before the next
+        turn.
+        """
+        return Chat(self._open(options, restore(history)))
+
+    async def create_session(self, **options: Unpack[SessionOptions]) -> Session:
+        """The one-lane way: closes the session of the call before and opens a fresh one.
+
+        Calls that overlap give the same session.
+        """
+        if self._one_lane_opening is None:
+            self._one_lane_opening = asyncio.create_task(self._replace_one_lane(options))
+            self._one_lane_opening.add_done_callback(self._one_lane_opened)
+        return await asyncio.shield(self._one_lane_opening)
+
+    async def create_chat(self, **options: Unpack[SessionOptions]) -> Chat:
+        """A chat over the one-lane session, as `create_session`."""
+        return Chat(await self.create_session(**options))
+
+    async def _replace_one_lane(self, options: SessionOptions) -> Session:
+        self.must_be_open()
+        settings_from(options)
+        if self._one_lane is not None:
+            await self._one_lane.close()
+        self._one_lane = self._open(options, ())
+        return self._one_lane
+
+    def _one_lane_opened(self, task: asyncio.Task[Session]) -> None:
+        self._one_lane_opening = None
+        if not task.cancelled():
+            task.exception()
+
+    def _open(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
+        self.must_be_open()
+        settings = settings_from(options)
+        self._must_have_place()
+        return self._add(
+            self._engine.open_sequence(),
+            settings,
+            background=bool(options.get("background")),
+            exchanges=exchanges,
+        )
+
+    def open_fork(
+        self, session: Session, sequence: SequenceHandle, conversation: Conversation
+    ) -> Session:
+        """Open a session that goes on from `conversation` and shares what `sequence` holds."""
+        self._must_have_place()
+        return self._add(
+            self._engine.fork(sequence),
+            conversation.settings,
+            background=session.background,
+            exchanges=conversation.exchanges,
+        )
+
+    def _add(
+        self,
+        sequence: SequenceHandle,
+        settings: SessionSettings,
+        *,
+        background: bool,
+        exchanges: tuple[Exchange, ...],
+    ) -> Session:
+        self._bind(asyncio.get_running_loop())
+        self._last_session += 1
+        session = Session(
+            self,
+            self._last_session,
+            sequence,
+            settings,
+            background=background,
+            exchanges=exchanges,
+        )
+        self._sessions.append(session)
+        return session
+
+    def _must_have_place(self) -> None:
+        if self._limit is not None and len(self._sessions) >= self._limit:
+            raise SessionLimitError(
+                f"{len(self._sessions)} sessions are open and max_concurrent_sessions is "
+                f"{self._limit}; close one, or load the model with a higher limit."
+            )
+
+    def must_be_open(self) -> None:
+        """Raise `ModelClosedError` when the model is closed."""
+        if self._closed:
+            raise _closed_error()
+
+    def forget(self, session: Session) -> None:
+        """The session is closed: it takes no place any more."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+        if session is self._one_lane:
+            self._one_lane = None
+
+    # ------------------------------------------------------------ closing
+
+    async def close(self) -> None:
+        """Stop what runs within a token, fail what waits, free all memory.
+
+        Twice is fine, and so is giving up the wait: the rest happens by itself.
+        """
+        self._bind(asyncio.get_running_loop())
+        if not self._closed:
+            self._closed = True
+            for session in self.sessions:
+                session.model_closed()
+            self._sessions.clear()
+            self._one_lane = None
+            self._engine_thread.shut_down(_closed_error())
+        await self._all_closed.wait()
+
+    async def __aenter__(self) -> InferenceModel:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------ from the engine thread
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not loop:
+            self._loop = loop
+            self._outbox.bind(loop)
+
+    def _engine_closed(self) -> None:
+        """The engine is closed; called by the engine thread as its last act."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._all_closed.set)
+
+    def _deliver(self, batch: list[tuple[TurnJob, Report]]) -> None:
+        """Hand reports to their turns; text that follows text of the same turn is joined."""
+        text: list[str] = []
+        for place, (job, report) in enumerate(batch):
+            if isinstance(report, str):
+                text.append(report)
+                following = batch[place + 1] if place + 1 < len(batch) else None
+                if following and following[0] is job and isinstance(following[1], str):
+                    continue
+                job.receive("".join(text))
+                text.clear()
+                if job.phase == "generating":
+                    self._lock.publish(LockEvent(job.entry()))
+            elif isinstance(report, LockEvent):
+                self._lock.publish(report)
+            else:
+                job.receive(report)
+
+
+def check_limit(max_concurrent_sessions: int | None) -> None:
+    """Raise `SettingsError` when no session could ever be opened."""
+    if max_concurrent_sessions is not None and max_concurrent_sessions < 1:
+        raise SettingsError(
+            f"max_concurrent_sessions = {max_concurrent_sessions} is not allowed: "
+            "1 or more, or None for no limit."
+        )
+
+
+def _closed_error() -> ModelClosedError:
+    return ModelClosedError("The model has been closed; load it again to ask something.")

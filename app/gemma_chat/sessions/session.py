@@ -1,0 +1,384 @@
+"""One conversation on the shared weights."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.engine.interface import Engine, SequenceHandle
+from gemma_chat.errors import (
+    GemmaChatError,
+    ModalityError,
+    SessionClosedError,
+    SettingsError,
+)
+from gemma_chat.sessions.conversation import Conversation
+from gemma_chat.sessions.engine_thread import EngineThread
+from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
+from gemma_chat.sessions.history import Exchange, HistoryMessage, flatten, well_formed
+from gemma_chat.sessions.job import Report, TurnJob
+from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
+from gemma_chat.sessions.turn import Turn
+
+log = logging.getLogger(__name__)
+
+OverflowListener = Callable[[TurnsDropped], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A part of the next question."""
+
+    text: str = ""
+    role: Literal["user"] = "user"
+    image: bytes | None = None
+    audio: bytes | None = None
+
+
+class SessionHome(Protocol):
+    """The model a session lives in."""
+
+    @property
+    def engine(self) -> Engine:
+        """What computes."""
+
+    @property
+    def engine_thread(self) -> EngineThread:
+        """Where it computes."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the engine is closed, or about to be."""
+
+    def must_be_open(self) -> None:
+        """Raise `ModelClosedError` when the model is closed."""
+
+    def forget(self, session: Session) -> None:
+        """The session is closed: it takes no place any more."""
+
+    def open_fork(
+        self, session: Session, sequence: SequenceHandle, conversation: Conversation
+    ) -> Session:
+        """Open a session that goes on from `conversation` and shares what `sequence` holds."""
+
+
+class Session:
+    """A conversation with its own history, settings and place in the KV memory.
+
+    Sessions come from `InferenceModel.open_session`. All calls are made on the loop of the model.
+    """
+
+    def __init__(
+        self,
+        home: SessionHome,
+        number: int,
+        sequence: SequenceHandle,
+        settings: SessionSettings,
+        *,
+        background: bool,
+        exchanges: tuple[Exchange, ...] = (),
+    ) -> None:
+        """Open sessions with `InferenceModel.open_session`, not with this."""
+        self.id = number
+        """Its number, never used again by this model."""
+        self.background = background
+        """Whether its turns run only while no other session waits."""
+        self._home = home
+        self._sequence = sequence
+        self._conversation = Conversation(home.engine, settings, exchanges)
+        self._chunks: list[str] = []
+        self._turns: list[Turn] = []
+        self._last_turn = exchanges[-1].turn if exchanges else 0
+        self._metrics = TurnMetrics()
+        self._totals = SessionTotals()
+        self._context_used: int | None = None if exchanges else 0
+        self._overflow_listeners: list[OverflowListener] = []
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What holds for the turns that begin from now on; can be set at any time."""
+        return self._conversation.settings
+
+    @settings.setter
+    def settings(self, settings: SessionSettings) -> None:
+        self._conversation.settings = settings.validated()
+
+    @property
+    def history(self) -> tuple[HistoryMessage, ...]:
+        """All whole exchanges, oldest first, those that no longer fit the window too."""
+        return flatten(self._conversation.exchanges)
+
+    @property
+    def left_out(self) -> int:
+        """How many of the oldest exchanges were not in the newest prompt."""
+        return self._conversation.left_out
+
+    @property
+    def metrics(self) -> TurnMetrics:
+        """The figures of the last finished turn."""
+        return self._metrics
+
+    @property
+    def totals(self) -> SessionTotals:
+        """The sums over all turns."""
+        return self._totals
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns that are not finished, oldest first."""
+        return tuple(self._turns)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, on it or on the model."""
+        return self._closed
+
+    @property
+    def context_used(self) -> int:
+        """Tokens of the window this conversation takes, a running reply included."""
+        for turn in self._turns:
+            progress = turn.progress
+            if progress.prompt_total:
+                return progress.prompt_total + progress.generated
+        if self._context_used is None:
+            self._context_used = self._count_history()
+        return self._context_used
+
+    def size_in_tokens(self, text: str) -> int:
+        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        self._must_be_open()
+        return self._home.engine.count_tokens(well_formed(text))
+
+    def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
+        """Call `listener` when exchanges are left out; returns the way to stop that."""
+        self._overflow_listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._overflow_listeners:
+                self._overflow_listeners.remove(listener)
+
+        return unsubscribe
+
+    # ------------------------------------------------------------ asking
+
+    async def add_query_chunk(self, chunk: str | Message) -> None:
+        """Collect a part of the next question. Evaluates nothing and takes no lock.
+
+        Raises:
+            ModalityError: The chunk carries an image or audio.
+            SettingsError: The chunk has another role than `user`.
+        """
+        self._must_be_open()
+        message = chunk if isinstance(chunk, Message) else Message(chunk)
+        for part, what in ((message.image, "images"), (message.audio, "audio")):
+            if part is not None:
+                raise ModalityError(
+                    f"Session {self.id} cannot take {what}: its model was loaded without a "
+                    "projector. Send text only."
+                )
+        if message.role != "user":
+            raise SettingsError(
+                f"A part of a question has the role 'user', not {message.role!r}; "
+                "the system instruction is a setting of the session."
+            )
+        self._chunks.append(_text(message.text))
+
+    def start_turn(self, text: str | None = None) -> Turn:
+        """Queue a turn and return at once; several may be queued.
+
+        The question is what `add_query_chunk` collected, with `text` behind it.
+
+        Raises:
+            SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
+            GemmaChatError: There is no question.
+        """
+        self._must_be_open()
+        question = "".join(self._chunks) + (_text(text) if text is not None else "")
+        if not question:
+            raise GemmaChatError(
+                f"Session {self.id} has nothing to answer; give a text or add a chunk first."
+            )
+        job = TurnJob(
+            owner=self._conversation,
+            session=self.id,
+            number=self._last_turn + 1,
+            background=self.background,
+            sequence=self._sequence,
+            question=question,
+        )
+        engine_thread = self._home.engine_thread
+        turn = Turn(job, engine_thread.stop)
+        job.receive = partial(self._receive, turn)
+        engine_thread.submit(job)
+        self._last_turn = job.number
+        self._chunks.clear()
+        self._turns.append(turn)
+        self._idle.clear()
+        return turn
+
+    async def get_response(self, text: str | None = None) -> str:
+        """Ask, wait for the lock and for the whole reply.
+
+        A stopped turn gives its partial text. Cancelling the wait stops the turn.
+        """
+        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+            return (await turn.finished()).text_or_raise()
+
+    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+        """Ask, and give the reply in pieces as they become final.
+
+        The turn is queued by the first step of the iteration, and stopped when the iteration is
+        given up. A stopped turn ends normally.
+        """
+        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+            async for piece in turn:
+                yield piece
+            (await turn.finished()).text_or_raise()
+
+    def stop_generation(self) -> Awaitable[None]:
+        """End this session's oldest unfinished turn, queued or running; nothing else.
+
+        Acts at once; awaiting the answer waits until the turn has ended. Idle or closed: nothing.
+        """
+        turn = self._turns[0] if self._turns else None
+        if turn is not None:
+            turn.stop()
+        return _EndOf(turn)
+
+    # ------------------------------------------------------------ going back, branching, closing
+
+    async def fork(self) -> Session:
+        """Open a session with the same history and settings that shares the evaluated prefix.
+
+        Raises:
+            SessionLimitError: As many sessions are open as the model allows.
+        """
+        self._must_be_open()
+        return self._home.open_fork(self, self._sequence, self._conversation)
+
+    async def rewind(self, turn: int) -> None:
+        """Go back to the end of turn number `turn`; 0 is the empty conversation.
+
+        Nothing is evaluated again. Raises `GemmaChatError` while a turn runs or waits.
+        """
+        self._must_be_open()
+        if self._turns:
+            raise GemmaChatError(
+                f"Session {self.id} cannot go back while its turn {self._turns[0].number} is "
+                "not finished; stop it first."
+            )
+        if self._conversation.rewind(turn):
+            self._context_used = None if self._conversation.exchanges else 0
+
+    async def close(self) -> None:
+        """Stop the running turn, withdraw the queued ones, give the memory back.
+
+        Twice is fine, and so is giving up the wait: the rest happens by itself.
+        """
+        if not self._closed:
+            self._closed = True
+            self._home.forget(self)
+            for turn in self._turns:
+                turn.close(self._closed_error())
+            if not self._turns:
+                self._release()
+        await self._idle.wait()
+
+    def model_closed(self) -> None:
+        """The model is being closed, and all memory with it."""
+        self._closed = True
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------ what the engine thread reports
+
+    def _receive(self, turn: Turn, report: Report) -> None:
+        match report:
+            case str():
+                turn.add(Piece(report))
+            case TurnsDropped():
+                self._tell_overflow(report)
+            case TurnResult():
+                self._turn_ended(turn, report)
+
+    def _turn_ended(self, turn: Turn, result: TurnResult) -> None:
+        self._metrics = result.metrics
+        self._totals = self._totals.plus(result.metrics)
+        if result.kept:
+            self._context_used = turn.progress.prompt_total + turn.progress.generated
+        self._turns.remove(turn)
+        turn.end(result)
+        if not self._turns:
+            self._idle.set()
+            if self._closed:
+                self._release()
+
+    def _tell_overflow(self, event: TurnsDropped) -> None:
+        for listener in tuple(self._overflow_listeners):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener of session %d failed", self.id)
+
+    def _release(self) -> None:
+        """Give the KV memory back, unless the engine takes it all with it."""
+        if not self._home.closed:
+            self._home.engine.release(self._sequence)
+
+    def _count_history(self) -> int:
+        try:
+            return 0 if self._home.closed else self._conversation.count_tokens()
+        except GemmaChatError:
+            log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
+            return 0
+
+    def _must_be_open(self) -> None:
+        self._home.must_be_open()
+        if self._closed:
+            raise self._closed_error()
+
+    def _closed_error(self) -> SessionClosedError:
+        return SessionClosedError(
+            f"Session {self.id} has been closed; open another one to go on asking."
+        )
+
+
+def _text(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"a question is text, not {type(text).__name__}")
+    return well_formed(text)
+
+
+@contextmanager
+def _stopped_on_the_way_out(turn: Turn) -> Iterator[Turn]:
+    """Whoever waits for `turn` may be cancelled or thrown away; the turn ends with them."""
+    try:
+        yield turn
+    finally:
+        turn.stop()
+
+
+class _EndOf:
+    """Awaits the end of a turn, if there is one. Unlike a coroutine it may be thrown away."""
+
+    def __init__(self, turn: Turn | None) -> None:
+        self._turn = turn
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._turn is not None:
+            yield from self._turn.finished().__await__()

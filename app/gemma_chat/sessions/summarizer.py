@@ -1,0 +1,247 @@
+"""The background session that writes summaries and titles while no person waits.
+
+It is a session like any other, on the background lane of the generation lock: its turn gives way
+to every foreground turn and goes on where it was. Between two jobs it is rewound to nothing, so
+that one conversation never reaches the summary of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Iterable
+
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.sessions.events import TurnResult
+from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.session import Session
+from gemma_chat.sessions.summary import (
+    SummarizerSettings,
+    Summary,
+    SummaryJob,
+    SummaryMessage,
+    clean_summary,
+    clean_title,
+    newest,
+    question_for,
+    whole_sentences,
+)
+from gemma_chat.sessions.turn import Turn
+
+log = logging.getLogger(__name__)
+
+
+class Summarizer:
+    """Works on one conversation at a time, in the order in which they were scheduled.
+
+    `on_result` gets every finished summary, `on_change` is called whenever `current`, `pending` or
+    `paused` changed; both on the event loop.
+    """
+
+    def __init__(
+        self,
+        model: InferenceModel,
+        *,
+        on_result: Callable[[Summary], None],
+        on_change: Callable[[], None] | None = None,
+        settings: SummarizerSettings | None = None,
+    ) -> None:
+        self.settings = settings or SummarizerSettings()
+        """Can be set at any time; holds from the next job."""
+        self._model = model
+        self._on_result = on_result
+        self._on_change = on_change or _nothing
+        self._session: Session | None = None
+        self._pending: dict[Hashable, SummaryJob] = {}
+        self._current: SummaryJob | None = None
+        self._turn: Turn | None = None
+        self._given_up = False
+        self._paused = False
+        self._work = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+
+    # ------------------------------------------------------------ what is shown
+
+    @property
+    def session(self) -> Session | None:
+        """The background session, once `start` has opened it."""
+        return self._session
+
+    @property
+    def current(self) -> Hashable | None:
+        """The key of the conversation it works on now."""
+        return self._current.key if self._current is not None else None
+
+    @property
+    def pending(self) -> tuple[Hashable, ...]:
+        """The keys of the conversations that wait, in order."""
+        return tuple(self._pending)
+
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` was called."""
+        return self._paused
+
+    # ------------------------------------------------------------ orders
+
+    async def start(self) -> None:
+        """Open the background session and begin to work.
+
+        Raises `SessionLimitError` when the model has no place for one more session.
+        """
+        if self._runner is None:
+            self._session = await self._model.open_session(
+                settings=self.settings.session, background=True
+            )
+            self._runner = asyncio.create_task(self._run(self._session), name="summarizer")
+
+    async def close(self) -> None:
+        """Give up the current job and close the session; twice is fine."""
+        self._pending.clear()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.cancel()
+            await asyncio.wait({runner})
+        if self._session is not None:
+            await self._session.close()
+
+    def schedule(
+        self,
+        key: Hashable,
+        messages: Iterable[SummaryMessage],
+        *,
+        previous: str = "",
+        needs_title: bool = False,
+    ) -> None:
+        """Bring the summary `previous` of conversation `key` up to date with `messages`.
+
+        What was scheduled before for `key` and has not begun is replaced, in its place. Without
+        a message that says something there is nothing to do.
+        """
+        told = newest(messages)
+        if not told:
+            return
+        self._pending[key] = SummaryJob(key, told, previous, needs_title)
+        self._changed()
+
+    def cancel(self, key: Hashable) -> None:
+        """Forget conversation `key`, also while it is being worked on."""
+        waited = self._pending.pop(key, None) is not None
+        running = self._current is not None and self._current.key == key
+        if running:
+            self._give_up()
+        if waited or running:
+            self._changed()
+
+    def pause(self) -> None:
+        """Stop working; the current job goes back to the head of the queue."""
+        if self._paused:
+            return
+        self._paused = True
+        if self._current is not None and not self._given_up:
+            rest = self._pending
+            job = rest.pop(self._current.key, self._current)
+            self._pending = {job.key: job, **rest}
+            self._give_up()
+        self._changed()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if self._paused:
+            self._paused = False
+            self._changed()
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        if self._turn is not None:
+            self._turn.stop()
+
+    def _changed(self) -> None:
+        self._work.set()
+        try:
+            self._on_change()
+        except Exception:
+            log.exception("the listener of the summarizer failed")
+
+    # ------------------------------------------------------------ the work
+
+    async def _run(self, session: Session) -> None:
+        while not session.closed:
+            if self._paused or not self._pending:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            await self._take(session)
+
+    async def _take(self, session: Session) -> None:
+        """Do the first pending job. Whatever goes wrong with it is logged and costs only it."""
+        job = self._pending.pop(next(iter(self._pending)))
+        self._current, self._given_up = job, False
+        self._changed()
+        summary = None
+        try:
+            summary = await self._summarize(session, job)
+        except GemmaChatError as error:
+            log.warning("no summary for %r: %s", job.key, error)
+        finally:
+            self._current = self._turn = None
+        if summary is not None:
+            self._deliver(summary)
+        self._changed()
+
+    def _deliver(self, summary: Summary) -> None:
+        waiting = self._pending.get(summary.key)
+        if waiting is not None:
+            rest = waiting.after(summary)
+            if rest is None:
+                del self._pending[summary.key]
+            else:
+                self._pending[summary.key] = rest
+        try:
+            self._on_result(summary)
+        except Exception:
+            log.exception("the receiver of summaries failed")
+
+    async def _summarize(self, session: Session, job: SummaryJob) -> Summary | None:
+        """Write the summary and, if asked for, the title; `None` when given up or empty."""
+        settings = self.settings
+        await session.rewind(0)
+        # Room for the title's question and answer behind the summary.
+        window = self._model.description.context_size
+        budget = max(window // 2 - settings.summary_tokens, window // 4)
+        budget -= session.size_in_tokens(settings.session.system_instruction)
+        question = question_for(job, budget=budget, count=session.size_in_tokens)
+        reply = await self._ask(session, settings, question, settings.summary_tokens)
+        if reply is None:
+            return None
+        text = clean_summary(reply.text)
+        if reply.reason == "length":
+            text = whole_sentences(text)
+        if not text:
+            return None
+        title = None
+        if job.needs_title:
+            reply = await self._ask(
+                session, settings, settings.title_question, settings.title_tokens
+            )
+            title = clean_title(reply.text) if reply is not None else None
+        return None if self._given_up else Summary(job.key, text, job.up_to, title)
+
+    async def _ask(
+        self, session: Session, settings: SummarizerSettings, question: str, limit: int
+    ) -> TurnResult | None:
+        """One turn; `None` when the job was given up, also while it ran."""
+        if self._given_up:
+            return None
+        session.settings = settings.limited(limit)
+        self._turn = session.start_turn(question)
+        try:
+            result = await self._turn.finished()
+        finally:
+            self._turn.stop()
+        result.text_or_raise()
+        return None if self._given_up else result
+
+
+def _nothing() -> None:
+    """Nobody listens."""

@@ -1,0 +1,189 @@
+"""What the summarizer asks of a small model, and how its answers are cleaned. All pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import msgspec
+
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+
+MAX_TITLE = 60
+_SPEAKERS = {"user": "User", "assistant": "Assistant"}
+_CUT = " […] "
+
+INSTRUCTION = (
+    "You keep notes on a conversation between a user and an assistant. "
+    "Write a short summary in plain sentences: what the user wants, what was found out, "
+    "and what is still open. Use the language of the conversation. Do not add anything."
+)
+TITLE_QUESTION = "Write a title for this conversation in two to six words. Only the title."
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryMessage:
+    """A message that is to be summarized; numbers grow with time."""
+
+    number: int
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the summarizer has written about a conversation.
+
+    `up_to` is the number of the last message it covers; `title` is set when one was asked for and
+    the model gave one.
+    """
+
+    key: Hashable
+    text: str
+    up_to: int
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummarizerSettings:
+    """How summaries are written: the settings of the background session, and its limits."""
+
+    session: SessionSettings = field(
+        default_factory=lambda: SessionSettings(
+            system_instruction=INSTRUCTION,
+            sampling=SamplingSettings(temperature=0.3, top_k=20, repeat_penalty=1.1),
+        )
+    )
+    summary_tokens: int = 160
+    title_tokens: int = 16
+    title_question: str = TITLE_QUESTION
+
+    def limited(self, max_output_tokens: int) -> SessionSettings:
+        """The settings of the session with this reply limit."""
+        return SessionSettings(
+            system_instruction=self.session.system_instruction,
+            sampling=_with_limit(self.session.sampling, max_output_tokens),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryJob:
+    """One conversation that waits for its summary."""
+
+    key: Hashable
+    messages: tuple[SummaryMessage, ...]
+    previous: str = ""
+    needs_title: bool = False
+
+    @property
+    def up_to(self) -> int:
+        """The number of the last message the summary will cover."""
+        return self.messages[-1].number
+
+    def after(self, summary: Summary) -> SummaryJob | None:
+        """This job once `summary` of the same conversation is written; `None` when it is done."""
+        rest = tuple(one for one in self.messages if one.number > summary.up_to)
+        if not rest:
+            return None
+        needs_title = self.needs_title and summary.title is None
+        return replace(self, messages=rest, previous=summary.text, needs_title=needs_title)
+
+
+def question_for(job: SummaryJob, *, budget: int, count: Callable[[str], int]) -> str:
+    """What is asked of the model: the notes so far, the new messages, the task.
+
+    Fits `budget` tokens by `count`, give or take what joins its parts: the oldest messages are
+    left out first, and a message that is too long alone loses its middle.
+    """
+    notes = fit_text(job.previous.strip(), budget // 3, count)
+    head = f"Notes so far:\n{notes}\n\n" if notes else ""
+    task = "Rewrite the notes so that they cover the new messages too." if notes else "Summarize."
+    frame = count(head) + count(f"New messages:\n\n\n{task}")
+    lines = newest_lines(job.messages, budget - frame, count)
+    return f"{head}{'New messages' if notes else 'Conversation'}:\n{lines}\n\n{task}"
+
+
+def newest_lines(
+    messages: Sequence[SummaryMessage], budget: int, count: Callable[[str], int]
+) -> str:
+    """As many of the newest messages as fit, oldest first; always a part of the last one."""
+    lines: list[str] = []
+    left = budget
+    for message in reversed(messages):
+        line = f"{_SPEAKERS[message.role]}: {message.text.strip()}\n"
+        size = count(line) if len(line) <= left * 32 else left + 1
+        if size > left:
+            if not lines:
+                lines.append(fit_text(line, left, count))
+            break
+        lines.append(line)
+        left -= size
+    return "".join(reversed(lines)).strip()
+
+
+def fit_text(text: str, budget: int, count: Callable[[str], int]) -> str:
+    """`text`, or its beginning and end around a mark, so that it has at most `budget` tokens."""
+    budget = max(budget, 1)
+    # A token is rarely longer than 32 characters: no need to tokenize what cannot fit.
+    keep = min(len(text), budget * 32)
+    while True:
+        shorter = text if keep >= len(text) else f"{text[: keep // 2]}{_CUT}{text[-(keep // 2) :]}"
+        tokens = count(shorter)
+        if tokens <= budget or keep <= 2:
+            return shorter
+        keep = max(2, min(keep - 1, keep * budget // tokens))
+
+
+def clean_summary(reply: str) -> str:
+    """A reply as it is stored: no control characters, no heading that says it is a summary."""
+    text = "\n".join(line.rstrip() for line in printable(reply).splitlines()).strip()
+    return re.sub(r"\A[*#_\s]*(summary|notes)[*_]*\s*:[*_]*\s*", "", text, flags=re.I).strip()
+
+
+def whole_sentences(text: str) -> str:
+    """`text` without the sentence that was cut off at its end, if that leaves half of it."""
+    ends = [match.end() for match in re.finditer(r"[.!?。！？…]['\")»”]*(?=\s|\Z)", text)]
+    return text[: ends[-1]] if ends and ends[-1] * 2 >= len(text) else text
+
+
+def clean_title(reply: str) -> str | None:
+    """A reply as a tab's title: one line without quotes and markup, or `None` if none is left."""
+    for line in printable(reply).splitlines():
+        text = re.sub(r"[*_`#~]+", "", line)
+        text = re.sub(r"\A\s*title\s*:", "", text, flags=re.I)
+        text = " ".join(text.split()).strip("\"'“”„‘’«»‹› .:-–—")
+        if text:
+            return _shortened(text)
+    return None
+
+
+def printable(text: str) -> str:
+    """`text` without control and invisible formatting characters, line breaks excepted."""
+    return "".join(
+        one
+        for one in text.replace("\r\n", "\n").replace("\t", " ")
+        if one == "\n" or one == "\u200d" or unicodedata.category(one) not in {"Cc", "Cf", "Cs"}
+    )
+
+
+def newest(messages: Iterable[SummaryMessage]) -> tuple[SummaryMessage, ...]:
+    """The messages that say something, in the order of their numbers."""
+    return tuple(sorted((m for m in messages if m.text.strip()), key=lambda one: one.number))
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MAX_TITLE:
+        return text
+    head = text[: MAX_TITLE - 1]
+    whole_words = head.rsplit(" ", 1)[0]
+    return (whole_words if len(whole_words) > MAX_TITLE // 2 else head).rstrip(" ,;:-") + "…"
+
+
+def _with_limit(sampling: SamplingSettings, limit: int) -> SamplingSettings:
+    own = sampling.max_output_tokens
+    return msgspec.structs.replace(
+        sampling, max_output_tokens=limit if own is None else min(own, limit)
+    )

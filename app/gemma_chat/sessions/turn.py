@@ -1,0 +1,108 @@
+"""One question and its reply, as whoever asked sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.sessions.events import LockEntry, Piece, TurnPhase, TurnResult
+from gemma_chat.sessions.job import TurnJob
+from gemma_chat.sessions.metrics import FinishReason
+
+StopJob = Callable[[TurnJob, FinishReason, GemmaChatError | None], None]
+
+
+class Turn:
+    """A turn that was queued. Iterating over it gives the pieces of the reply, from the first.
+
+    The iteration ends normally however the turn ends; `finished` tells how it did. Giving up the
+    iteration does not stop the turn, `stop` does.
+    """
+
+    def __init__(self, job: TurnJob, stop: StopJob) -> None:
+        self._job = job
+        self._stop = stop
+        self._pieces: list[Piece] = []
+        self._result: TurnResult | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def session(self) -> int:
+        """The number of its session."""
+        return self._job.session
+
+    @property
+    def number(self) -> int:
+        """Its place among the turns of its session, growing, never used again."""
+        return self._job.number
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self._job.question
+
+    @property
+    def state(self) -> TurnPhase:
+        """What it is doing now: `queued`, `prefill`, `generating` or `finished`."""
+        return self._job.phase
+
+    @property
+    def progress(self) -> LockEntry:
+        """Its figures now."""
+        return self._job.entry()
+
+    @property
+    def text(self) -> str:
+        """The reply so far."""
+        return "".join(self._pieces)
+
+    @property
+    def result(self) -> TurnResult | None:
+        """How it ended, once it has."""
+        return self._result
+
+    def stop(self) -> None:
+        """End it, queued or running, keeping what there is; does nothing when it has ended."""
+        self._stop(self._job, "stopped", None)
+
+    def close(self, error: GemmaChatError) -> None:
+        """Its session is being closed: as `stop`, and while it waits it fails with `error`."""
+        self._stop(self._job, "closed", error)
+
+    async def finished(self) -> TurnResult:
+        """Wait for the end, whichever it is. Giving up the wait does not stop the turn."""
+        while self._result is None:
+            await self._change()
+        return self._result
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        seen = 0
+        while True:
+            while seen < len(self._pieces):
+                seen += 1
+                yield self._pieces[seen - 1]
+            if self._result is not None:
+                return
+            await self._change()
+
+    def add(self, piece: Piece) -> None:
+        """More of the reply has come. On the loop."""
+        self._pieces.append(piece)
+        self._wake()
+
+    def end(self, result: TurnResult) -> None:
+        """The turn is over. On the loop."""
+        self._result = result
+        self._wake()
+
+    async def _change(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

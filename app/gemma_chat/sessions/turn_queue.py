@@ -1,0 +1,80 @@
+"""Who runs next: the order of the generation lock, and nothing else.
+
+Invariants, each a property test:
+
+* a foreground turn runs before every background turn;
+* within a lane, turns run in the order in which they asked;
+* a turn that gave way keeps its place: it is the first of its lane again;
+* taking a turn out changes nothing about the order of the others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """What the queue must know of a turn."""
+
+    @property
+    def background(self) -> bool:
+        """Whether it runs only while no foreground turn waits."""
+
+
+T = TypeVar("T", bound=Waiting)
+
+
+class TurnQueue(Generic[T]):
+    """The turns that wait for the lock, two lanes of first come, first served."""
+
+    def __init__(self) -> None:
+        self._foreground: deque[T] = deque()
+        self._background: deque[T] = deque()
+
+    def add(self, turn: T) -> int:
+        """Put `turn` last in its lane; returns its position in the whole queue, from 1."""
+        self._lane(turn).append(turn)
+        return len(self._foreground) + (len(self._background) if turn.background else 0)
+
+    def put_back(self, turn: T) -> int:
+        """Return a turn that gave way to the head of its lane; returns its position, from 1."""
+        self._lane(turn).appendleft(turn)
+        return 1 + (len(self._foreground) if turn.background else 0)
+
+    def take(self) -> T | None:
+        """Remove and return the turn that runs next, or `None` when nobody waits."""
+        for lane in (self._foreground, self._background):
+            if lane:
+                return lane.popleft()
+        return None
+
+    def remove(self, turn: T) -> bool:
+        """Take `turn` out of the queue; `False` when it does not wait there."""
+        try:
+            self._lane(turn).remove(turn)
+        except ValueError:
+            return False
+        return True
+
+    def clear(self) -> tuple[T, ...]:
+        """Take all turns out, in the order in which they would have run."""
+        turns = self.order
+        self._foreground.clear()
+        self._background.clear()
+        return turns
+
+    def must_give_way(self, holder: T) -> bool:
+        """Whether the turn that computes now has to let another one in."""
+        return holder.background and bool(self._foreground)
+
+    @property
+    def order(self) -> tuple[T, ...]:
+        """All waiting turns, in the order in which they will run."""
+        return (*self._foreground, *self._background)
+
+    def __len__(self) -> int:
+        return len(self._foreground) + len(self._background)
+
+    def _lane(self, turn: T) -> deque[T]:
+        return self._background if turn.background else self._foreground
