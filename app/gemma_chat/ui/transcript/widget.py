@@ -1,22 +1,88 @@
-"""The widget that paints a conversation."""
+"""The widget that paints a conversation.
+
+One widget for all messages, and no child widgets: a frame costs what the rows on screen and the
+growing end of one reply cost. What is at which row is `MessageRows`' business, how it looks
+`StripPainter`'s; here both meet Textual.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar
 
-import msgspec
-from rich.segment import Segment
-from textual.geometry import Size
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.ui.transcript import pacing, strips
+from gemma_chat.ui.transcript.rows import Change, MessageRows, copied_text
+from gemma_chat.ui.transcript.strips import StripPainter, with_selection
+
+NEW_TEXT_BELOW = "↓ new text below (end)"
+_MAX_TEXT_WIDTH = 110
+"""In cells; longer lines are hard to read."""
 
 
-class Transcript(ScrollView, can_focus=True):
-    """All messages of one conversation, painted line by line."""
+class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
+    """All messages of one conversation."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "Up", show=False, id="transcript.up"),
+        Binding("down", "scroll_down", "Down", show=False, id="transcript.down"),
+        Binding("pageup", "page_up", "Page up", show=False, id="transcript.page_up"),
+        Binding("pagedown", "page_down", "Page down", show=False, id="transcript.page_down"),
+        Binding("home", "scroll_home", "Oldest", show=False, id="transcript.home"),
+        Binding("end", "scroll_end", "Newest", show=False, id="transcript.end"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(strips.COMPONENT_CLASSES)
+    DEFAULT_CSS = """
+    Transcript {
+        width: 1fr;
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: scroll;
+        scrollbar-size-vertical: 1;
+        background: $background;
+        color: $foreground;
+
+        & .transcript--person { color: $text-accent; text-style: bold; }
+        & .transcript--model { color: $text-primary; text-style: bold; }
+        & .transcript--status { color: $text-muted; }
+        & .transcript--warning { color: $text-warning; }
+        & .transcript--error { color: $text-error; }
+        & .transcript--title { color: $text-primary; text-style: bold underline; }
+        & .transcript--heading { color: $text-primary; text-style: bold; }
+        & .transcript--strong { text-style: bold; }
+        & .transcript--emphasis { text-style: italic; }
+        & .transcript--strike { text-style: strike; }
+        & .transcript--code { color: $text-accent; background: $surface; }
+        & .transcript--link { text-style: underline; }
+        & .transcript--url { color: $text-muted; }
+        & .transcript--marker { color: $text-primary; }
+        & .transcript--quote { color: $text-muted; }
+        & .transcript--bar { color: $primary; }
+        & .transcript--rule { color: $foreground 30%; }
+        & .transcript--table-head { text-style: bold; }
+        & .transcript--fence { background: $surface; }
+        & .transcript--language { color: $text-muted; }
+        & .transcript--keyword { color: $text-accent; }
+        & .transcript--string { color: $text-success; }
+        & .transcript--number { color: $text-warning; }
+        & .transcript--comment { color: $text-muted; text-style: italic; }
+        & .transcript--name { color: $text-primary; }
+        & .transcript--below { color: $text-primary; background: $surface; text-style: bold; }
+    }
+    """
 
     @dataclass
     class Scrolled(Message):
@@ -26,68 +92,275 @@ class Transcript(ScrollView, can_focus=True):
 
     @dataclass
     class OlderWanted(Message):
-        """The reader nears the first message; older ones would be welcome."""
+        """The reader is within a page of the first message, number `before`.
+
+        Posted once for each first message.
+        """
 
         before: int
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self._messages: dict[int, MessageView] = {}
-        self._rows: list[str] = []
-
-    def show(
-        self, messages: Sequence[MessageView], scroll: ScrollPosition, *, key: object
+    def __init__(
+        self,
+        *,
+        assistant: str = "Assistant",
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
-        """Bind the view to another conversation."""
-        self._messages = {message.message: message for message in messages}
-        self._rebuild()
+        """`assistant` is the name above the model's replies."""
+        super().__init__(id=id, classes=classes)
+        self._names = {"user": "You", "assistant": assistant}
+        self._rows = MessageRows(self._names)
+        self._key: object = None
+        self._streaming: set[int] = set()
+        self._flush_timer: Timer | None = None
+        self._last_flush = 0.0
+        self._last_cost = 0.0
+        self._is_text_below = False
+        self._asked_before: int | None = None
+        self._painter = StripPainter(0, self._component_style)
+
+    # ------------------------------------------------------------ the conversation
+
+    def show(self, messages: Sequence[MessageView], scroll: ScrollPosition, *, key: object) -> None:
+        """Bind the view to a conversation, standing at `scroll`.
+
+        `key` names the conversation: shown again under the same key, messages that have not
+        changed are not parsed again.
+        """
+        self._rows.replace(messages, reuse=key == self._key)
+        self._rows.position = scroll
+        self._key = key
+        self._streaming.clear()
+        self._asked_before = None
+        self._is_text_below = False
+        self._rearrange()
 
     def put(self, message: MessageView) -> None:
         """Show a new message, or one that changed as a whole."""
-        self._messages[message.message] = message
-        self._rebuild()
+        self._streaming.discard(message.message)
+        self._apply(self._rows.put(message))
 
     def append(self, message: int, offset: int, text: str) -> bool:
-        """Add streamed text; False when text in between is missing."""
-        view = self._messages.get(message)
-        if view is None or offset > len(view.text):
-            return False
-        self.put(msgspec.structs.replace(view, text=view.text[:offset] + text))
-        return True
+        """Add streamed text; `offset` is its place in the message, in characters.
 
-    def remove(self, message: int) -> None:
-        """Take a message out."""
-        self._messages.pop(message, None)
-        self._rebuild()
+        Text that is there already is ignored. Returns False when text in between is missing or
+        the message is unknown: fetch it and `put` it.
+        """
+        is_new = self._rows.add_text(message, offset, text)
+        if is_new:
+            self._streaming.add(message)
+            self._request_flush()
+        return is_new is not None
+
+    def remove_message(self, message: int) -> None:
+        """Take a message out, if it is there."""
+        self._streaming.discard(message)
+        if self._rows.remove(message):
+            self._rearrange()
 
     def prepend(self, messages: Sequence[MessageView]) -> None:
-        """Add older messages above; the view does not jump."""
-        self._messages |= {message.message: message for message in messages}
-        self._rebuild()
+        """Add older messages above; what the reader sees does not move."""
+        if self._rows.prepend(messages):
+            self._rearrange()
+
+    def name_assistant(self, name: str) -> None:
+        """Set the name above the replies that are shown from now on."""
+        self._names["assistant"] = name
+
+    # ------------------------------------------------------------ where the reader stands
 
     @property
     def scroll_position(self) -> ScrollPosition:
         """Where the reader stands."""
-        return ScrollPosition()
+        return self._rows.position
+
+    @property
+    def follows(self) -> bool:
+        """The reader is at the end, and new text keeps the view there."""
+        return self._rows.follows
+
+    @property
+    def is_text_below(self) -> bool:
+        """Text has come below the view that the reader has not been shown."""
+        return self._is_text_below
 
     def to_end(self) -> None:
         """Go to the newest text and follow it."""
-        self.scroll_end(animate=False)
-
-    def _rebuild(self) -> None:
-        self._rows = [
-            row
-            for _, message in sorted(self._messages.items())
-            for row in (message.role, *message.text.split("\n"), "")
-        ]
-        self.virtual_size = Size(0, len(self._rows))
-        self.scroll_end(animate=False)
+        self._rows.position = ScrollPosition()
+        self._reader_moved()
         self.refresh()
 
+    def action_scroll_end(self) -> None:
+        """Go to the newest text and follow it."""
+        self.to_end()
+
+    def _scroll_to(
+        self, x: float | None = None, y: float | None = None, *, animate: bool = True, **how: Any
+    ) -> bool:
+        # Never animated: twenty frames for one key press are nothing for a slow line, and an
+        # animation aims at a row that moves when a height becomes exact.
+        return super()._scroll_to(None, y, animate=False, **how)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """The reader moved, by whatever means. Moves of our own do not come through here."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) == round(new_value):
+            return
+        if new_value >= self.max_scroll_y:
+            self._rows.position = ScrollPosition()
+        else:
+            self._rows.stand_at(round(new_value))
+        self._reader_moved()
+
+    def _reader_moved(self) -> None:
+        if self._rows.follows:
+            self._is_text_below = False
+        self._settle()
+        self.post_message(self.Scrolled(self.scroll_position))
+
+    # ------------------------------------------------------------ streamed text
+
+    def _request_flush(self) -> None:
+        if self._flush_timer is None and self.is_attached:
+            due = self._last_flush + pacing.pause_after(self._last_cost)
+            self._flush_timer = self.set_timer(max(0.001, due - perf_counter()), self._flush)
+
+    def _flush(self) -> None:
+        """Paint the text that has come since the last time."""
+        self._flush_timer = None
+        began = perf_counter()
+        if not pacing.is_terminal_behind(self.app):
+            streaming, self._streaming = self._streaming, set()
+            for message in streaming:
+                if change := self._rows.flush(message):
+                    self._apply(change)
+        self._last_flush = perf_counter()
+        self._last_cost = self._last_flush - began
+        if self._streaming:
+            self._request_flush()
+
+    def _apply(self, change: Change) -> None:
+        """Show rows that have changed, repainting no others."""
+        top = self.scroll_offset.y
+        moved_view = self._settle()
+        bottom = top + self._view_height
+        if not self._rows.follows and change.end > bottom and not self._is_text_below:
+            self._is_text_below = True
+            self._refresh_rows(bottom - 1, bottom)
+        if moved_view:
+            self.refresh()
+        else:
+            self._refresh_rows(change.first, bottom if change.moved else change.end)
+
+    def _refresh_rows(self, first: int, end: int) -> None:
+        top = self.scroll_offset.y
+        first, end = max(first, top), min(end, top + self._view_height)
+        if first < end:
+            self.refresh(Region(0, first - top, self.size.width, end - first))
+
+    # ------------------------------------------------------------ geometry
+
+    @property
+    def _view_height(self) -> int:
+        return self.scrollable_content_region.height
+
+    def on_resize(self) -> None:
+        """Wrap to the new width; only what is in view is parsed again."""
+        width = self.scrollable_content_region.width
+        if width != self._painter.width:
+            self._painter = StripPainter(width, self._component_style)
+        margins = strips.GUTTER + strips.RIGHT_MARGIN
+        text_width = max(strips.MIN_TEXT_WIDTH, min(width - margins, _MAX_TEXT_WIDTH))
+        self._rows.set_width(text_width if width else 0)
+        self._settle()
+        self.refresh()
+
+    def _rearrange(self) -> None:
+        """Rows are where they were not before: a selection would point at other text."""
+        if self.is_attached and self.text_selection is not None:
+            self.screen.clear_selection()
+        self._settle()
+        self.refresh()
+
+    def _settle(self) -> bool:
+        """Bring scroll bar and scroll position in line with the rows. True if the view moved.
+
+        `virtual_size` and the scroll position are set without their watchers: Textual would lay
+        out the screen, and nothing but the scroll bar depends on them.
+        """
+        height = self._view_height
+        if not height:
+            return False
+        top = self._rows.settle(height)
+        size = Size(0, self._rows.total)
+        if size != self.virtual_size:
+            self.set_reactive(Widget.virtual_size, size)
+            self.vertical_scrollbar.window_virtual_size = size.height
+            self.vertical_scrollbar.window_size = height
+        self._ask_for_older(height)
+        if top == self.scroll_y:
+            return False
+        self.set_reactive(Widget.scroll_y, top)
+        self.set_reactive(Widget.scroll_target_y, top)
+        self.vertical_scrollbar.position = top
+        return True
+
+    def _ask_for_older(self, height: int) -> None:
+        first = self._rows.first_message
+        if first is None or first == self._asked_before or not self._rows.is_near_start(height):
+            return
+        self._asked_before = first
+        self.post_message(self.OlderWanted(first))
+
+    # ------------------------------------------------------------ painting
+
+    def _component_style(self, names: tuple[str, ...]) -> Style:
+        return self.get_visual_style(*names).rich_style
+
+    def notify_style_update(self) -> None:
+        """Another theme or another state of this widget: strips carry the old colours."""
+        super().notify_style_update()
+        self._painter = StripPainter(self._painter.width, self._component_style)
+
     def render_line(self, y: int) -> Strip:
-        """Paint one row."""
-        y += self.scroll_offset.y
-        text = self._rows[y] if y < len(self._rows) else ""
-        return Strip([Segment(text, self.rich_style)]).adjust_cell_length(
-            self.size.width, self.rich_style
+        """Paint one row of the view."""
+        if self._is_text_below and y == self._view_height - 1:
+            return self._painter.sign(NEW_TEXT_BELOW)
+        row = self.scroll_offset.y + y
+        found = self._rows.at(row)
+        if found is None:
+            return Strip.blank(self._painter.width, self._painter.style(frozenset()))
+        entry, inner = found
+        is_text = inner < entry.height - 1
+        strip = self._painter.paint(
+            entry.painted_line(inner), by_person=is_text and entry.role == "user"
         )
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(row)) is not None:
+            start, end = span
+            last = strips.GUTTER + len(entry.line(inner).text)
+            end = last if end == -1 else min(end, last)
+            style = self.screen.get_component_rich_style("screen--selection")
+            strip = with_selection(strip, max(strips.GUTTER, start), end, style)
+        return strip.apply_offsets(0, row)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the sign goes where it points."""
+        if self._is_text_below and event.y == self._view_height - 1:
+            event.stop()
+            self.to_end()
+
+    # ------------------------------------------------------------ selection
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Show what is selected."""
+        self.refresh()
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text as it was written, without margins and wrapping."""
+        start, end = selection
+        if start is None and end is None:
+            return self._rows.text, "\n"
+        first = (start.y, start.x - strips.GUTTER) if start else (0, 0)
+        last = (end.y, end.x - strips.GUTTER) if end else (self._rows.total, 0)
+        return copied_text(self._rows, first, last), "\n"

@@ -1,0 +1,203 @@
+"""One message of a transcript: its text, and its rows once somebody looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.cells import cell_len
+
+from gemma_chat.host.protocol import MessageState, MessageView
+from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdown
+from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
+from gemma_chat.ui.markdown.visible import visible_line
+
+CURSOR = Run("▌", frozenset({"status"}))
+
+_HEAD_SIGNS: dict[MessageState, str] = {"queued": "◷ queued", "streaming": "… writing"}
+_FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
+    "stopped": ("■ stopped", "status"),
+    "length": ("… cut at the reply limit", "warning"),
+    "interrupted": ("⚡ interrupted", "warning"),
+    "failed": ("! failed", "error"),
+}
+"""What stands below a reply that did not end by itself."""
+
+
+class Entry:
+    """A message with its rows for one width.
+
+    Rows are a head, the body, a foot for replies that did not end by themselves, and a blank row.
+    Until `measure` is called `height` is an estimate and nothing has been parsed.
+    """
+
+    def __init__(self, view: MessageView, name: str, width: int) -> None:
+        self.number = view.message
+        self._view = view
+        self.name = name
+        self._pieces = [view.text]
+        self._length = len(view.text)
+        self._pending: list[str] = []
+        self._head: list[Line] = []
+        self._body: list[Line] = []
+        self._foot: list[Line] = []
+        self._stream: MarkdownStream | None = None
+        self._is_painted = False
+        self._width = width
+        self.height = self._estimate(width)
+
+    # ------------------------------------------------------------ text
+
+    @property
+    def role(self) -> str:
+        """Who wrote it."""
+        return self._view.role
+
+    @property
+    def length(self) -> int:
+        """Characters received."""
+        return self._length
+
+    @property
+    def text(self) -> str:
+        """The whole source."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
+
+    def add(self, text: str) -> None:
+        """Take streamed text; `flush` brings it to the rows."""
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._is_painted:
+            self._pending.append(text)
+
+    def flush(self) -> int:
+        """Bring pending text to the rows. Returns the first row that changed."""
+        if not self._is_painted or not self._pending:
+            return self.height
+        text = "".join(self._pending)
+        self._pending.clear()
+        if self._stream is None:
+            return self._repaint()
+        before = self._last_body_row
+        first = len(self._head) + self._stream.feed(text)
+        self._body = self._stream.lines
+        self._count()
+        return min(first, before)
+
+    def update(self, view: MessageView) -> int:
+        """The message changed as a whole. Returns the first row that changed."""
+        if view == self._view and len(self._pieces) == 1:
+            return self.height
+        known = self.text
+        self._view = view
+        self._pieces, self._length = [view.text], len(view.text)
+        if not self._is_painted:
+            self.height = self._estimate(self._width)
+            return 0
+        if self._stream is None or not view.text.startswith(known):
+            self._pending.clear()
+            return self._repaint()
+        self._pending.append(view.text[len(known) :])
+        first = self.flush()
+        if view.state != "streaming":
+            first = min(first, len(self._head) + self._stream.finish())
+            self._body = self._stream.lines
+            self._stream = None
+        self._set_frame()
+        self._count()
+        return 0 if view.state != "streaming" else first
+
+    # ------------------------------------------------------------ rows
+
+    @property
+    def is_painted(self) -> bool:
+        """There are rows, and `height` is exact."""
+        return self._is_painted
+
+    def estimate(self, width: int) -> int:
+        """Forget the rows and guess the height at another width."""
+        self.release()
+        self._width = width
+        self.height = self._estimate(width)
+        return self.height
+
+    def measure(self, width: int) -> int:
+        """Parse and wrap the message. Returns its height."""
+        if not self._is_painted or self._width != width:
+            self._width = width
+            self._repaint()
+        return self.height
+
+    def release(self) -> None:
+        """Drop the rows, keep the height: the reader is far away."""
+        self._is_painted = False
+        self._stream = None
+        self._pending.clear()
+        self._head, self._body, self._foot = [], [], []
+
+    def line(self, row: int) -> Line:
+        """One row; `measure` must have been called."""
+        for part in (self._head, self._body, self._foot):
+            if row < len(part):
+                return part[row]
+            row -= len(part)
+        return BLANK
+
+    def painted_line(self, row: int) -> Line:
+        """One row as it is shown: with the cursor at the end of text that is being written."""
+        line = self.line(row)
+        is_last = self._view.state == "streaming" and row == self._last_body_row
+        if not is_last or cell_len(line.text) >= self._width:
+            return line
+        return replace(line, runs=(*line.runs, CURSOR))
+
+    @property
+    def _last_body_row(self) -> int:
+        return len(self._head) + max(1, len(self._body)) - 1
+
+    def _estimate(self, width: int) -> int:
+        text = self.text
+        return 2 + text.count("\n") + len(text) // max(1, width) + 1
+
+    def _repaint(self) -> int:
+        width = self._width
+        self._pending.clear()
+        self._stream = None
+        if self._view.role == "user":
+            self._body = _as_typed(self.text, width)
+        elif self._view.state in ("streaming", "queued"):
+            self._stream = MarkdownStream(width)
+            self._stream.feed(self.text)
+            self._body = self._stream.lines
+        else:
+            self._body = render_markdown(self.text, width)
+        self._set_frame()
+        self._is_painted = True
+        self._count()
+        return 0
+
+    def _count(self) -> None:
+        body = max(1, len(self._body)) if self._view.state == "streaming" else len(self._body)
+        self.height = len(self._head) + body + len(self._foot) + 1
+
+    def _set_frame(self) -> None:
+        view = self._view
+        who = Run(self.name, frozenset({"person" if view.role == "user" else "model"}))
+        sign = _HEAD_SIGNS.get(view.state, "")
+        state = (Run(f"  {sign}", frozenset({"status"})),) if sign else ()
+        self._head = [Line((who, *state))]
+        self._foot = []
+        if view.state in _FOOT_SIGNS:
+            words, tag = _FOOT_SIGNS[view.state]
+            error = visible_line(view.error).strip()
+            run = Run(f"{words}: {error}" if error else words, frozenset({tag}))
+            self._foot = list(wrap_runs((run,), self._width))
+
+
+def _as_typed(text: str, width: int) -> list[Line]:
+    """Text with its own line ends and spaces; nothing in it is markup."""
+    tags: frozenset[Tag] = frozenset({"user"})
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    runs = [Run(visible_line(line), tags) for line in lines]
+    return [row for run in runs for row in wrap_runs((run,), width)]
