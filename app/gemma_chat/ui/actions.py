@@ -1,0 +1,218 @@
+"""The one table of what a person can do. Bindings, help, palette and the README are made from it.
+
+`where` tells which part of the screen listens: `everywhere` also while a person types; `input`
+in the input box only. Keys that terminals swallow or garble (alt+enter and alt+digit without
+`keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that always arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["Messages", "Tabs", "Panels", "Transcript", "Model", "Program"]
+Where = Literal["everywhere", "input", "palette"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can do."""
+
+    id: str
+    keys: tuple[str, ...]
+    """Textual's names; the first one is shown first. Without keys: the palette only."""
+    label: str
+    group: Group
+    explanation: str
+    where: Where = "everywhere"
+
+    @property
+    def key_names(self) -> str:
+        """The keys as help and README write them."""
+        return " / ".join(key_name(key) for key in self.keys)
+
+
+_NAMES = {"pageup": "page up", "pagedown": "page down", "escape": "esc"}
+
+
+def key_name(key: str) -> str:
+    """`ctrl+pageup` as a person reads it: `ctrl+page up`."""
+    return "+".join(_NAMES.get(part, part) for part in key.split("+"))
+
+
+_TAB_NUMBER_KEYS = tuple(f"alt+{digit}" for digit in range(1, 10))
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "message.send", ("enter",), "Send", "Messages", "Send what stands in the input.", "input"
+    ),
+    Action(
+        "message.new_line",
+        ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter"),
+        "New line",
+        "Messages",
+        "ctrl+j works in every terminal; so does \\ at the end of the line and enter.",
+        "input",
+    ),
+    Action(
+        "turn.stop",
+        ("escape",),
+        "Stop this tab's reply",
+        "Messages",
+        "Keeps what there is of it; a waiting message is withdrawn. Closes an open panel first.",
+    ),
+    Action("tab.new", ("ctrl+t",), "New tab", "Tabs", "Open a new chat on the same model."),
+    Action(
+        "tab.close",
+        ("alt+w",),
+        "Close tab",
+        "Tabs",
+        "The conversation is kept; alt+u opens it again.",
+    ),
+    Action("tab.undo_close", ("alt+u",), "Reopen closed tab", "Tabs", "Take back the last close."),
+    Action(
+        "tab.next",
+        ("ctrl+pagedown", "alt+right"),
+        "Next tab",
+        "Tabs",
+        "Go to the tab on the right.",
+    ),
+    Action(
+        "tab.previous",
+        ("ctrl+pageup", "alt+left"),
+        "Previous tab",
+        "Tabs",
+        "Go to the tab on the left.",
+    ),
+    Action("tab.number", _TAB_NUMBER_KEYS, "Go to tab 1 … 9", "Tabs", "Go to a tab by its number."),
+    Action("tab.jump", ("ctrl+g",), "Jump list", "Tabs", "Find a tab by a few of its letters."),
+    Action(
+        "tab.rename", ("f2",), "Rename tab", "Tabs", "Empty lets the summarizer choose a title."
+    ),
+    Action(
+        "panel.settings",
+        ("f3",),
+        "Settings of this tab",
+        "Panels",
+        "System instruction, sampling, stop strings, grammar and presets.",
+    ),
+    Action(
+        "panel.summary",
+        ("f4",),
+        "Summary of this tab",
+        "Panels",
+        "The running summary that the summarizer writes between replies.",
+    ),
+    Action(
+        "transcript.page_up",
+        ("pageup",),
+        "Page up",
+        "Transcript",
+        "Read back; the transcript stays there.",
+        "input",
+    ),
+    Action(
+        "transcript.page_down",
+        ("pagedown",),
+        "Page down",
+        "Transcript",
+        "Read on; at the end it follows the reply again.",
+        "input",
+    ),
+    Action(
+        "transcript.home",
+        ("ctrl+home",),
+        "First message",
+        "Transcript",
+        "Go to the oldest message.",
+        "input",
+    ),
+    Action(
+        "transcript.end",
+        ("ctrl+end",),
+        "Newest message",
+        "Transcript",
+        "Go to the end and follow the reply.",
+        "input",
+    ),
+    Action(
+        "summarizer.pause",
+        (),
+        "Pause or resume the summarizer",
+        "Model",
+        "It writes titles and summaries only while nobody waits for the model.",
+        "palette",
+    ),
+    Action(
+        "summary.now",
+        (),
+        "Bring this summary up to date now",
+        "Model",
+        "Otherwise it is done after a reply, when nobody waits.",
+        "palette",
+    ),
+    Action(
+        "host.stop",
+        (),
+        "Stop the host and quit",
+        "Model",
+        "Frees the model's memory; every conversation is kept.",
+        "palette",
+    ),
+    Action(
+        "host.retry",
+        (),
+        "Connect again",
+        "Model",
+        "Look for the host, or start it, after it was given up.",
+        "palette",
+    ),
+    Action(
+        "program.theme",
+        (),
+        "Choose a theme",
+        "Program",
+        "With live preview; the choice is kept in the settings file.",
+        "palette",
+    ),
+    Action("program.help", ("f1",), "Help", "Program", "This page."),
+    Action("program.palette", ("ctrl+p",), "Command palette", "Program", "Find a command by name."),
+    Action(
+        "program.quit",
+        ("ctrl+q",),
+        "Quit",
+        "Program",
+        "Replies go on in the host; the next start shows them.",
+    ),
+)
+
+GROUPS: tuple[Group, ...] = ("Messages", "Tabs", "Transcript", "Panels", "Model", "Program")
+
+
+def action(id_: str) -> Action:
+    """The action with this id; raises `KeyError`."""
+    for candidate in ACTIONS:
+        if candidate.id == id_:
+            return candidate
+    raise KeyError(id_)
+
+
+def grouped() -> Iterator[tuple[Group, tuple[Action, ...]]]:
+    """The groups in their order, each with its actions."""
+    for group in GROUPS:
+        yield group, tuple(action for action in ACTIONS if action.group == group)
+
+
+def markdown_key_table() -> str:
+    """The key table of the README."""
+    rows = ["| keys | what | |", "|---|---|---|"]
+    for _, actions in grouped():
+        for each in actions:
+            keys = " ".join(f"`{key_name(key)}`" for key in _shown_keys(each)) or "palette"
+            rows.append(f"| {keys} | {each.label} | {each.explanation} |")
+    return "\n".join(rows).replace("\\", "\\\\") + "\n"
+
+
+def _shown_keys(each: Action) -> tuple[str, ...]:
+    return (each.keys[0], each.keys[-1]) if each.id == "tab.number" else each.keys

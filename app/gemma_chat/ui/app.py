@@ -1,0 +1,295 @@
+"""The terminal program: wires link, state, window and commands, and does nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from gemma_chat.config.settings import Settings
+from gemma_chat.errors import SettingsError
+from gemma_chat.host import protocol as p
+from gemma_chat.ui import keys
+from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.commands import Commands
+from gemma_chat.ui.composer import Composer, Editor
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.feed import TranscriptFeed
+from gemma_chat.ui.host_calls import HostCalls, Severity
+from gemma_chat.ui.keeping import Keeper
+from gemma_chat.ui.link import Inbox, Link
+from gemma_chat.ui.pace import Pace
+from gemma_chat.ui.state import (
+    AnyEvent,
+    DraftTyped,
+    LinkChanged,
+    LinkState,
+    ScrollMoved,
+    TerminalState,
+    apply,
+)
+from gemma_chat.ui.tab_bar import TabBar
+from gemma_chat.ui.themes import inks
+from gemma_chat.ui.transcript import Transcript
+from gemma_chat.ui.window import SidePanel, Window, make_panel
+
+LEAVE_SECONDS = 0.5
+"""How long the end of the program may wait for the host to keep the last draft."""
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """What the app is told when it is made."""
+
+    own: int
+    """The number by which the host knows this terminal: its process."""
+    settings: Settings = field(default_factory=Settings)
+    themes: tuple[Theme, ...] = ()
+    theme: str = ""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the person, from before there was a screen."""
+    install_command: str = 'pip install "gemma-chat[demo]"'
+    keep_theme: Callable[[str], None] = field(default=lambda name: None)
+    """Stores a chosen theme; raises `SettingsError`."""
+
+
+class ChatApp(App[None]):
+    """One terminal on a host."""
+
+    TITLE = "gemma-chat"
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (72, "-broad")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (16, "-high")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                ",".join(action.keys),
+                f"run('{action.id}')",
+                action.label,
+                id=action.id,
+                show=False,
+                priority=True,
+            )
+            for action in ACTIONS
+            if action.where == "everywhere" and action.keys and action.id != "tab.number"
+        ),
+        *(
+            Binding(f"alt+{digit}", f"tab_number({digit})", show=False, priority=True)
+            for digit in range(1, 10)
+        ),
+    ]
+
+    def __init__(self, link: Link, inbox: Inbox, options: AppOptions) -> None:
+        """`inbox` listens to `link`; both may be at work already."""
+        keys.teach_textual()
+        super().__init__()
+        self.link = link
+        self.state = TerminalState(own=options.own)
+        transcript = Transcript(id="transcript")
+        self.window = Window(transcript, options.install_command)
+        self.calls = HostCalls(link, self.change, self.say)
+        self._inbox = inbox
+        self._options = options
+        self._keeper = Keeper(self.calls, self.spawn)
+        self._feed = TranscriptFeed(
+            transcript, lambda session: self.spawn(self.calls.fetch(session))
+        )
+        self._pace = Pace(self, self.take_events)
+        self._commands = Commands(self)
+        self._opening = False
+        for theme in options.themes:
+            self.register_theme(theme)
+        if options.theme in self.available_themes:
+            self.theme = options.theme
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return inks(self.current_theme)
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.window
+
+    def on_mount(self) -> None:
+        self._inbox.open(self._pace.wake)
+        self.window.show(self.state)
+
+    def on_ready(self) -> None:
+        for warning in self._options.warnings:
+            self.say(warning, "warning")
+        self._ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
+
+    # ------------------------------------------------------------ state
+
+    def take_events(self) -> None:
+        """Apply everything that has arrived, then draw once."""
+        before = self.state
+        for arrived in self._inbox.take():
+            if isinstance(arrived, tuple):
+                self._apply(LinkChanged(LinkState(*arrived)))
+            else:
+                self._apply(arrived)
+        self._draw(before)
+
+    def change(self, event: AnyEvent) -> None:
+        """Apply one event of this terminal, and draw."""
+        before = self.state
+        self._apply(event)
+        self._draw(before)
+
+    def _apply(self, event: AnyEvent) -> None:
+        before = self.state
+        self.state = apply(before, event)
+        self._feed.follow(before, self.state, event)
+        match event:
+            case p.Notice():
+                self.say(event.text, event.level)
+            case p.TurnFinished() if event.error:
+                self.say(event.error, "error")
+            case p.Snapshot():
+                self._keeper.forget()
+                if not event.sessions:
+                    self._commands.new_tab()
+
+    def _draw(self, before: TerminalState) -> None:
+        if before.active != self.state.active:
+            self._switched(before)
+        after = self.state
+        if before.panel != after.panel:
+            self.window.set_panel(make_panel(after.panel, self._options.settings))
+        if before is not after:
+            self.window.show(after)
+            self._keeper.mark_read(after)
+
+    def _switched(self, before: TerminalState) -> None:
+        composer = self.window.composer
+        typed = composer.draft
+        left = self.state.tab(before.active)
+        if left is not None:
+            self.state = apply(self.state, DraftTyped(left.session, typed))
+            self._keep(left.session)
+        tab = self.state.active_tab
+        draft = tab.draft if tab else Draft()
+        if before.active == 0:
+            # Typed before there was any tab: it belongs to the first one.
+            draft = typed.before(draft)
+        composer.load(draft)
+        self._feed.bind(self.state)
+
+    def _keep(self, session: int) -> None:
+        tab = self.state.tab(session)
+        if tab is not None:
+            self._keeper.keep(tab)
+
+    def store_draft(self) -> None:
+        """Take what stands in the input into the state, and let the host keep it."""
+        if self.state.active:
+            self.state = apply(
+                self.state, DraftTyped(self.state.active, self.window.composer.draft)
+            )
+            self._keep(self.state.active)
+
+    def put_draft(self, session: int, draft: Draft) -> None:
+        """Make this the tab's draft, in the input too when the tab is shown."""
+        if session == self.state.active:
+            self.window.composer.load(draft)
+        self.state = apply(self.state, DraftTyped(session, draft))
+        self._keep(session)
+
+    # ------------------------------------------------------------ messages of the widgets
+
+    def on_composer_sent(self, message: Composer.Sent) -> None:
+        self._commands.send(message.draft)
+
+    def on_composer_refused(self, message: Composer.Refused) -> None:
+        self.say(message.sentence, "warning")
+
+    def on_composer_changed(self, message: Composer.Changed) -> None:
+        self.store_draft()
+
+    def on_editor_pressed(self, message: Editor.Pressed) -> None:
+        self._commands.run(message.action)
+
+    def on_tab_bar_selected(self, message: TabBar.Selected) -> None:
+        self._commands.select(message.session)
+
+    def on_tab_bar_close_wanted(self, message: TabBar.CloseWanted) -> None:
+        self._commands.close_tab(message.session)
+
+    def on_tab_bar_new_wanted(self) -> None:
+        self._commands.new_tab()
+
+    def on_transcript_scrolled(self, message: Transcript.Scrolled) -> None:
+        if self._feed.bound:
+            self.state = apply(self.state, ScrollMoved(self._feed.bound, message.position))
+
+    def on_transcript_older_wanted(self, message: Transcript.OlderWanted) -> None:
+        tab = self.state.active_tab
+        if tab is not None and tab.conversation.more:
+            self.spawn(self.calls.fetch_older(tab.session, message.before))
+
+    def on_side_panel_settings_applied(self, message: SidePanel.SettingsApplied) -> None:
+        self._commands.change_settings(message.session, message.settings)
+
+    def on_side_panel_action_pressed(self, message: SidePanel.ActionPressed) -> None:
+        self._commands.run(message.action)
+
+    # ------------------------------------------------------------ actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the window do nothing while a dialog stands before it."""
+        if action in ("run", "tab_number") and len(self.screen_stack) > 1:
+            return parameters == ("program.quit",)
+        return True
+
+    def action_run(self, action: str) -> None:
+        """Carry out an action of the table."""
+        self._commands.run(action)
+
+    def action_tab_number(self, number: int) -> None:
+        """Show the tab with this number."""
+        self._commands.select_number(number)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        from gemma_chat.ui.palette import commands_for
+
+        return commands_for(self.state, self._commands)
+
+    # ------------------------------------------------------------ for commands and panels
+
+    def say(self, text: str, severity: Severity) -> None:
+        """Tell the person something. The text is never read as markup."""
+        self.notify(text[:1000], severity=severity, markup=False)
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do this beside everything else."""
+        self.run_worker(work, group="host")
+
+    def keep_theme(self, name: str) -> None:
+        """Show a theme, and store the choice."""
+        self.theme = name
+        try:
+            self._options.keep_theme(name)
+        except SettingsError as error:
+            self.say(str(error), "error")
+
+    def leave(self, exit_code: int = 0) -> None:
+        """Let the host keep everything, and end the program."""
+        self.store_draft()
+        self.spawn(self._leave(exit_code))
+
+    async def _leave(self, exit_code: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._keeper.keep_all(self.state)
+        self._ask_for_modified_keys(keys.NO_MODIFIED_KEYS)
+        self.exit(return_code=exit_code)
+
+    def _ask_for_modified_keys(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)

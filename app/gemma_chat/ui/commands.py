@@ -1,0 +1,247 @@
+"""What each action of the table does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.state import (
+    ClosedHere,
+    Panel,
+    PanelOpened,
+    ReopenedHere,
+    TabSelected,
+)
+from gemma_chat.ui.text import one_line
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.app import ChatApp
+
+
+class Commands:
+    """Carries out the actions for the app that owns it."""
+
+    def __init__(self, app: ChatApp) -> None:
+        self._app = app
+        scroll = app.window.transcript
+        self._by_id: dict[str, Callable[[], None]] = {
+            "turn.stop": self.stop,
+            "tab.new": self.new_tab,
+            "tab.close": self.close_tab,
+            "tab.undo_close": self.undo_close,
+            "tab.next": lambda: self.select(app.state.neighbour(1)),
+            "tab.previous": lambda: self.select(app.state.neighbour(-1)),
+            "tab.jump": self.jump,
+            "tab.rename": self.rename,
+            "panel.settings": lambda: self.toggle_panel("settings"),
+            "panel.summary": lambda: self.toggle_panel("summary"),
+            "transcript.page_up": lambda: scroll.scroll_page_up(animate=False),
+            "transcript.page_down": lambda: scroll.scroll_page_down(animate=False),
+            "transcript.home": lambda: scroll.scroll_home(animate=False),
+            "transcript.end": lambda: scroll.scroll_end(animate=False),
+            "summarizer.pause": self.pause_summarizer,
+            "summary.now": self.summarize,
+            "host.stop": self.stop_host,
+            "host.retry": app.link.retry,
+            "program.theme": self.choose_theme,
+            "program.help": self.help,
+            "program.palette": app.action_command_palette,
+            "program.quit": app.leave,
+        }
+
+    def run(self, action: str) -> None:
+        """Carry out the action with this id; raises `KeyError` for one that has none here."""
+        self._by_id[action]()
+
+    # ------------------------------------------------------------ tabs
+
+    def select(self, session: int) -> None:
+        """Show this tab."""
+        self._app.change(TabSelected(session))
+
+    def select_number(self, number: int) -> None:
+        """Show the tab with this number, if there is one."""
+        tabs = self._app.state.tabs
+        if number <= len(tabs):
+            self.select(tabs[number - 1].session)
+
+    def new_tab(self) -> None:
+        """Open a tab and show it."""
+        self._app.spawn(self._open_and_select())
+
+    async def _open_and_select(self) -> int:
+        session = await self._app.calls.open_tab()
+        await self._select_when_known(session)
+        return session
+
+    async def _select_when_known(self, session: int) -> None:
+        # The host sends the tab before the answer, but events are taken in bundles.
+        self._app.take_events()
+        self.select(session)
+
+    def close_tab(self, session: int = 0) -> None:
+        """Close a tab, the active one unless said otherwise. Nothing is lost by it."""
+        session = session or self._app.state.active
+        if session:
+            self._app.spawn(self._close(session))
+
+    async def _close(self, session: int) -> None:
+        tab = self._app.state.tab(session)
+        if tab is None:
+            return
+        self._app.store_draft()
+        if await self._app.calls.close_tab(session):
+            self._app.change(ClosedHere(session))
+            title = one_line(tab.title, 40)
+            self._app.say(f"Closed “{title}”. alt+u opens it again.", "information")
+
+    def undo_close(self) -> None:
+        """Open the tab again that was closed last."""
+        closed = self._app.state.closed
+        if closed:
+            self._app.spawn(self._reopen(closed[-1]))
+        else:
+            self._app.say("No tab was closed here.", "information")
+
+    async def _reopen(self, session: int) -> None:
+        if await self._app.calls.reopen(session):
+            self._app.change(ReopenedHere(session))
+            await self._select_when_known(session)
+
+    def rename(self) -> None:
+        """Ask for a title."""
+        tab = self._app.state.active_tab
+        if tab is None:
+            return
+        from gemma_chat.ui.rename import RenameDialog
+
+        session = tab.session
+
+        def renamed(title: str | None) -> None:
+            if title is not None:
+                self._app.spawn(self._app.calls.rename(session, title))
+
+        self._app.push_screen(RenameDialog(tab.view.title), renamed)
+
+    def jump(self) -> None:
+        """Let the person find a tab."""
+        from gemma_chat.ui.jump_list import JumpList
+
+        def chosen(session: int | None) -> None:
+            if session:
+                self.select(session)
+
+        self._app.push_screen(JumpList(self._app.state), chosen)
+
+    # ------------------------------------------------------------ messages
+
+    def send(self, draft: Draft) -> None:
+        """Send what stood in the input; it comes back when that fails."""
+        self._app.spawn(self._send(draft))
+
+    async def _send(self, draft: Draft) -> None:
+        app = self._app
+        refusal = _cannot_send(app)
+        if refusal:
+            app.say(refusal, "warning")
+            return
+        app.put_draft(app.state.active, Draft())
+        session = app.state.active or await self._open_and_select()
+        if not session or not await app.calls.send(session, draft):
+            self._give_back(session or app.state.active, draft)
+
+    def _give_back(self, session: int, draft: Draft) -> None:
+        self._app.store_draft()
+        tab = self._app.state.tab(session)
+        there = tab.draft if tab else self._app.window.composer.draft
+        self._app.put_draft(session, draft.before(there))
+
+    def stop(self) -> None:
+        """Close what is open at the side; else end this tab's own turn."""
+        app = self._app
+        if app.state.panel != "none":
+            app.change(PanelOpened("none"))
+            return
+        entry = app.state.own_turn(app.state.active)
+        if entry is not None:
+            app.spawn(self._stop(entry.session, entry.turn, queued=entry.phase == "queued"))
+
+    async def _stop(self, session: int, turn: int, *, queued: bool) -> None:
+        app = self._app
+        question = _question(app, session, turn) if queued else ""
+        if not await app.calls.stop(session, turn) or not question:
+            return
+        app.store_draft()
+        tab = app.state.tab(session)
+        if tab is not None and tab.draft.empty:
+            app.put_draft(session, Draft(question))
+
+    # ------------------------------------------------------------ panels and program
+
+    def toggle_panel(self, panel: Panel) -> None:
+        """Open this panel, or close it when it is open."""
+        opened: Panel = "none" if self._app.state.panel == panel else panel
+        self._app.change(PanelOpened(opened))
+
+    def change_settings(self, session: int, settings: SessionSettings) -> None:
+        """Let these settings hold for a tab from its next turn on."""
+        self._app.spawn(self._change_settings(session, settings))
+
+    async def _change_settings(self, session: int, settings: SessionSettings) -> None:
+        await self._app.calls.change_settings(session, settings)
+        if panel := self._app.window.panel:
+            panel.settled(self._app.state)
+
+    def summarize(self) -> None:
+        """Bring this tab's summary up to date."""
+        if self._app.state.active:
+            self._app.spawn(self._app.calls.summarize(self._app.state.active))
+
+    def pause_summarizer(self) -> None:
+        """Pause the summarizer, or let it go on."""
+        paused = not self._app.state.summarizer.paused
+        self._app.spawn(self._app.calls.pause_summarizer(paused=paused))
+
+    def stop_host(self) -> None:
+        """Let the host leave, and leave too."""
+        self._app.spawn(self._stop_host())
+
+    async def _stop_host(self) -> None:
+        if await self._app.calls.stop_host():
+            self._app.leave()
+
+    def choose_theme(self) -> None:
+        """Let the person choose among the themes, each shown at once."""
+        from gemma_chat.ui.theme_list import ThemeList
+
+        def chosen(theme: str | None) -> None:
+            if theme is not None:
+                self._app.keep_theme(theme)
+
+        self._app.push_screen(ThemeList(), chosen)
+
+    def help(self) -> None:
+        """Show all keys."""
+        from gemma_chat.ui.help import HelpScreen
+
+        self._app.push_screen(HelpScreen())
+
+
+def _cannot_send(app: ChatApp) -> str:
+    if app.state.link.phase != "connected":
+        return "The host is not connected. Your message stays in the input until it is."
+    match app.state.model.phase:
+        case "none":
+            return "No model is loaded. Your message stays in the input as a draft."
+        case "failed":
+            return "The model could not be loaded. Your message stays in the input as a draft."
+        case _:
+            return ""
+
+
+def _question(app: ChatApp, session: int, turn: int) -> str:
+    tab = app.state.tab(session)
+    messages = tab.conversation.messages if tab else ()
+    return next((m.text for m in messages if m.turn == turn and m.role == "user"), "")

@@ -1,0 +1,67 @@
+"""What stands in an input box and is not sent: typed text, and large pastes folded away.
+
+A folded paste takes one line on the screen instead of thousands in the editor, whose cost grows
+with its text. Saved as one string, and taken apart again, a draft comes back as it was.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS
+
+FOLD_CHARACTERS = 20_000
+"""A paste longer than this is folded."""
+
+_BETWEEN = "\n\n"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """Typed text, and the folded pastes that follow it."""
+
+    text: str = ""
+    pastes: tuple[str, ...] = ()
+
+    @property
+    def full(self) -> str:
+        """What is sent, and what is kept by the host."""
+        return _BETWEEN.join(part for part in (self.text, *self.pastes) if part)
+
+    @property
+    def empty(self) -> bool:
+        """There is nothing to send."""
+        return not self.text.strip() and not any(paste.strip() for paste in self.pastes)
+
+    @property
+    def too_long(self) -> str:
+        """A sentence when this is more than one message can carry, else an empty string."""
+        length = len(self.full)
+        if length <= MAX_MESSAGE_CHARACTERS:
+            return ""
+        return (
+            f"This message has {length:,} characters; one message may have "
+            f"{MAX_MESSAGE_CHARACTERS:,}. Shorten it or send it in parts."
+        )
+
+    def before(self, other: Draft) -> Draft:
+        """This draft with `other` below it: how a message comes back to an input in use."""
+        text = "\n".join(part for part in (self.text, other.text) if part)
+        return Draft(text, (*self.pastes, *other.pastes))
+
+    def with_paste(self, paste: str) -> Draft:
+        """This draft and one more folded paste."""
+        return Draft(self.text, (*self.pastes, paste))
+
+    def without_paste(self, index: int) -> Draft:
+        """This draft without the paste at `index`."""
+        return Draft(self.text, self.pastes[:index] + self.pastes[index + 1 :])
+
+
+def draft_of(full: str) -> Draft:
+    """Take apart a saved draft: what is too large for the editor is folded."""
+    if len(full) <= FOLD_CHARACTERS:
+        return Draft(full)
+    typed, between, paste = full.partition(_BETWEEN)
+    if not between or len(typed) > FOLD_CHARACTERS:
+        return Draft("", (full,))
+    return Draft(typed, (paste,))

@@ -1,0 +1,100 @@
+"""Carries what happens to the shown conversation into the transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.state import AnyEvent, MessagesFetched, TerminalState, text_is_missing
+
+
+class TranscriptView(Protocol):
+    """What is asked of the widget that paints a conversation."""
+
+    def show(
+        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: object
+    ) -> None:
+        """Bind the view to another conversation."""
+
+    def put(self, message: p.MessageView) -> None:
+        """Show a new message, or one that changed as a whole."""
+
+    def append(self, message: int, offset: int, text: str) -> bool:
+        """Add streamed text; False when text in between is missing."""
+
+    def remove(self, message: int) -> None:
+        """Take a message out."""
+
+    def prepend(self, messages: Sequence[p.MessageView]) -> None:
+        """Add older messages above."""
+
+    @property
+    def scroll_position(self) -> p.ScrollPosition:
+        """Where the reader stands."""
+
+
+class TranscriptFeed:
+    """Shows one conversation of the state and keeps it up to date, event by event."""
+
+    def __init__(self, view: TranscriptView, fetch: Callable[[int], None]) -> None:
+        """`fetch` asks for the newest messages of a session, again."""
+        self._view = view
+        self._fetch = fetch
+        self._bound = 0
+
+    @property
+    def bound(self) -> int:
+        """The session whose messages stand in the view; 0 while none do."""
+        return self._bound
+
+    def bind(self, state: TerminalState) -> None:
+        """Show the active conversation, or an empty view until it is fetched."""
+        tab = state.active_tab
+        if tab is None:
+            self._bound = 0
+            self._view.show((), p.ScrollPosition(), key=0)
+            return
+        if tab.conversation.reading == "loaded":
+            self._bound = tab.session
+            self._view.show(tab.conversation.messages, tab.scroll, key=tab.session)
+            return
+        if self._bound != tab.session:
+            self._bound = 0
+            self._view.show((), tab.scroll, key=tab.session)
+        if tab.conversation.reading == "unknown":
+            self._fetch(tab.session)
+
+    def follow(self, before: TerminalState, after: TerminalState, event: AnyEvent) -> None:
+        """Show what `event` changed; nothing, when it concerns another conversation."""
+        if isinstance(event, p.Snapshot):
+            self.bind(after)
+            return
+        if getattr(event, "session", 0) != after.active:
+            return
+        if isinstance(event, MessagesFetched):
+            self._fetched(before, after, event)
+            return
+        tab = after.active_tab
+        if tab is None or tab.conversation.reading != "loaded" or self._bound != tab.session:
+            return
+        match event:
+            case p.TurnText() if text_is_missing(after, event):
+                self._fetch(tab.session)
+            case p.TurnText() if before is not after:
+                if not self._view.append(event.message, event.offset, event.text):
+                    self._view.show(
+                        tab.conversation.messages, self._view.scroll_position, key=tab.session
+                    )
+            case p.MessageChanged() if before is not after:
+                self._view.put(event.view)
+            case p.MessageRemoved() if before is not after:
+                self._view.remove(event.message)
+
+    def _fetched(self, before: TerminalState, after: TerminalState, event: MessagesFetched) -> None:
+        if before is after:
+            return
+        if event.before:
+            self._view.prepend(event.messages)
+        else:
+            self.bind(after)

@@ -1,0 +1,130 @@
+"""What this terminal asks of the host, one function for each wish.
+
+Failure is told to the person by `say` and to the caller by the answer; nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import HostError
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.link import Link
+from gemma_chat.ui.state import AnyEvent, FetchBegun, FetchFailed, MessagesFetched
+
+Severity = Literal["information", "warning", "error"]
+Say = Callable[[str, Severity], None]
+
+FIRST_FETCH = 500
+OLDER_FETCH = 500
+
+_Answer = TypeVar("_Answer", bound=p.Reply)
+
+
+class HostCalls:
+    """Requests to the host. `changed` takes what the answers mean for the screen's state."""
+
+    def __init__(self, link: Link, changed: Callable[[AnyEvent], None], say: Say) -> None:
+        self._link = link
+        self._changed = changed
+        self._say = say
+
+    async def open_tab(self) -> int:
+        """A new tab; its session, or 0."""
+        answer = await self._ask(p.OpenSession(0), p.Opened)
+        return answer.session if answer else 0
+
+    async def reopen(self, session: int) -> int:
+        """A closed tab again; its session, or 0."""
+        answer = await self._ask(p.ReopenSession(0, session), p.Opened)
+        return answer.session if answer else 0
+
+    async def close_tab(self, session: int) -> bool:
+        """Close a tab; its conversation is kept."""
+        return await self._done(p.CloseSession(0, session))
+
+    async def rename(self, session: int, title: str) -> bool:
+        """Give a tab a title."""
+        title = " ".join(title.split())[: p.MAX_TITLE_CHARACTERS]
+        return await self._done(p.RenameSession(0, session, title))
+
+    async def change_settings(self, session: int, settings: SessionSettings) -> bool:
+        """Settings that hold from the next turn on."""
+        return await self._done(p.ChangeSettings(0, session, settings))
+
+    async def send(self, session: int, draft: Draft) -> bool:
+        """Queue a turn."""
+        request = p.SendMessage(0, session, draft.full)
+        return await self._ask(request, p.Queued) is not None
+
+    async def stop(self, session: int, turn: int) -> bool:
+        """End one turn, running or queued."""
+        return await self._done(p.StopTurn(0, session, turn))
+
+    async def summarize(self, session: int) -> bool:
+        """Bring the summary up to date now."""
+        return await self._done(p.Summarize(0, session))
+
+    async def pause_summarizer(self, *, paused: bool) -> bool:
+        """Pause the summarizer or let it go on."""
+        return await self._done(p.SetSummarizer(0, paused))
+
+    async def stop_host(self) -> bool:
+        """Let the host leave."""
+        return await self._done(p.StopHost(0))
+
+    async def save_draft(self, session: int, draft: Draft) -> None:
+        """Keep what stands in a tab's input. Said again after a lost connection."""
+        await self._quietly(p.SaveDraft(0, session, draft.full))
+
+    async def save_scroll(self, session: int, scroll: p.ScrollPosition) -> None:
+        """Keep where the reader of a tab stands."""
+        await self._quietly(p.SaveScroll(0, session, scroll))
+
+    async def mark_read(self, session: int) -> None:
+        """The tab has been looked at."""
+        await self._quietly(p.MarkRead(0, session))
+
+    async def fetch(self, session: int) -> None:
+        """The newest messages of a tab."""
+        self._changed(FetchBegun(session))
+        request = p.FetchMessages(0, session, limit=FIRST_FETCH)
+        answer = await self._ask(request, p.Messages)
+        if answer is None:
+            self._changed(FetchFailed(session))
+        else:
+            self._changed(MessagesFetched(session, answer.messages, answer.more))
+
+    async def fetch_older(self, session: int, before: int) -> None:
+        """The messages before message number `before`."""
+        request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+        answer = await self._ask(request, p.Messages)
+        if answer is not None:
+            self._changed(MessagesFetched(session, answer.messages, answer.more, before))
+
+    async def _done(self, request: p.Request) -> bool:
+        return await self._ask(request, p.Done) is not None
+
+    async def _ask(self, request: p.Request, expected: type[_Answer]) -> _Answer | None:
+        try:
+            reply = await self._link.request(request)
+        except HostError as error:
+            self._say(str(error), "error")
+            return None
+        if isinstance(reply, expected):
+            return reply
+        if isinstance(reply, p.Failed):
+            self._say(reply.error, "error")
+        else:
+            self._say(f"The host answered {type(reply).__name__} to a request.", "error")
+        return None
+
+    async def _quietly(self, request: p.Request) -> None:
+        try:
+            await self._link.request(request)
+        except HostError:
+            # The person did not ask for this; it is done again with the next change.
+            return

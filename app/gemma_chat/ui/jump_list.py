@@ -1,0 +1,119 @@
+"""The jump list: find a tab by a few of its letters."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.fuzzy import Matcher
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.signs import sign_of
+from gemma_chat.ui.state import TabState, TerminalState
+from gemma_chat.ui.text import one_line
+
+_TITLE_CELLS = 40
+_SIGN_STYLES = {
+    "holding": "$ink-good",
+    "waiting": "$ink-wait",
+    "failed": "bold $ink-bad",
+    "unread": "$ink-mark",
+}
+
+
+class JumpList(Dialog[int]):
+    """Answers with the session of the chosen tab."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down", "move(1)", show=False, priority=True),
+        Binding("ctrl+g", "give_up", show=False, priority=True),
+    ]
+    DEFAULT_CSS = """
+    JumpList Input, JumpList Input:focus { border: none; height: 1; padding: 0; }
+    JumpList OptionList, JumpList OptionList:focus {
+        height: auto; max-height: 16; border: none; padding: 0; margin-top: 1;
+        background: transparent;
+    }
+    JumpList.-low OptionList { margin-top: 0; }
+    """
+
+    def __init__(self, state: TerminalState) -> None:
+        super().__init__()
+        self._state = state
+        self._list = OptionList(compact=True)
+        self._list.can_focus = False
+
+    def compose(self) -> ComposeResult:
+        with DialogBox("Jump to a tab", "enter goes there · esc closes"):
+            yield Input(placeholder="a few letters, or its number", compact=True)
+            yield self._list
+
+    def on_mount(self) -> None:
+        self._fill("")
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        self._fill(message.value.strip())
+
+    def on_input_submitted(self) -> None:
+        self._choose(self._list.highlighted)
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        self._choose(message.option_index)
+
+    def action_move(self, step: int) -> None:
+        """Mark the option above or below."""
+        if step > 0:
+            self._list.action_cursor_down()
+        else:
+            self._list.action_cursor_up()
+
+    def _choose(self, index: int | None) -> None:
+        if index is not None:
+            option = self._list.get_option_at_index(index)
+            self.dismiss(int(option.id or 0))
+
+    def _fill(self, wanted: str) -> None:
+        found = matching(self._state, wanted)
+        self._list.clear_options()
+        self._list.add_options(
+            Option(self._line(number, tab), id=str(tab.session)) for number, tab in found
+        )
+        if not found:
+            self._list.add_option(Option("no tab has these letters", disabled=True))
+            return
+        active = next((i for i, (_, t) in enumerate(found) if t.session == self._state.active), 0)
+        self._list.highlighted = 0 if wanted else active
+
+    def _line(self, number: int, tab: TabState) -> Content:
+        sign = sign_of(self._state, tab)
+        parts = [
+            Content.styled(f"{number:>3} ", "$ink-quiet"),
+            Content(one_line(tab.title, _TITLE_CELLS)),
+        ]
+        if sign.text:
+            style = _SIGN_STYLES.get(sign.kind, "$ink-quiet")
+            parts.append(Content.styled(f"  {sign.text} {sign.meaning}", style))
+        return Content.assemble(*parts)
+
+
+def matching(state: TerminalState, wanted: str) -> list[tuple[int, TabState]]:
+    """The tabs, with their numbers, that fit what was typed: the best first.
+
+    A number finds the tab that has it, whatever the titles say.
+    """
+    numbered = list(enumerate(state.tabs, 1))
+    if not wanted:
+        return numbered
+    matcher = Matcher(wanted)
+    scored = []
+    for number, tab in numbered:
+        score = 1e9 if wanted == str(number) else matcher.match(one_line(tab.title, 80))
+        if score > 0:
+            scored.append((-score, number, tab))
+    scored.sort(key=lambda entry: entry[:2])
+    return [(number, tab) for _, number, tab in scored]

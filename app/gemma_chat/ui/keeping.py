@@ -1,0 +1,61 @@
+"""Lets the host keep what only this terminal knows: drafts, scroll positions, what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gemma_chat.host.protocol import ScrollPosition
+from gemma_chat.ui.drafts import Draft, draft_of
+from gemma_chat.ui.host_calls import HostCalls
+from gemma_chat.ui.state import TabState, TerminalState
+
+Spawn = Callable[[Coroutine[Any, Any, object]], object]
+
+
+class Keeper:
+    """Knows what the host was told last, and tells it what is new."""
+
+    def __init__(self, calls: HostCalls, spawn: Spawn) -> None:
+        self._calls = calls
+        self._spawn = spawn
+        self._drafts: dict[int, Draft] = {}
+        self._scrolls: dict[int, ScrollPosition] = {}
+        self._read: tuple[int, int] = (0, 0)
+
+    def forget(self) -> None:
+        """There is another host, or the same one after a break: what was told may be lost."""
+        self._drafts.clear()
+        self._scrolls.clear()
+        self._read = (0, 0)
+
+    def keep(self, tab: TabState) -> None:
+        """Tell the host of the tab's draft and scroll position, when they are new."""
+        for saving in self._news(tab):
+            self._spawn(saving)
+
+    async def keep_all(self, state: TerminalState) -> None:
+        """The same for every tab, and wait until it is done: before this terminal leaves."""
+        for tab in state.tabs:
+            for saving in self._news(tab):
+                await saving
+
+    def mark_read(self, state: TerminalState) -> None:
+        """Tell the host that the active tab is being looked at, once for each reply."""
+        tab = state.active_tab
+        if tab is None or not (tab.view.unread or tab.view.failed):
+            return
+        if state.link.phase != "connected" or self._read == (tab.session, tab.view.turn):
+            return
+        self._read = (tab.session, tab.view.turn)
+        self._spawn(self._calls.mark_read(tab.session))
+
+    def _news(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
+        news = []
+        if self._drafts.get(tab.session, draft_of(tab.view.draft)) != tab.draft:
+            self._drafts[tab.session] = tab.draft
+            news.append(self._calls.save_draft(tab.session, tab.draft))
+        if self._scrolls.get(tab.session, tab.view.scroll) != tab.scroll:
+            self._scrolls[tab.session] = tab.scroll
+            news.append(self._calls.save_scroll(tab.session, tab.scroll))
+        return news

@@ -1,0 +1,56 @@
+"""When the screen takes what has arrived: often enough to look live, never more than it can show.
+
+Tokens come faster than anybody reads, and over a slow line faster than the terminal draws. What
+waits meanwhile is shown with the next frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+SECONDS_BETWEEN = 1 / 30
+WAIT_FOR_LINE = 0.05
+MOST_WRITES_WAITING = 2
+"""With more output than this unsent, another frame would only delay the next key's echo."""
+
+
+class Pace:
+    """Calls `take` soon after `wake`, at most thirty times a second."""
+
+    def __init__(self, app: App[Any], take: Callable[[], None]) -> None:
+        self._app = app
+        self._take = take
+        self._due = False
+        self._taken_at = 0.0
+
+    def wake(self) -> None:
+        """Something waits to be taken."""
+        if self._due:
+            return
+        self._due = True
+        self._in(self._taken_at + SECONDS_BETWEEN - time.monotonic())
+
+    def _in(self, seconds: float) -> None:
+        if seconds > 0:
+            self._app.set_timer(seconds, self._now)
+        else:
+            self._app.call_later(self._now)
+
+    def _now(self) -> None:
+        if _writes_waiting(self._app) > MOST_WRITES_WAITING:
+            self._in(WAIT_FOR_LINE)
+            return
+        self._due = False
+        self._taken_at = time.monotonic()
+        self._take()
+
+
+def _writes_waiting(app: App[Any]) -> int:
+    """How much output waits for the terminal; Textual 8.2 has no public name for it."""
+    writer = getattr(app._driver, "_writer_thread", None)
+    queue = getattr(writer, "_queue", None)
+    return queue.qsize() if queue is not None else 0

@@ -1,0 +1,28 @@
+"""What the command palette offers: every action, every tab, every theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from textual.app import SystemCommand
+
+from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.commands import Commands
+from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.text import one_line
+
+_NOT_OFFERED = {"program.palette", "message.send", "message.new_line", "tab.number"}
+
+
+def commands_for(state: TerminalState, commands: Commands) -> Iterator[SystemCommand]:
+    """The commands, with the keys that do the same."""
+    for action in ACTIONS:
+        if action.id in _NOT_OFFERED:
+            continue
+        keys = f"  {action.key_names}" if action.keys else ""
+        run: Callable[[], None] = partial(commands.run, action.id)
+        yield SystemCommand(action.label, f"{action.explanation}{keys}", run)
+    for number, tab in enumerate(state.tabs, 1):
+        title = f"Switch to tab {number} {one_line(tab.title, 40)}"
+        yield SystemCommand(title, "", partial(commands.select, tab.session))

@@ -1,0 +1,251 @@
+"""The settings panel: everything the active tab sets for itself, in effect from its next turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Button, Input, Label, Select, Static, TextArea
+
+from gemma_chat.config.presets import Preset
+from gemma_chat.config.sampling import SAMPLING_FIELDS, SessionSettings
+from gemma_chat.errors import SettingsError
+from gemma_chat.ui.settings_fields import (
+    GRAMMAR,
+    STOP,
+    SYSTEM_INSTRUCTION,
+    explanation_of,
+    field_named,
+    text_of,
+    with_text,
+)
+from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.text import one_line
+from gemma_chat.ui.window import SidePanel
+
+
+class NumberField(Input):
+    """The input of one number; leaving it or enter takes it over."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(compact=True, id=f"setting-{name}", name=name, max_length=40)
+
+
+class TextField(TextArea):
+    """The input of one text; leaving it takes it over."""
+
+    def __init__(self, name: str, placeholder: str) -> None:
+        super().__init__(
+            compact=True,
+            id=f"setting-{name}",
+            name=name,
+            placeholder=placeholder,
+            tab_behavior="focus",
+            highlight_cursor_line=False,
+        )
+
+
+class SettingsPanel(SidePanel):
+    """System instruction, presets, every number, stop strings and grammar."""
+
+    DEFAULT_CSS = """
+    SettingsPanel VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    SettingsPanel .heading { color: $ink-title; text-style: bold; margin-top: 1; }
+    SettingsPanel #settings-title { padding: 0 1; color: $ink-title; text-style: bold; }
+    SettingsPanel Horizontal { height: 1; }
+    SettingsPanel Horizontal > Label { width: 20; color: $foreground; }
+    SettingsPanel NumberField, SettingsPanel NumberField:focus {
+        width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
+    }
+    SettingsPanel NumberField:focus { background: $primary 30%; }
+    SettingsPanel NumberField.-wrong { color: $ink-bad; text-style: underline; }
+    SettingsPanel TextField, SettingsPanel TextField:focus {
+        height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
+    }
+    SettingsPanel #setting-system_instruction { min-height: 4; }
+    SettingsPanel Select { width: 1fr; }
+    SettingsPanel #settings-advice {
+        height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
+    }
+    SettingsPanel #settings-advice.-wrong { color: $ink-bad; }
+    .-low SettingsPanel #settings-advice { height: 3; }
+    SettingsPanel #settings-reset { margin-top: 1; }
+    """
+
+    def __init__(self, presets: tuple[Preset, ...], defaults: SessionSettings) -> None:
+        super().__init__(id="settings-panel")
+        self._presets = {preset.name: preset for preset in presets}
+        self._defaults = defaults
+        self._session = 0
+        self._settings = SessionSettings()
+        self._unsettled = 0
+        """Changes that the host has not answered yet; until then it is behind this panel."""
+        self._title = Static(id="settings-title", markup=False)
+        self._advice = Static(id="settings-advice", markup=False)
+        self._fields: dict[str, Input | TextArea] = {
+            SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
+            **{field.name: NumberField(field.name) for field in SAMPLING_FIELDS},
+            STOP: TextField(STOP, "none"),
+            GRAMMAR: TextField(GRAMMAR, "none"),
+        }
+
+    def compose(self) -> ComposeResult:
+        yield self._title
+        with VerticalScroll(can_focus=False):
+            yield Label("System instruction", classes="heading")
+            yield self._fields[SYSTEM_INSTRUCTION]
+            yield Label("Sampling", classes="heading")
+            yield Select(
+                [(name, name) for name in self._presets],
+                prompt="apply a preset …",
+                compact=True,
+                id="settings-preset",
+            )
+            yield from self._numbers()
+            yield Label("Stop strings", classes="heading")
+            yield self._fields[STOP]
+            yield Label("Grammar (GBNF)", classes="heading")
+            yield self._fields[GRAMMAR]
+            yield Button("Reset sampling", id="settings-reset", compact=True)
+        yield self._advice
+
+    def _numbers(self) -> Iterator[Widget]:
+        for field in SAMPLING_FIELDS:
+            with Horizontal():
+                yield Label(field.label)
+                yield self._fields[field.name]
+
+    def on_mount(self) -> None:
+        self._fields[SYSTEM_INSTRUCTION].focus()
+
+    # ------------------------------------------------------------ what is shown
+
+    def show(self, state: TerminalState) -> None:
+        tab = state.active_tab
+        if tab is None:
+            return
+        if tab.session != self._session:
+            self._take_over_focused()
+            self._session = tab.session
+            self._unsettled = 0
+        elif self._unsettled or tab.view.settings == self._settings:
+            return
+        self._title.update(Content(f"Settings · {one_line(tab.title, 30)}"))
+        self._fill(tab.view.settings)
+
+    def settled(self, state: TerminalState) -> None:
+        """The host has answered one change."""
+        self._unsettled = max(0, self._unsettled - 1)
+        self.show(state)
+
+    def _fill(self, settings: SessionSettings) -> None:
+        before, self._settings = self._settings, settings
+        for name, widget in self._fields.items():
+            text = text_of(settings, name)
+            if widget.has_focus and text_of(before, name) == text:
+                continue
+            _set_text(widget, text)
+
+    # ------------------------------------------------------------ what the person does
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if event.widget.name in self._fields:
+            self._explain(event.widget.name)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        if event.widget.name in self._fields:
+            self._take_over(event.widget.name)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        if message.input.name:
+            self._take_over(message.input.name)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Say at once what is wrong; it is taken over only when the field is left."""
+        message.stop()
+        name = message.input.name or ""
+        field = field_named(name)
+        if field is None or not message.input.has_focus:
+            return
+        try:
+            field.parse(message.value)
+        except SettingsError as error:
+            self._complain(message.input, str(error))
+        else:
+            message.input.remove_class("-wrong")
+            self._explain(name)
+
+    def on_select_changed(self, message: Select.Changed) -> None:
+        message.stop()
+        preset = self._presets.get(str(message.value))
+        if preset is None:
+            return
+        message.select.clear()
+        try:
+            self._change(preset.applied_to(self._settings))
+        except SettingsError as error:
+            self._complain(message.select, str(error))
+        else:
+            self._say(f"{preset.name}: {preset.explanation}")
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        message.stop()
+        instruction = self._settings.system_instruction
+        fresh = SessionSettings(system_instruction=instruction, sampling=self._defaults.sampling)
+        self._change(fresh)
+        self._say("The sampling settings are those of a new tab again.")
+
+    # ------------------------------------------------------------ changing
+
+    def _take_over_focused(self) -> None:
+        for name, widget in self._fields.items():
+            if widget.has_focus:
+                self._take_over(name)
+
+    def _take_over(self, name: str) -> None:
+        widget = self._fields[name]
+        try:
+            changed = with_text(self._settings, name, _text(widget))
+        except SettingsError as error:
+            self._complain(widget, str(error))
+            return
+        widget.remove_class("-wrong")
+        if changed != self._settings:
+            self._change(changed)
+
+    def _change(self, settings: SessionSettings) -> None:
+        self._fill(settings)
+        if self._session:
+            self._unsettled += 1
+            self.post_message(self.SettingsApplied(self._session, settings))
+
+    def _explain(self, name: str) -> None:
+        self._say(explanation_of(name))
+
+    def _say(self, text: str) -> None:
+        self._advice.remove_class("-wrong")
+        self._advice.update(Content(text))
+
+    def _complain(self, widget: Widget, sentence: str) -> None:
+        widget.add_class("-wrong")
+        self._advice.add_class("-wrong")
+        self._advice.update(Content(one_line(sentence, 300)))
+
+
+def _text(widget: Input | TextArea) -> str:
+    return widget.value if isinstance(widget, Input) else widget.text
+
+
+def _set_text(widget: Input | TextArea, text: str) -> None:
+    widget.remove_class("-wrong")
+    if _text(widget) == text:
+        return
+    if isinstance(widget, Input):
+        widget.value = text
+    else:
+        widget.load_text(text)

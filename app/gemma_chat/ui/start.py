@@ -1,0 +1,117 @@
+"""Starts the terminal program. Nothing heavy is imported before it is needed.
+
+The order is what makes it quick: the host is looked for, and started, before Textual is imported,
+so that the model loads meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.settings import Settings, change
+from gemma_chat.host.launch import HostLaunch
+from gemma_chat.host.link import HostLink
+from gemma_chat.ui.link import Inbox
+from gemma_chat.ui.supervisor import supervise
+from gemma_chat.ui.terminal import guard_screen, refusal
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.app import ChatApp
+
+EXIT_NO_TERMINAL = 2
+_FIRST_STEPS = 20
+"""Turns of the event loop that are enough to find out that no host runs, and to start one."""
+
+
+@dataclass(frozen=True)
+class TerminalOptions:
+    """What the command line says about the terminal program."""
+
+    paths: Paths
+    settings: Settings
+    launch: HostLaunch
+    """Where the host is, and how it is started."""
+    theme: str = ""
+    """The theme asked for on the command line; otherwise that of the settings."""
+    install_command: str = 'pip install "gemma-chat[demo]"'
+    """What gets a small model, in the way this program was installed."""
+
+
+def run_terminal(options: TerminalOptions) -> int:
+    """Show the terminal program until the person leaves; the exit code says how it ended.
+
+    0: left on purpose. 2: no terminal to draw on. 129, 143: told to end by SIGHUP, SIGTERM.
+    128 + n: killed by signal n. 1: an error, which is printed.
+    """
+    reason = refusal(os.environ)
+    if reason:
+        sys.stderr.write(reason + "\n")
+        return EXIT_NO_TERMINAL
+    options.paths.make_folders()
+    return supervise(lambda supervisor: asyncio.run(_run(options, supervisor)))
+
+
+async def _run(options: TerminalOptions, supervisor: int) -> int:
+    # Collecting garbage while modules are read costs a tenth of the time to the first paint.
+    gc.disable()
+    # The frame rate is also the delay of a key's echo; nothing is drawn that has not changed.
+    os.environ.setdefault("TEXTUAL_FPS", "120")
+    link = HostLink(options.launch)
+    inbox = Inbox(link)
+    await link.start()
+    for _ in range(_FIRST_STEPS):
+        await asyncio.sleep(0)
+    with guard_screen(options.paths.terminal_log_file):
+        app = _app(options, link, inbox)
+        _end_orderly(app.leave, supervisor)
+        try:
+            await app.run_async(mouse=options.settings.terminal.mouse)
+        finally:
+            await link.close()
+    return app.return_code or 0
+
+
+def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
+    from gemma_chat.ui.app import AppOptions, ChatApp
+    from gemma_chat.ui.themes import load_themes
+
+    shelf = load_themes(options.paths.themes_dir)
+    wanted = options.theme or options.settings.terminal.theme
+    return ChatApp(
+        link,
+        inbox,
+        AppOptions(
+            own=os.getpid(),
+            settings=options.settings,
+            themes=shelf.themes,
+            theme=wanted,
+            warnings=shelf.problems,
+            install_command=options.install_command,
+            keep_theme=lambda name: _keep_theme(options.paths, name),
+        ),
+    )
+
+
+def _keep_theme(paths: Paths, name: str) -> None:
+    change(paths.settings_file, "terminal.theme", name)
+
+
+def _end_orderly(leave: Callable[[int], None], supervisor: int) -> None:
+    """End the program as by hand when it is told to end, or when the supervisor is gone."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, leave, 128 + number)
+
+    def gone() -> None:
+        loop.remove_reader(supervisor)
+        leave(128 + signal.SIGHUP)
+
+    loop.add_reader(supervisor, gone)

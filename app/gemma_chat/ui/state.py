@@ -1,0 +1,447 @@
+"""All that the screen shows, as data, and the one function that changes it.
+
+`apply` takes an event of the host, or one of this terminal, and returns the next state. An event
+that is out of date (its tab is closed, its turn is older than the newest one of that message)
+changes nothing: the *same* object comes back, so that the caller can tell.
+
+What the host and this terminal both change, a draft and a scroll position, belongs to the
+terminal: the host's copy is taken over when the tab is new here, and a draft also when another
+terminal changed it while the tab is not the active one here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.drafts import Draft, draft_of
+from gemma_chat.ui.link import LinkPhase
+
+Panel = Literal["none", "settings", "summary"]
+Reading = Literal["unknown", "loading", "loaded"]
+
+_PROGRESS: dict[p.MessageState, int] = {"queued": 0, "streaming": 1}
+_FINAL = 2
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """The messages of one tab as far as they were fetched, oldest first."""
+
+    reading: Reading = "unknown"
+    messages: tuple[p.MessageView, ...] = ()
+    more: bool = False
+    """Older messages exist that were not fetched."""
+    removed: frozenset[int] = frozenset()
+    """Messages that went away while the conversation was being fetched."""
+
+
+class TabState(msgspec.Struct, frozen=True):
+    """One tab: what the host says of it, and what only this terminal knows."""
+
+    view: p.SessionView
+    draft: Draft = Draft()
+    scroll: p.ScrollPosition = p.ScrollPosition()
+    conversation: Conversation = Conversation()
+
+    @property
+    def session(self) -> int:
+        """The number of the conversation."""
+        return self.view.session
+
+    @property
+    def title(self) -> str:
+        """The title, or what stands for one."""
+        return self.view.title.strip() or "New chat"
+
+
+class LinkState(msgspec.Struct, frozen=True):
+    """How the connection to the host is; `sentence` says why when it is not connected."""
+
+    phase: LinkPhase = "connecting"
+    sentence: str = ""
+
+
+class TerminalState(msgspec.Struct, frozen=True):
+    """Everything on the screen. `own` is the number by which the host knows this terminal."""
+
+    own: int = 0
+    link: LinkState = LinkState()
+    tabs: tuple[TabState, ...] = ()
+    """In the order of the tab bar."""
+    active: int = 0
+    """The session that is shown; 0 when there is none."""
+    lock: p.LockView = p.LockView()
+    model: p.ModelView = p.ModelView(phase="loading")
+    summarizer: p.SummarizerView = p.SummarizerView()
+    closed: tuple[int, ...] = ()
+    """Sessions closed here, the last one last: what an undo opens again."""
+    panel: Panel = "none"
+
+    def tab(self, session: int) -> TabState | None:
+        """The tab of `session`, when it is open."""
+        return next((tab for tab in self.tabs if tab.session == session), None)
+
+    @property
+    def active_tab(self) -> TabState | None:
+        """The tab that is shown."""
+        return self.tab(self.active)
+
+    def number(self, session: int) -> int:
+        """The tab's number on the screen, from 1; 0 when it is not open."""
+        return next((n for n, tab in enumerate(self.tabs, 1) if tab.session == session), 0)
+
+    def own_turn(self, session: int) -> p.LockEntry | None:
+        """The oldest unfinished turn of a tab: the running one, else its first in the queue."""
+        entries = (self.lock.holder, *self.lock.waiting)
+        return next((e for e in entries if e and e.session == session and not e.background), None)
+
+    def neighbour(self, step: int) -> int:
+        """The session `step` tabs to the right, around the end; 0 without tabs."""
+        if not self.tabs:
+            return 0
+        place = max(0, self.number(self.active) - 1)
+        return self.tabs[(place + step) % len(self.tabs)].session
+
+
+# ---------------------------------------------------------------- events of this terminal
+
+
+class LinkChanged(msgspec.Struct, frozen=True):
+    """The connection to the host came, went, or failed."""
+
+    link: LinkState
+
+
+class TabSelected(msgspec.Struct, frozen=True):
+    """A tab is shown from now on."""
+
+    session: int
+
+
+class DraftTyped(msgspec.Struct, frozen=True):
+    """What stands in a tab's input box now."""
+
+    session: int
+    draft: Draft
+
+
+class ScrollMoved(msgspec.Struct, frozen=True):
+    """Where the reader of a tab stands now."""
+
+    session: int
+    scroll: p.ScrollPosition
+
+
+class FetchBegun(msgspec.Struct, frozen=True):
+    """The newest messages of a tab were asked for."""
+
+    session: int
+
+
+class MessagesFetched(msgspec.Struct, frozen=True):
+    """A stretch of messages came: the newest ones, or with `before` those older than it."""
+
+    session: int
+    messages: tuple[p.MessageView, ...]
+    more: bool
+    before: int = 0
+
+
+class FetchFailed(msgspec.Struct, frozen=True):
+    """The messages of a tab could not be had; they can be asked for again."""
+
+    session: int
+
+
+class PanelOpened(msgspec.Struct, frozen=True):
+    """A side panel is shown from now on, or none."""
+
+    panel: Panel
+
+
+class ClosedHere(msgspec.Struct, frozen=True):
+    """A person closed this tab here."""
+
+    session: int
+
+
+class ReopenedHere(msgspec.Struct, frozen=True):
+    """A person took back the closing of this tab."""
+
+    session: int
+
+
+OwnEvent = (
+    LinkChanged
+    | TabSelected
+    | DraftTyped
+    | ScrollMoved
+    | FetchBegun
+    | MessagesFetched
+    | FetchFailed
+    | PanelOpened
+    | ClosedHere
+    | ReopenedHere
+)
+AnyEvent = p.Event | OwnEvent
+
+
+# ---------------------------------------------------------------- the one change
+
+
+def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
+    """The state after `event`; the same object when the event is out of date or says nothing."""
+    match event:
+        case p.TurnText():
+            return _turn_text(state, event)
+        case p.LockChanged():
+            return _replaced(state, lock=event.lock)
+        case p.MessageChanged():
+            return _message_changed(state, event)
+        case p.MessageRemoved():
+            return _message_removed(state, event)
+        case p.SessionChanged():
+            return _session_changed(state, event)
+        case p.SessionClosed():
+            return _session_closed(state, event.session)
+        case p.ModelChanged():
+            return _replaced(state, model=event.model)
+        case p.SummarizerChanged():
+            return _replaced(state, summarizer=event.summarizer)
+        case p.Snapshot():
+            return _snapshot(state, event)
+        case p.TurnFinished() | p.Notice() | p.Leaving():
+            return state
+        case _:
+            return _apply_own(state, event)
+
+
+def _apply_own(state: TerminalState, event: OwnEvent) -> TerminalState:
+    match event:
+        case LinkChanged():
+            return _replaced(state, link=event.link)
+        case TabSelected():
+            known = state.tab(event.session) is not None
+            return _replaced(state, active=event.session) if known else state
+        case DraftTyped():
+            return _with_tab(state, event.session, draft=event.draft)
+        case ScrollMoved():
+            return _with_tab(state, event.session, scroll=event.scroll)
+        case FetchBegun():
+            return _with_tab(state, event.session, conversation=Conversation("loading"))
+        case FetchFailed():
+            return _with_tab(state, event.session, conversation=Conversation())
+        case MessagesFetched():
+            return _messages_fetched(state, event)
+        case PanelOpened():
+            return _replaced(state, panel=event.panel)
+        case ClosedHere():
+            others = tuple(session for session in state.closed if session != event.session)
+            return _replaced(state, closed=(*others, event.session))
+        case ReopenedHere():
+            others = tuple(session for session in state.closed if session != event.session)
+            return _replaced(state, closed=others)
+
+
+def _replaced(state: TerminalState, **changes: object) -> TerminalState:
+    if all(getattr(state, name) == value for name, value in changes.items()):
+        return state
+    return msgspec.structs.replace(state, **changes)
+
+
+def _with_tab(state: TerminalState, session: int, **changes: object) -> TerminalState:
+    tab = state.tab(session)
+    if tab is None or all(getattr(tab, name) == value for name, value in changes.items()):
+        return state
+    changed = msgspec.structs.replace(tab, **changes)
+    tabs = tuple(changed if other is tab else other for other in state.tabs)
+    return msgspec.structs.replace(state, tabs=tabs)
+
+
+# ---------------------------------------------------------------- tabs
+
+
+def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
+    tabs = []
+    for view in event.sessions:
+        known = state.tab(view.session)
+        if known is None:
+            tabs.append(_new_tab(view))
+        else:
+            # The draft and the scroll position here are newer than the host's copies. Messages
+            # are fetched again: the host may have lost or finished some meanwhile.
+            tabs.append(TabState(view, known.draft, known.scroll))
+    tabs.sort(key=lambda tab: tab.view.position)
+    return msgspec.structs.replace(
+        state,
+        tabs=tuple(tabs),
+        active=_still_open(state, tabs),
+        lock=event.lock,
+        model=event.model,
+        summarizer=event.summarizer,
+    )
+
+
+def _new_tab(view: p.SessionView) -> TabState:
+    return TabState(view, draft_of(view.draft), view.scroll)
+
+
+def _session_changed(state: TerminalState, event: p.SessionChanged) -> TerminalState:
+    view = event.view
+    known = state.tab(view.session)
+    if known is None:
+        changed = _new_tab(view)
+    elif known.view == view:
+        return state
+    else:
+        draft = known.draft
+        by_another = event.origin not in (0, state.own)
+        typed_there = view.draft != known.view.draft
+        if by_another and typed_there and view.session != state.active:
+            draft = draft_of(view.draft)
+        changed = msgspec.structs.replace(known, view=view, draft=draft)
+    tabs = [tab for tab in state.tabs if tab.session != view.session]
+    tabs.append(changed)
+    tabs.sort(key=lambda tab: tab.view.position)
+    active = state.active or view.session
+    return msgspec.structs.replace(state, tabs=tuple(tabs), active=active)
+
+
+def _session_closed(state: TerminalState, session: int) -> TerminalState:
+    tabs = [tab for tab in state.tabs if tab.session != session]
+    if len(tabs) == len(state.tabs):
+        return state
+    return msgspec.structs.replace(state, tabs=tuple(tabs), active=_still_open(state, tabs))
+
+
+def _still_open(state: TerminalState, tabs: list[TabState]) -> int:
+    """The active session, or when it is gone the one that moved into its place."""
+    if not tabs:
+        return 0
+    if any(tab.session == state.active for tab in tabs):
+        return state.active
+    place = max(0, state.number(state.active) - 1)
+    return tabs[min(place, len(tabs) - 1)].session
+
+
+# ---------------------------------------------------------------- messages
+
+
+def _message_changed(state: TerminalState, event: p.MessageChanged) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None or tab.conversation.reading == "unknown":
+        return state
+    messages = tab.conversation.messages
+    known = _find(messages, event.view.message)
+    if known is not None and (known.turn > event.turn or known == event.view):
+        return state
+    if known is None and _older_than_fetched(tab.conversation, event.view.message):
+        return state
+    return _with_messages(state, tab, _with_message(messages, event.view))
+
+
+def _older_than_fetched(conversation: Conversation, message: int) -> bool:
+    messages = conversation.messages
+    return conversation.more and bool(messages) and message < messages[0].message
+
+
+def _turn_text(state: TerminalState, event: p.TurnText) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None:
+        return state
+    known = _find(tab.conversation.messages, event.message)
+    if known is None or known.turn != event.turn or known.state not in _PROGRESS:
+        return state
+    overlap = len(known.text) - event.offset
+    if overlap < 0 or overlap >= len(event.text):
+        return state
+    text = known.text + event.text[overlap:]
+    longer = msgspec.structs.replace(known, text=text, state="streaming")
+    return _with_messages(state, tab, _with_message(tab.conversation.messages, longer))
+
+
+def text_is_missing(state: TerminalState, event: p.TurnText) -> bool:
+    """Text before this piece never came here: the conversation has to be fetched again."""
+    tab = state.tab(event.session)
+    if tab is None or tab.conversation.reading != "loaded":
+        return False
+    known = _find(tab.conversation.messages, event.message)
+    if known is None:
+        return not _older_than_fetched(tab.conversation, event.message)
+    return known.turn == event.turn and len(known.text) < event.offset
+
+
+def _message_removed(state: TerminalState, event: p.MessageRemoved) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None or tab.conversation.reading == "unknown":
+        return state
+    conversation = tab.conversation
+    known = _find(conversation.messages, event.message)
+    if known is not None and known.turn > event.turn:
+        return state
+    if known is None and conversation.reading == "loaded":
+        return state
+    removed = conversation.removed
+    if conversation.reading == "loading":
+        removed = removed | {event.message}
+    kept = tuple(view for view in conversation.messages if view.message != event.message)
+    changed = msgspec.structs.replace(conversation, messages=kept, removed=removed)
+    return _with_tab(state, tab.session, conversation=changed)
+
+
+def _messages_fetched(state: TerminalState, event: MessagesFetched) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None:
+        return state
+    known = tab.conversation
+    if event.before:
+        if not known.messages or known.messages[0].message != event.before:
+            return state
+        messages = event.messages + known.messages
+    elif known.reading == "loading":
+        # Events and the reply come by the same way, but the reply is handled a moment later:
+        # of two versions of a message the one that is further on is the newer one.
+        messages = tuple(view for view in event.messages if view.message not in known.removed)
+        for view in known.messages:
+            fetched = _find(messages, view.message)
+            if fetched is None or _progress(view) > _progress(fetched):
+                messages = _with_message(messages, view)
+    else:
+        return state
+    fetched_now = Conversation("loaded", messages, event.more)
+    return _with_tab(state, tab.session, conversation=fetched_now)
+
+
+def _progress(view: p.MessageView) -> tuple[int, int]:
+    return (_PROGRESS.get(view.state, _FINAL), len(view.text))
+
+
+def _find(messages: tuple[p.MessageView, ...], message: int) -> p.MessageView | None:
+    # What changes stands at the end nearly always, and the numbers grow.
+    for view in reversed(messages):
+        if view.message <= message:
+            return view if view.message == message else None
+    return None
+
+
+def _with_message(
+    messages: tuple[p.MessageView, ...], changed: p.MessageView
+) -> tuple[p.MessageView, ...]:
+    place = len(messages)
+    while place and messages[place - 1].message > changed.message:
+        place -= 1
+    if place and messages[place - 1].message == changed.message:
+        return (*messages[: place - 1], changed, *messages[place:])
+    return (*messages[:place], changed, *messages[place:])
+
+
+def _with_messages(
+    state: TerminalState, tab: TabState, messages: tuple[p.MessageView, ...]
+) -> TerminalState:
+    conversation = msgspec.structs.replace(tab.conversation, messages=messages)
+    changed = msgspec.structs.replace(tab, conversation=conversation)
+    # Not through `_with_tab`: comparing two conversations for every token would not be free.
+    tabs = tuple(changed if other is tab else other for other in state.tabs)
+    return msgspec.structs.replace(state, tabs=tabs)

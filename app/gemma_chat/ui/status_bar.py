@@ -1,0 +1,102 @@
+"""The status bar: one or two rows at the foot of the window, drawn without any layout."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Literal
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+
+from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.status_line import WIDE, Row, rows_of
+
+SECONDS_BETWEEN = 0.25
+"""Figures change many times a second; nobody reads them faster than this."""
+
+_LOW = 16
+"""In a window lower than this there is one row only."""
+
+
+class StatusBar(Widget):
+    """Who holds the generation lock, who waits, context, model and memory."""
+
+    DEFAULT_CSS = """
+    StatusBar {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $foreground;
+    }
+    StatusBar.-two-rows { height: 2; }
+    StatusBar > .status-bar--quiet { color: $ink-quiet; }
+    StatusBar > .status-bar--holding { color: $ink-good; text-style: bold; }
+    StatusBar > .status-bar--waiting { color: $ink-wait; }
+    StatusBar > .status-bar--warning { color: $ink-wait; text-style: bold; }
+    StatusBar > .status-bar--error { color: $ink-bad; text-style: bold; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "status-bar--plain",
+        "status-bar--quiet",
+        "status-bar--holding",
+        "status-bar--waiting",
+        "status-bar--warning",
+        "status-bar--error",
+    }
+
+    def __init__(self) -> None:
+        super().__init__(id="status-bar")
+        self._state = TerminalState()
+        self._drawn_at = 0.0
+        self._later: Timer | None = None
+        self._rows: tuple[Row, ...] = ()
+
+    @property
+    def rows(self) -> Literal[1, 2]:
+        """How many rows suit this window."""
+        window = self.app.size
+        return 1 if window.width >= WIDE or window.height < _LOW else 2
+
+    def fit_window(self) -> None:
+        """Take the number of rows that suits the window; causes a layout."""
+        self.set_class(self.rows == 2, "-two-rows")
+        self.refresh()
+
+    def show(self, state: TerminalState) -> None:
+        """Say how things stand: now, or as soon as the last time is long enough ago."""
+        self._state = state
+        if self._later is not None:
+            return
+        wait = self._drawn_at + SECONDS_BETWEEN - time.monotonic()
+        if wait <= 0:
+            self._draw()
+        else:
+            self._later = self.set_timer(wait, self._draw)
+
+    def _draw(self) -> None:
+        self._later = None
+        self._drawn_at = time.monotonic()
+        rows = rows_of(self._state, self._inner_width, self.rows)
+        if rows != self._rows:
+            self._rows = rows
+            self.refresh()
+
+    @property
+    def _inner_width(self) -> int:
+        return max(1, self.app.size.width - 2)
+
+    def on_resize(self) -> None:
+        self._rows = rows_of(self._state, self._inner_width, self.rows)
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        width = self.content_size.width
+        if y >= len(self._rows):
+            return Strip.blank(width, base)
+        segments = []
+        for shown in self._rows[y]:
+            style = self.get_component_rich_style(f"status-bar--{shown.kind}", partial=True)
+            segments.append(Segment(shown.text, base + style))
+        return Strip(segments).adjust_cell_length(width, base)

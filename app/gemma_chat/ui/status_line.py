@@ -1,0 +1,222 @@
+"""What the status bar says, as words: pure, and fitted to any width.
+
+Every part has forms from long to short. While a row is too wide, the least important part that
+can still be shortened takes its next form.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from rich.cells import cell_len
+
+from gemma_chat.host.protocol import LockEntry, ModelView
+from gemma_chat.ui.signs import FREE, HOLDING, circled
+from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.text import count, one_line, size
+
+SEPARATOR = " │ "
+WIDE = 110
+"""From this width on everything fits into one row."""
+
+_GAUGE_CELLS = 8
+_NAME_CELLS = 20
+
+Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One thing the bar says. The smaller `importance`, the sooner it is shortened."""
+
+    forms: tuple[str, ...]
+    kind: Kind = "plain"
+    importance: int = 0
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """One stretch of a row."""
+
+    text: str
+    kind: Kind
+
+
+Row = tuple[Shown, ...]
+
+
+def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row, ...]:
+    """The rows of the bar: the lock at the left, and context, model and memory after it."""
+    lock = [*_lock_parts(state), *_safe_mode(state.model)]
+    figures = [_context(state), _model(state.model), _memory(state.model)]
+    if rows == 1:
+        return (_fitted([*lock, *figures], width),)
+    return (_fitted(lock, width), _fitted(figures, width))
+
+
+def _fitted(parts: list[Part], width: int) -> Row:
+    parts = [part for part in parts if any(part.forms)]
+    chosen = [0] * len(parts)
+
+    def texts() -> list[str]:
+        return [part.forms[form] for part, form in zip(parts, chosen, strict=True)]
+
+    def used() -> int:
+        shown = [text for text in texts() if text]
+        return sum(map(cell_len, shown)) + len(SEPARATOR) * (len(shown) - 1)
+
+    while used() > width:
+        shortable = [i for i, part in enumerate(parts) if chosen[i] + 1 < len(part.forms)]
+        if not shortable:
+            break
+        chosen[min(shortable, key=lambda i: parts[i].importance)] += 1
+    row: list[Shown] = []
+    for part, text in zip(parts, texts(), strict=True):
+        if text:
+            if row:
+                row.append(Shown(SEPARATOR, "quiet"))
+            row.append(Shown(text, part.kind))
+    return tuple(row)
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def _lock_parts(state: TerminalState) -> list[Part]:
+    if state.link.phase != "connected":
+        return [_link(state)]
+    holder = state.lock.holder
+    if holder is None:
+        parts = [Part((f"{FREE} lock free", FREE), "quiet", 9)]
+        if state.summarizer.paused:
+            parts.append(Part(("summarizer paused", ""), "quiet", 2))
+        return parts
+    return [_holder(state, holder), _waiting(state)]
+
+
+def _link(state: TerminalState) -> Part:
+    match state.link.phase:
+        case "lost":
+            return Part(("✕ host lost, starting again…", "✕ host lost"), "error", 9)
+        case "failed":
+            return Part(("✕ no host; f1 and the palette (ctrl+p) help", "✕ no host"), "error", 9)
+        case _:
+            return Part(("◌ looking for the host…", "◌ host…"), "quiet", 9)
+
+
+def entry_name(state: TerminalState, entry: LockEntry) -> str:
+    """Who this is, as the tab bar names it: `2 Tutor`, or `summarizer`."""
+    if entry.background:
+        return "summarizer"
+    number = state.number(entry.session)
+    tab = state.tab(entry.session)
+    title = tab.title if tab else entry.name
+    return f"{number} {one_line(title, _NAME_CELLS)}" if number else one_line(title, _NAME_CELLS)
+
+
+def _short_name(state: TerminalState, entry: LockEntry) -> str:
+    number = 0 if entry.background else state.number(entry.session)
+    return str(number) if number else one_line(entry_name(state, entry), 10)
+
+
+def _holder(state: TerminalState, entry: LockEntry) -> Part:
+    name = entry_name(state, entry)
+    if entry.background and (number := state.number(entry.session)):
+        name += f" on {number}"
+    short = _short_name(state, entry)
+    if entry.phase == "prefill":
+        doing = f"reading {entry.prompt_done}/{entry.prompt_total}"
+        briefly = f"{_percent(entry.prompt_done, entry.prompt_total)}"
+    else:
+        doing = f"{entry.tokens_per_second:.0f} tok/s" if entry.tokens_per_second else "begins"
+        briefly = f"{entry.tokens_per_second:.0f}/s"
+    forms = [
+        f"{HOLDING} {name}  {doing}  {entry.elapsed:.0f} s",
+        f"{HOLDING} {name}  {doing}",
+        f"{HOLDING} {short} {doing}",
+        f"{HOLDING} {short} {briefly}",
+    ]
+    if entry.elapsed < 1:
+        del forms[0]
+    return Part(tuple(forms), "holding", 8)
+
+
+def _waiting(state: TerminalState) -> Part:
+    waiting = state.lock.waiting
+    if not waiting:
+        return Part(("",))
+    numbered = list(enumerate(waiting, 1))
+    names = [f"{circled(place)} {entry_name(state, entry)}" for place, entry in numbered]
+    short = [f"{circled(place)} {_short_name(state, entry)}" for place, entry in numbered]
+    forms = ["  ".join(names), "  ".join(short)]
+    if len(short) > 3:
+        forms.append(f"{'  '.join(short[:3])} +{len(short) - 3}")
+    forms.append(f"{len(waiting)} waiting")
+    forms.append(f"+{len(waiting)}")
+    return Part(tuple(forms), "waiting", 7)
+
+
+def _context(state: TerminalState) -> Part:
+    tab = state.active_tab
+    window = state.model.context_size
+    if tab is None or not window:
+        return Part(("",))
+    used = tab.view.context_used
+    share = _percent(used, window)
+    figures = f"context {count(used)}/{count(window)}"
+    full = used >= window * 0.85
+    return Part(
+        (f"{figures} {gauge(used, window)} {share}", f"{figures} {share}", f"ctx {share}", share),
+        "warning" if full else "plain",
+        6,
+    )
+
+
+def gauge(done: float, total: float, cells: int = _GAUGE_CELLS) -> str:
+    """How much of something, as a line: heavy for what is done, light for the rest."""
+    filled = 0 if total <= 0 else round(cells * min(1.0, max(0.0, done / total)))
+    if done > 0 and filled == 0:
+        filled = 1
+    return "━" * filled + "─" * (cells - filled)
+
+
+def _percent(done: float, total: float) -> str:
+    return f"{100 * done / total:.0f}%" if total > 0 else "0%"
+
+
+def _model(model: ModelView) -> Part:
+    name = one_line(model.name, 40) or "model"
+    match model.phase:
+        case "loading":
+            share = _percent(model.progress, 1)
+            return Part(
+                (
+                    f"loading {name} {gauge(model.progress, 1, 12)} {share}",
+                    f"loading {one_line(name, 16)} {share}",
+                    f"loading {share}",
+                ),
+                "waiting",
+                4,
+            )
+        case "failed":
+            return Part((f"{name}: not loaded", "model not loaded", "no model"), "error", 5)
+        case "none":
+            return Part(("no model", "no model"), "warning", 5)
+        case _:
+            return Part((name, one_line(name, 18), one_line(name, 10), ""), "quiet", 3)
+
+
+def _memory(model: ModelView) -> Part:
+    if model.phase != "ready":
+        return Part(("",))
+    total = model.weights_bytes + model.kv_resident_bytes + model.kv_saved_bytes
+    detailed = (
+        f"weights {size(model.weights_bytes)}  kv {size(model.kv_resident_bytes)}"
+        f"  saved {size(model.kv_saved_bytes)}"
+    )
+    return Part((detailed, size(total), ""), "quiet", 1)
+
+
+def _safe_mode(model: ModelView) -> list[Part]:
+    if not model.safe_mode:
+        return []
+    return [Part((f"safe mode: {one_line(model.safe_mode, 40)}", "safe mode", ""), "warning", 2)]

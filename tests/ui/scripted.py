@@ -1,0 +1,200 @@
+"""A host that is played by the test: the terminal talks to it through its link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import HostError
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.app import AppOptions, ChatApp
+from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
+from gemma_chat.ui.themes import load_themes
+
+OWN = 100
+ANOTHER = 200
+READY = p.ModelView(
+    phase="ready",
+    name="SmolLM2-135M-Instruct Q4_1",
+    path="SmolLM2-135M-Instruct.Q4_1.gguf",
+    progress=1.0,
+    context_size=8192,
+    weights_bytes=98_000_000,
+    kv_resident_bytes=23_000_000,
+    kv_saved_bytes=4_000_000,
+)
+
+RequestT = TypeVar("RequestT", bound=p.Request)
+
+
+def tab(session: int, title: str = "", **changes: object) -> p.SessionView:
+    """A tab at the place of its number."""
+    view = p.SessionView(
+        session=session, title=title, settings=SessionSettings(), position=session - 1
+    )
+    return msgspec.structs.replace(view, **changes)
+
+
+def message(
+    number: int,
+    text: str,
+    *,
+    role: str = "user",
+    turn: int = 1,
+    state: p.MessageState = "complete",
+) -> p.MessageView:
+    """One message of a conversation."""
+    assert role in ("user", "assistant")
+    return p.MessageView(
+        message=number,
+        turn=turn,
+        role="user" if role == "user" else "assistant",
+        text=text,
+        state=state,
+        created=0.0,
+    )
+
+
+class ScriptedLink:
+    """Keeps what was asked, and answers as the host would when all goes well."""
+
+    def __init__(self) -> None:
+        self.requests: list[p.Request] = []
+        self.stored: dict[int, tuple[p.MessageView, ...]] = {}
+        self.refusals: dict[type, str] = {}
+        """Requests of these types are answered by `HostError`."""
+        self.held: set[type] = set()
+        """Requests of these types are answered only after `release`."""
+        self.retries = 0
+        self.closed = False
+        self._let_go = asyncio.Event()
+        self._on_event: EventListener | None = None
+        self._on_phase: PhaseListener | None = None
+        self._views: dict[int, p.SessionView] = {}
+        self._next_session = 50
+        self._next_turn = 10
+
+    # ------------------------------------------------------------ the link
+
+    def listen(self, on_event: EventListener, on_phase: PhaseListener) -> None:
+        self._on_event = on_event
+        self._on_phase = on_phase
+
+    async def start(self) -> None:
+        self.phase("connecting")
+
+    def retry(self) -> None:
+        self.retries += 1
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def request(self, request: p.Request) -> p.Reply:
+        self.requests.append(request)
+        if type(request) in self.held:
+            await self._let_go.wait()
+        if type(request) in self.refusals:
+            raise HostError(self.refusals[type(request)])
+        return self._reply(request)
+
+    def _reply(self, request: p.Request) -> p.Reply:
+        match request:
+            case p.OpenSession():
+                self._next_session += 1
+                view = tab(self._next_session, request.title, position=len(self._views))
+                self.event(p.SessionChanged(view, origin=OWN))
+                return p.Opened(0, view.session)
+            case p.ReopenSession():
+                self.event(p.SessionChanged(tab(request.session, "again"), origin=OWN))
+                return p.Opened(0, request.session)
+            case p.CloseSession():
+                self.event(p.SessionClosed(request.session))
+                return p.Done(0)
+            case p.SendMessage():
+                self._next_turn += 1
+                return p.Queued(0, request.session, self._next_turn)
+            case p.FetchMessages():
+                stored = self.stored.get(request.session, ())
+                if request.before:
+                    stored = tuple(view for view in stored if view.message < request.before)
+                chosen = stored[-request.limit :]
+                return p.Messages(0, request.session, chosen, len(stored) > len(chosen))
+            case p.ChangeSettings():
+                view = self._views[request.session]
+                self.event(
+                    p.SessionChanged(
+                        msgspec.structs.replace(view, settings=request.settings), origin=OWN
+                    )
+                )
+                return p.Done(0)
+            case _:
+                return p.Done(0)
+
+    # ------------------------------------------------------------ the test's side
+
+    def event(self, event: p.Event) -> None:
+        """The host says this."""
+        match event:
+            case p.Snapshot():
+                self._views = {view.session: view for view in event.sessions}
+            case p.SessionChanged():
+                self._views[event.view.session] = event.view
+            case p.SessionClosed():
+                self._views.pop(event.session, None)
+        assert self._on_event is not None
+        self._on_event(event)
+
+    def phase(self, phase: LinkPhase, sentence: str = "") -> None:
+        """The connection comes or goes."""
+        assert self._on_phase is not None
+        self._on_phase(phase, sentence)
+
+    def connect(
+        self,
+        tabs: Iterable[p.SessionView] = (),
+        *,
+        lock: p.LockView | None = None,
+        model: p.ModelView = READY,
+        summarizer: p.SummarizerView | None = None,
+    ) -> None:
+        """The host is there and tells the whole state."""
+        self.phase("connected")
+        self.event(
+            p.Snapshot(
+                sessions=tuple(tabs),
+                lock=lock or p.LockView(),
+                model=model,
+                summarizer=summarizer or p.SummarizerView(),
+            )
+        )
+
+    def release(self) -> None:
+        """Answer what was held back."""
+        self._let_go.set()
+
+    def asked(self, kind: type[RequestT]) -> list[RequestT]:
+        """The requests of one kind, oldest first."""
+        return [request for request in self.requests if isinstance(request, kind)]
+
+
+def make_app(
+    link: ScriptedLink,
+    *,
+    theme: str = "gemma-dark",
+    warnings: tuple[str, ...] = (),
+    keep_theme: Callable[[str], None] = lambda name: None,
+) -> ChatApp:
+    """The terminal program on a scripted link, with the program's own themes."""
+    options = AppOptions(
+        own=OWN,
+        themes=load_themes(Path("no-such-directory")).themes,
+        theme=theme,
+        warnings=warnings,
+        keep_theme=keep_theme,
+    )
+    return ChatApp(link, Inbox(link), options)
