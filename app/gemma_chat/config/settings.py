@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,16 @@ def read_settings(settings_file: Path) -> Settings:
 
     Raises `SettingsError` that names the file, the key or line, and what is allowed.
     """
-    return _read(settings_file, to_settings)
+    try:
+        return to_settings(parse_document(_read_text(settings_file)))
+    except FileNotFoundError:
+        return Settings()
+    except SettingsError as error:
+        raise SettingsError(f"The settings file {settings_file}: {error}") from None
+    except OSError as error:
+        raise SettingsError(
+            f"The settings file {settings_file} cannot be read ({error.strerror})."
+        ) from None
 
 
 def save_settings(settings_file: Path, settings: Settings) -> None:
@@ -108,34 +118,25 @@ def _edit(
     settings_file: Path, field: SettingField, edit: Callable[[dict[str, Any]], None]
 ) -> Settings:
     document = to_document(read_settings(settings_file))
-    table = document
-    for name in field.section.split("."):
-        table = table.setdefault(name, {})
+    section, _, preset = field.section.partition(".")
+    table = document.setdefault(section, {})
+    if preset:
+        table = table.setdefault(preset, {})
     edit(table)
+    if preset and not table:
+        del document[section][preset]
     settings = to_settings(document)
     save_settings(settings_file, settings)
     return settings
-
-
-def _read(settings_file: Path, convert: Callable[[dict[str, Any]], Settings]) -> Settings:
-    try:
-        text = _read_text(settings_file)
-        return convert(parse_document(text))
-    except FileNotFoundError:
-        return Settings()
-    except SettingsError as error:
-        raise SettingsError(f"The settings file {settings_file}: {error}") from None
-    except OSError as error:
-        raise SettingsError(
-            f"The settings file {settings_file} cannot be read ({error.strerror})."
-        ) from None
 
 
 def _read_text(settings_file: Path) -> str:
     # Without O_NONBLOCK a pipe in its place would be waited for.
     descriptor = os.open(settings_file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1) or b""
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SettingsError("it is not a regular file.")
+        content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise SettingsError(f"it is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
     try:
