@@ -32,6 +32,7 @@ from gemma_chat.host.tenancy import read_tenant
 
 START_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.05
+_START_AGAIN_SECONDS: Final = 0.3
 _LAST_LINES: Final = 6
 _LAST_BYTES: Final = 4096
 
@@ -89,8 +90,7 @@ async def connect_or_start(
         # Somebody else may have started it while this one waited for the lock.
         with contextlib.suppress(HostAbsentError):
             return await _connect(launch, listener)
-        process = _spawn(launch)
-        return await _connect_to_new(launch, process, deadline, listener)
+        return await _connect_to_new(launch, deadline, listener)
 
 
 async def _connect(launch: HostLaunch, listener: Callable[[Event], None] | None) -> HostClient:
@@ -163,22 +163,25 @@ def _spawn(launch: HostLaunch) -> subprocess.Popen[bytes]:
 
 
 async def _connect_to_new(
-    launch: HostLaunch,
-    process: subprocess.Popen[bytes],
-    deadline: float,
-    listener: Callable[[Event], None] | None,
+    launch: HostLaunch, deadline: float, listener: Callable[[Event], None] | None
 ) -> HostClient:
+    process = _spawn(launch)
     while True:
+        # Read before connecting: a host that has left in between was not there to answer.
         exit_code = process.returncode
         with contextlib.suppress(HostAbsentError):
             return await _connect(launch, listener)
-        if exit_code not in (None, EXIT_ALREADY_RUNNING):
-            raise HostError(_last_words(exit_code, launch.output))
         if time.monotonic() > deadline:
             raise HostError(
                 f"The host was not ready within {START_SECONDS:.0f} seconds; "
                 f"its messages are in {launch.output}."
             )
+        if exit_code == EXIT_ALREADY_RUNNING:
+            # The host before it is still on its way out.
+            await asyncio.sleep(_START_AGAIN_SECONDS)
+            process = _spawn(launch)
+        elif exit_code is not None:
+            raise HostError(_last_words(exit_code, launch.output))
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 

@@ -29,14 +29,13 @@ class HostServer:
     def __init__(
         self,
         socket_path: Path,
-        answers: Answers,
         *,
         program: str,
-        on_clients: Callable[[int], None] | None = None,
+        on_clients: Callable[[], None],
     ) -> None:
-        """Prepare; `start` begins to listen. `on_clients` hears how many clients there are."""
+        """Prepare; `start` begins to listen. `on_clients` is called when `clients` changes."""
         self._socket_path = socket_path
-        self._answers = answers
+        self._answers: Answers | None = None
         self._program = program
         self._on_clients = on_clients
         self._server: asyncio.Server | None = None
@@ -49,8 +48,12 @@ class HostServer:
         """How many terminals are connected."""
         return sum(1 for connection in self._connections if connection.accepted)
 
-    async def start(self) -> None:
-        """Begin to accept clients; raises `HostError` when the socket cannot be made."""
+    async def start(self, answers: Answers) -> None:
+        """Begin to accept clients, whose requests `answers` carries out.
+
+        Raises `HostError` when the socket cannot be made.
+        """
+        self._answers = answers
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(
@@ -68,12 +71,16 @@ class HostServer:
         for connection in self._connections:
             connection.event(event)
 
-    async def close(self, reason: str) -> None:
-        """Accept nobody any more, tell every client `reason`, and end the connections."""
+    def stop_accepting(self) -> None:
+        """Accept nobody any more, so that a new terminal starts another host."""
         self._leaving = True
         if self._server is not None:
             self._server.close()
         self._socket_path.unlink(missing_ok=True)
+
+    async def close(self, reason: str) -> None:
+        """Accept nobody any more, tell every client `reason`, and end the connections."""
+        self.stop_accepting()
         self.publish(Leaving(reason))
         for connection in self._connections:
             connection.finish()
@@ -88,6 +95,7 @@ class HostServer:
         assert task is not None
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
+        assert self._answers is not None
         connection = Connection(reader, writer, self._answers, self._program)
         try:
             refusal = self._refusal(writer)
@@ -95,7 +103,7 @@ class HostServer:
                 await connection.refuse(refusal, leaving=self._leaving)
                 return
             self._connections.add(connection)
-            await connection.serve(self._tell_clients)
+            await connection.serve(self._on_clients)
         except ProtocolError as error:
             _log.warning("client %d: %s", connection.peer, error)
         except OSError as error:
@@ -105,7 +113,7 @@ class HostServer:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
-            self._tell_clients()
+            self._on_clients()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str:
         if self._leaving:
@@ -117,7 +125,3 @@ class HostServer:
             _log.warning("refused a client of uid %d", uid)
             return "This host serves another user."
         return ""
-
-    def _tell_clients(self) -> None:
-        if self._on_clients is not None:
-            self._on_clients(self.clients)

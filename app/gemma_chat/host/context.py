@@ -1,0 +1,43 @@
+"""Which stored messages a conversation goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.store.records import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A stored question and its reply."""
+
+    question: Message
+    reply: Message
+
+
+def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
+    """The exchanges among `messages` (oldest first) that the model shall know.
+
+    A question that was withdrawn, failed or was lost with the host stays in the transcript but is
+    not among them. A reply that was stopped or interrupted is, as far as it goes.
+    """
+    questions: dict[int, Message] = {}
+    exchanges: list[Exchange] = []
+    for message in messages:
+        if message.role == "user":
+            if message.state == "complete":
+                questions[message.turn] = message
+        elif message.text.strip() and (question := questions.pop(message.turn, None)):
+            exchanges.append(Exchange(question, message))
+    return tuple(exchanges)
+
+
+def history_of(messages: Iterable[Message]) -> tuple[HistoryMessage, ...]:
+    """What a chat goes on from: the messages of `exchanges_of`, in order."""
+    return tuple(
+        HistoryMessage(message.role, message.text, message.turn)
+        for exchange in exchanges_of(messages)
+        for message in (exchange.question, exchange.reply)
+    )

@@ -1,0 +1,249 @@
+"""The tabs: which conversations are open, and the turns that run or wait in them.
+
+What a tab is stands in the store and nowhere else; here is only what lives: the chat on the
+loaded model, opened with the first turn that needs it, and the turns that have not ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import HostError, StoreError
+from gemma_chat.host.context import history_of
+from gemma_chat.host.limits import checked_message
+from gemma_chat.host.model_slot import ModelSlot
+from gemma_chat.host.protocol import (
+    Event,
+    MessageChanged,
+    Notice,
+    SessionChanged,
+    SessionClosed,
+    SessionView,
+)
+from gemma_chat.host.turn_record import Outcome, TurnRecord
+from gemma_chat.host.turns import RunningTurn
+from gemma_chat.host.views import message_view, session_view
+from gemma_chat.sessions.chat import Chat
+from gemma_chat.sessions.events import TurnsDropped
+from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.turn import Turn
+from gemma_chat.store.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Tab:
+    """What lives of an open tab. `chat` is of `model`; another model needs another chat."""
+
+    session: int
+    model: InferenceModel | None = None
+    chat: Chat | None = None
+
+
+class Conversations:
+    """All open tabs and their unfinished turns."""
+
+    def __init__(
+        self,
+        store: Store,
+        slot: ModelSlot,
+        publish: Callable[[Event], None],
+        *,
+        on_turns: Callable[[], None],
+        on_finished: Callable[[int, Outcome], None],
+    ) -> None:
+        """Find the tabs that are open in `store`.
+
+        `on_turns` is called when a turn is new or has ended, `on_finished` with the conversation
+        and the outcome of each turn that ended in an open tab.
+        """
+        self._store = store
+        self._slot = slot
+        self._publish = publish
+        self._on_turns = on_turns
+        self._on_finished = on_finished
+        self._tabs = {tab.session: _Tab(tab.session) for tab in store.conversations(open_only=True)}
+        self._turns: dict[tuple[int, int], RunningTurn] = {}
+        self._closing: dict[int, asyncio.Task[None]] = {}
+        # Turns enter the model's queue in the order in which they were asked.
+        self._queueing = asyncio.Lock()
+
+    # ------------------------------------------------------------ reading
+
+    @property
+    def turns(self) -> tuple[RunningTurn, ...]:
+        """The turns that have not ended, in the order in which they were asked."""
+        return tuple(self._turns.values())
+
+    @property
+    def count(self) -> int:
+        """How many tabs are open."""
+        return len(self._tabs)
+
+    def is_open(self, session: int) -> bool:
+        """Whether a tab shows this conversation."""
+        return session in self._tabs
+
+    def must_be_open(self, session: int) -> None:
+        """Raise `HostError` when no tab shows this conversation."""
+        if session not in self._tabs:
+            raise HostError(f"There is no open tab {session}; it may have been closed elsewhere.")
+
+    def views(self) -> tuple[SessionView, ...]:
+        """All tabs, in the order of the tab bar."""
+        return tuple(map(session_view, self._store.conversations(open_only=True)))
+
+    def title(self, session: int) -> str:
+        """The title of a conversation as it is shown."""
+        return session_view(self._store.conversation(session)).title
+
+    def tell(self, session: int, asker: int = 0) -> None:
+        """Tell everybody how a tab stands now; `asker` is the client that changed it."""
+        if session in self._tabs:
+            view = session_view(self._store.conversation(session))
+            self._publish(SessionChanged(view, asker))
+
+    # ------------------------------------------------------------ tabs
+
+    def open(self, title: str, settings: SessionSettings, asker: int) -> int:
+        """Open a new tab; returns its number."""
+        created = self._store.create(
+            settings.validated(), title=title, title_by="person" if title else "nobody"
+        )
+        self._tabs[created.session] = _Tab(created.session)
+        self.tell(created.session, asker)
+        return created.session
+
+    def close(self, session: int) -> None:
+        """Close a tab: its turns are stopped, its conversation stays in the store."""
+        self.must_be_open(session)
+        self._store.close_tab(session)
+        tab = self._tabs.pop(session)
+        turns = [turn for turn in self._turns.values() if turn.session == session]
+        for turn in turns:
+            turn.stop()
+        self._publish(SessionClosed(session))
+        self._tell_positions()
+        closing = asyncio.create_task(_close(tab, turns), name=f"close-{session}")
+        self._closing[session] = closing
+        closing.add_done_callback(lambda _: self._closing.pop(session, None))
+
+    async def reopen(self, session: int, asker: int) -> None:
+        """Open the tab of a stored conversation again; one that is open stays as it is."""
+        closing = self._closing.get(session)
+        if closing is not None:
+            await asyncio.wait([closing])
+        if session not in self._tabs:
+            self._store.open_at(session)
+            self._tabs[session] = _Tab(session)
+        self.tell(session, asker)
+
+    def set_settings(self, session: int, settings: SessionSettings) -> None:
+        """Change a tab's settings, from its next turn on."""
+        self._store.set_settings(session, settings.validated())
+        chat = self._tabs[session].chat
+        if chat is not None:
+            chat.settings = settings
+
+    def _tell_positions(self) -> None:
+        for view in self.views():
+            self._publish(SessionChanged(view))
+
+    # ------------------------------------------------------------ turns
+
+    def send(self, session: int, text: str, asker: int) -> int:
+        """Store a question and queue its turn; returns the turn's number."""
+        self.must_be_open(session)
+        number = self._store.conversation(session).turn + 1
+        question = self._store.add_message(
+            session, turn=number, role="user", text=checked_message(text), state="queued"
+        )
+        self._publish(MessageChanged(session, number, message_view(question)))
+        self.tell(session, asker)
+        self._turns[session, number] = RunningTurn(
+            TurnRecord(self._store, partial(self._publish_of, session), question),
+            partial(self._queue, self._tabs[session], text),
+            self._ended,
+        )
+        self._on_turns()
+        return number
+
+    def stop(self, session: int, number: int) -> None:
+        """End a turn of a tab; 0 is its oldest. One that has ended already is no error."""
+        for turn in self._turns.values():
+            if turn.session == session and number in (0, turn.number):
+                turn.stop()
+                return
+
+    async def end_all(self) -> None:
+        """End every turn, as when the host leaves: what is unfinished becomes `interrupted`."""
+        turns = self.turns
+        for turn in turns:
+            turn.interrupt()
+        await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
+
+    async def _queue(self, tab: _Tab, text: str) -> Turn:
+        async with self._queueing:
+            model = await self._slot.ready()
+            chat = tab.chat
+            if chat is None or tab.model is not model:
+                chat = tab.chat = await self._open_chat(model, tab.session)
+                tab.model = model
+            return chat.start_turn(text)
+
+    async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
+        chat = await model.open_chat(
+            history=history_of(self._store.messages(session)),
+            settings=self._store.conversation(session).settings,
+        )
+        chat.subscribe(partial(self._tell_overflow, session))
+        return chat
+
+    def _ended(self, turn: RunningTurn, outcome: Outcome) -> None:
+        """A turn has ended and its messages are settled."""
+        session = turn.session
+        self._turns.pop((session, turn.number), None)
+        if session in self._tabs:
+            try:
+                self._note_end(session, outcome)
+            except StoreError as error:
+                _log.error("the end of turn %d of %d: %s", turn.number, session, error)
+            self._on_finished(session, outcome)
+        self._on_turns()
+
+    def _note_end(self, session: int, outcome: Outcome) -> None:
+        self._store.set_failed(session, failed=outcome.reason == "failed")
+        if outcome.reason not in ("stopped", "closed"):
+            self._store.set_unread(session, unread=True)
+        chat = self._tabs[session].chat
+        if outcome.kept and chat is not None:
+            self._store.set_context_used(session, chat.session.context_used)
+        self.tell(session)
+
+    def _publish_of(self, session: int, event: Event) -> None:
+        """Tell about a turn, as long as its tab is open."""
+        if session in self._tabs:
+            self._publish(event)
+
+    def _tell_overflow(self, session: int, dropped: TurnsDropped) -> None:
+        self._publish_of(
+            session,
+            Notice(
+                "information",
+                f"The context is full: the {dropped.left_out} oldest questions with their replies "
+                "stay in the transcript, but the model no longer sees them.",
+                session,
+            ),
+        )
+
+
+async def _close(tab: _Tab, turns: list[RunningTurn]) -> None:
+    await asyncio.gather(*(turn.ended() for turn in turns))
+    if tab.chat is not None:
+        await tab.chat.close()

@@ -1,0 +1,46 @@
+"""What a text that comes from a terminal may be; each check raises a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gemma_chat.errors import HostError
+from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS, MAX_TITLE_CHARACTERS
+
+
+def checked_message(text: str) -> str:
+    """`text` as a question; it must say something and not be too long."""
+    if not text.strip():
+        raise HostError("The message is empty; type something first.")
+    return checked_draft(text)
+
+
+def checked_draft(text: str) -> str:
+    """`text` as the content of an input box."""
+    if len(text) > MAX_MESSAGE_CHARACTERS:
+        raise HostError(
+            f"The text has {len(text):,} characters; at most {MAX_MESSAGE_CHARACTERS:,} are "
+            "allowed. Shorten it."
+        )
+    return text
+
+
+def checked_title(title: str) -> str:
+    """`title` on one line; empty means: none."""
+    line = " ".join(title.split())
+    if len(line) > MAX_TITLE_CHARACTERS:
+        raise HostError(
+            f"The title has {len(line)} characters; at most {MAX_TITLE_CHARACTERS} are allowed."
+        )
+    return line
+
+
+def whole_path(path: str) -> Path:
+    """`path` of a file, which must be whole: the host stands in another folder than a terminal."""
+    try:
+        whole = Path(path).expanduser()
+    except RuntimeError as error:
+        raise HostError(f"The path {path} names the home of an unknown user.") from error
+    if "\0" in path or not whole.is_absolute():
+        raise HostError(f"The path {path!r} is not a whole path of a file; begin it with / or ~.")
+    return whole

@@ -1,0 +1,106 @@
+"""The generation lock as the terminals see it: tabs by number and name, the summarizer by its."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from gemma_chat.host.protocol import LockChanged, LockEntry, LockView, TurnPhase
+from gemma_chat.host.throttle import Throttle
+from gemma_chat.host.turns import RunningTurn
+from gemma_chat.sessions import events
+from gemma_chat.sessions.lock import GenerationLock
+
+FIGURES_SECONDS: Final = 0.25
+"""While nothing but the holder's figures change, they are told this often."""
+SUMMARIZER_NAME: Final = "summarizer"
+
+_Order = tuple[tuple[int, int, str, TurnPhase], ...]
+
+
+class LockBoard:
+    """Puts the lock into a view, and tells its changes without flooding anybody."""
+
+    def __init__(
+        self,
+        publish: Callable[[LockChanged], None],
+        turns: Callable[[], Iterable[RunningTurn]],
+        name_of: Callable[[int], str],
+    ) -> None:
+        """`turns` are those of all tabs that have not ended, in the order they were asked;
+        `name_of` gives the title of a tab."""
+        self._publish = publish
+        self._turns = turns
+        self._name_of = name_of
+        self._lock: GenerationLock | None = None
+        self._order: _Order = ()
+        self._throttle = Throttle(FIGURES_SECONDS, self._tell)
+
+    def watch(self, lock: GenerationLock | None) -> None:
+        """Show this lock from now on."""
+        self._lock = lock
+        self.changed()
+
+    def changed(self) -> None:
+        """The lock, its queue or a title may have changed: tell at once when the order did."""
+        if _order(self.view()) != self._order:
+            self._throttle.now()
+        else:
+            self._throttle.soon()
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._throttle.cancel()
+
+    def view(self) -> LockView:
+        """Who holds the lock and who waits; turns that wait for a model come last."""
+        turns = list(self._turns())
+        known = {turn.engine_key: turn for turn in turns if turn.engine_key is not None}
+        holder, waiting = None, []
+        if self._lock is not None:
+            held = self._lock.holder
+            holder = None if held is None else self._entry(held, known)
+            waiting = [self._entry(entry, known) for entry in self._lock.waiting]
+        waiting += [self._not_queued(turn) for turn in turns if turn.engine_key is None]
+        return LockView(holder, tuple(waiting))
+
+    def _tell(self) -> None:
+        view = self.view()
+        self._order = _order(view)
+        self._publish(LockChanged(view))
+
+    def _entry(
+        self, entry: events.LockEntry, known: dict[tuple[int, int], RunningTurn]
+    ) -> LockEntry:
+        turn = known.get((entry.session, entry.turn))
+        return LockEntry(
+            session=0 if turn is None else turn.session,
+            turn=0 if turn is None else turn.number,
+            name=SUMMARIZER_NAME if turn is None else self._name_of(turn.session),
+            background=entry.background,
+            phase=_phase(entry.phase),
+            prompt_done=entry.prompt_done,
+            prompt_total=entry.prompt_total,
+            generated=entry.generated,
+            tokens_per_second=entry.tokens_per_second,
+            elapsed=time.monotonic() - entry.since,
+        )
+
+    def _not_queued(self, turn: RunningTurn) -> LockEntry:
+        return LockEntry(
+            session=turn.session,
+            turn=turn.number,
+            name=self._name_of(turn.session),
+            elapsed=time.monotonic() - turn.since,
+        )
+
+
+def _phase(phase: events.TurnPhase) -> TurnPhase:
+    return "idle" if phase == "finished" else phase
+
+
+def _order(view: LockView) -> _Order:
+    """What must be told at once when it changes."""
+    holder = view.holder or LockEntry(0, 0, "", phase="idle")
+    return tuple((one.session, one.turn, one.name, one.phase) for one in (holder, *view.waiting))

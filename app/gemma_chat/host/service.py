@@ -1,0 +1,287 @@
+"""The host's parts put together: what each request does, and what everybody is told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from gemma_chat.config.settings import Settings
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.limits import checked_draft, checked_title, whole_path
+from gemma_chat.host.lock_board import LockBoard
+from gemma_chat.host.model_slot import ModelLoader, ModelSlot
+from gemma_chat.host.protocol import (
+    ChangeSettings,
+    CloseSession,
+    Done,
+    Event,
+    Failed,
+    FetchMessages,
+    GetStatus,
+    LoadModel,
+    MarkRead,
+    Messages,
+    ModelChanged,
+    Opened,
+    OpenSession,
+    Queued,
+    RenameSession,
+    ReopenSession,
+    Reply,
+    Request,
+    SaveDraft,
+    SaveScroll,
+    SendMessage,
+    SetSummarizer,
+    Status,
+    StopHost,
+    StopTurn,
+    Summarize,
+    SummarizerChanged,
+)
+from gemma_chat.host.snapshots import snapshot_events
+from gemma_chat.host.summaries import Summaries
+from gemma_chat.host.throttle import Throttle
+from gemma_chat.host.transcripts import page
+from gemma_chat.host.turn_record import Outcome
+from gemma_chat.host.views import stored_scroll
+from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.store.store import Store
+
+PROGRESS_SECONDS: Final = 0.1
+"""Progress of loading, and other changes of the model, are told at most this often."""
+FIGURES_SECONDS: Final = 2.0
+"""Memory figures are looked at this often, at most, while turns end."""
+
+_log = logging.getLogger(__name__)
+
+_TabRequest = (
+    StopTurn
+    | CloseSession
+    | Summarize
+    | SaveScroll
+    | SaveDraft
+    | RenameSession
+    | ChangeSettings
+    | MarkRead
+)
+
+
+class Service:
+    """Answers requests on one store and one model. Everything happens on one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        load_model: ModelLoader,
+        publish: Callable[[Event], None],
+        *,
+        program: str,
+        on_stop: Callable[[], None],
+        on_turns: Callable[[], None],
+        clients: Callable[[], int],
+    ) -> None:
+        """Bring back the tabs of `store`; `load` brings a model.
+
+        `publish` tells all clients, `on_stop` is called when one asks the host to leave,
+        `on_turns` when a turn is new or has ended, and `clients` counts the connected ones.
+        """
+        self._store = store
+        self._settings = settings
+        self._publish = publish
+        self._program = program
+        self._on_stop = on_stop
+        self._on_turns = on_turns
+        self._clients = clients
+        self._started = time.time()
+        self._model: InferenceModel | None = None
+        self._leave_lock: Callable[[], None] = _nothing
+        self._tell_model = Throttle(PROGRESS_SECONDS, self._publish_model)
+        self._phase = ""
+        self._closing = False
+        self._slot = ModelSlot(load_model, self._model_changed)
+        self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
+        for message in store.mark_interrupted():
+            _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._conversations = Conversations(
+            store, self._slot, publish, on_turns=self._turns_changed, on_finished=self._finished
+        )
+        self._board = LockBoard(
+            publish, lambda: self._conversations.turns, self._conversations.title
+        )
+        self._summaries = Summaries(
+            store,
+            settings.summarizer,
+            on_view=lambda view: publish(SummarizerChanged(view)),
+            on_result=self._summarized,
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a turn runs or waits."""
+        return bool(self._conversations.turns)
+
+    def load(self, path: Path) -> None:
+        """Load the model at `path` in the background; its view tells how it goes."""
+        self._slot.load(path)
+
+    def snapshot(self) -> Iterator[Event]:
+        """The events that tell a client the whole state."""
+        return snapshot_events(
+            self._conversations.views(),
+            self._board.view(),
+            self._slot.view,
+            self._summaries.view,
+        )
+
+    async def answer(self, request: Request, asker: int) -> Reply:
+        """Carry `request` out for the client with pid `asker`; an error becomes `Failed`."""
+        if self._closing:
+            return Failed(request.id, "The host is leaving; ask again in a moment.")
+        try:
+            return await self._carry_out(request, asker)
+        except GemmaChatError as error:
+            return Failed(request.id, str(error))
+
+    async def close(self) -> None:
+        """End all turns and write down what they have, then free the model."""
+        self._closing = True
+        await self._summaries.close()
+        await self._conversations.end_all()
+        self._leave_lock()
+        for throttle in (self._tell_model, self._measure):
+            throttle.cancel()
+        self._board.close()
+        await self._slot.close()
+
+    # ------------------------------------------------------------ requests
+
+    async def _carry_out(self, request: Request, asker: int) -> Reply:
+        match request:
+            case OpenSession():
+                settings = request.settings or self._settings.defaults
+                title = checked_title(request.title)
+                return Opened(request.id, self._conversations.open(title, settings, asker))
+            case ReopenSession():
+                await self._conversations.reopen(request.session, asker)
+                self._board.changed()
+                return Opened(request.id, request.session)
+            case SendMessage():
+                turn = self._conversations.send(request.session, request.text, asker)
+                return Queued(request.id, request.session, turn)
+            case FetchMessages():
+                messages, more = page(
+                    self._store, request.session, before=request.before, limit=request.limit
+                )
+                return Messages(request.id, request.session, messages, more)
+            case GetStatus():
+                return self._status(request.id)
+            case LoadModel():
+                self.load(whole_path(request.path))
+            case SetSummarizer():
+                self._summaries.set_paused(paused=request.paused)
+            case StopHost():
+                self._on_stop()
+            case _:
+                self._conversations.must_be_open(request.session)
+                self._change_tab(request, asker)
+        return Done(request.id)
+
+    def _change_tab(self, request: _TabRequest, asker: int) -> None:
+        session = request.session
+        match request:
+            case StopTurn():
+                self._conversations.stop(session, request.turn)
+                return
+            case CloseSession():
+                self._summaries.forget(session)
+                self._conversations.close(session)
+                return
+            case Summarize():
+                self._summaries.run_now(session)
+                return
+            case SaveScroll():
+                self._store.set_scroll(session, stored_scroll(request.scroll))
+            case SaveDraft():
+                self._store.set_draft(session, checked_draft(request.text))
+            case RenameSession():
+                self._rename(session, checked_title(request.title))
+            case ChangeSettings():
+                self._conversations.set_settings(session, request.settings)
+            case MarkRead():
+                self._store.set_unread(session, unread=False)
+                self._store.set_failed(session, failed=False)
+        self._conversations.tell(session, asker)
+
+    def _rename(self, session: int, title: str) -> None:
+        self._store.rename(session, title, by="person" if title else "nobody")
+        if not title:
+            self._summaries.schedule(session)
+        self._board.changed()
+
+    def _status(self, number: int) -> Status:
+        self._slot.measure()
+        return Status(
+            id=number,
+            pid=os.getpid(),
+            program=self._program,
+            started=self._started,
+            clients=self._clients(),
+            sessions=self._conversations.count,
+            model=self._slot.view,
+            lock=self._board.view(),
+            summarizer=self._summaries.view,
+        )
+
+    # ------------------------------------------------------------ what happens by itself
+
+    def _model_changed(self) -> None:
+        if self._slot.view.phase != self._phase:
+            self._phase = self._slot.view.phase
+            self._tell_model.now()
+        else:
+            self._tell_model.soon()
+        if self._slot.model is not self._model:
+            self._watch(self._slot.model)
+
+    def _watch(self, model: InferenceModel | None) -> None:
+        self._leave_lock()
+        self._leave_lock = _nothing if model is None else model.lock.subscribe(self._lock_changed)
+        self._model = model
+        self._board.watch(None if model is None else model.lock)
+        self._summaries.use(model)
+
+    def _publish_model(self) -> None:
+        self._publish(ModelChanged(self._slot.view))
+
+    def _lock_changed(self, event: LockEvent) -> None:
+        if event.entry.phase in ("prefill", "generating"):
+            key = (event.entry.session, event.entry.turn)
+            for turn in self._conversations.turns:
+                if turn.engine_key == key:
+                    turn.record.begin()
+        self._board.changed()
+
+    def _turns_changed(self) -> None:
+        self._board.changed()
+        self._on_turns()
+
+    def _finished(self, session: int, outcome: Outcome) -> None:
+        self._measure.soon()
+        if outcome.reason in ("stop", "length"):
+            self._summaries.schedule(session)
+
+    def _summarized(self, session: int) -> None:
+        self._conversations.tell(session)
+        self._board.changed()
+
+
+def _nothing() -> None:
+    """What leaving the lock of no model does."""

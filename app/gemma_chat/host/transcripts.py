@@ -1,0 +1,36 @@
+"""Stretches of stored transcripts, never larger than a frame."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gemma_chat.errors import HostError
+from gemma_chat.host.protocol import MAX_FRAME_BYTES, MessageView
+from gemma_chat.host.views import message_view
+from gemma_chat.store.store import Store
+
+MAX_PAGE: Final = 2000
+"""The most messages of one stretch."""
+_BYTES_PER_CHARACTER: Final = 4
+_ROOM: Final = MAX_FRAME_BYTES // 2
+
+
+def page(
+    store: Store, session: int, *, before: int, limit: int
+) -> tuple[tuple[MessageView, ...], bool]:
+    """At most `limit` messages before number `before` (0: from the end), and whether more exist.
+
+    There may be fewer than `limit` when they are long; the newest is always among them.
+    """
+    if not 1 <= limit <= MAX_PAGE or before < 0:
+        raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
+    store.conversation(session)
+    found = store.messages(session, before=before, limit=limit + 1)
+    taken: list[MessageView] = []
+    room = _ROOM
+    for message in reversed(found[-limit:]):
+        room -= 1024 + _BYTES_PER_CHARACTER * len(message.text)
+        if taken and room < 0:
+            break
+        taken.append(message_view(message))
+    return tuple(reversed(taken)), len(taken) < len(found)

@@ -1,0 +1,200 @@
+"""What one turn leaves behind: its question and reply in the store, and the events about them.
+
+Nothing here waits or runs; `turns` drives it. A reply's text is written to the store at least once
+a second while it streams, so that is the most a power cut takes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from gemma_chat.errors import StoreError
+from gemma_chat.host.protocol import (
+    Event,
+    FinishReason,
+    MessageChanged,
+    MessageRemoved,
+    Notice,
+    TurnFinished,
+    TurnMetrics,
+    TurnText,
+)
+from gemma_chat.host.views import message_view, stored_metrics
+from gemma_chat.store.records import FinishedState, Message
+from gemma_chat.store.store import Store
+
+WRITE_SECONDS: Final = 0.5
+"""How long text of a reply may be in memory only."""
+
+EMPTY_REPLY: Final = (
+    "The model ended its reply before the first word. Ask again, or with other words."
+)
+_LEFT: Final = "The program ended, or its model was changed, before this was answered."
+
+_log = logging.getLogger(__name__)
+
+_STATE_OF: Final[dict[FinishReason, FinishedState]] = {
+    "stop": "complete",
+    "tool_call": "complete",
+    "length": "length",
+    "stopped": "stopped",
+    "closed": "interrupted",
+    "failed": "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a turn ended. `kept`: question and reply are part of the context of later turns."""
+
+    reason: FinishReason
+    metrics: TurnMetrics
+    error: str = ""
+    kept: bool = False
+
+
+class TurnRecord:
+    """The question and the reply of one turn."""
+
+    def __init__(self, store: Store, publish: Callable[[Event], None], question: Message) -> None:
+        """`question` is in the store, with state `queued`."""
+        self._store = store
+        self._publish = publish
+        self._question = question
+        self._reply: Message | None = None
+        self._written: list[str] = []
+        self._unwritten: list[str] = []
+        self._length = 0
+        self._write_due: asyncio.TimerHandle | None = None
+        self._store_failed = False
+
+    @property
+    def session(self) -> int:
+        """The conversation."""
+        return self._question.session
+
+    @property
+    def turn(self) -> int:
+        """The number of the turn."""
+        return self._question.turn
+
+    @property
+    def question(self) -> Message:
+        """The question as it stands."""
+        return self._question
+
+    def begin(self) -> None:
+        """The turn has the lock: the question waits no longer. Again is fine."""
+        if self._question.state == "queued":
+            self._settle_question("complete")
+
+    def add(self, text: str) -> None:
+        """More of the reply. Raises `StoreError` when a reply cannot be begun."""
+        self.begin()
+        reply = self._reply or self._begin_reply()
+        self._publish(TurnText(self.session, self.turn, reply.message, self._length, text))
+        self._length += len(text)
+        self._unwritten.append(text)
+        if self._write_due is None:
+            loop = asyncio.get_running_loop()
+            self._write_due = loop.call_later(WRITE_SECONDS, self._write)
+
+    def settle(self, outcome: Outcome) -> None:
+        """The turn has ended: bring both messages into their last state."""
+        if self._write_due is not None:
+            self._write_due.cancel()
+        text = "".join((*self._written, *self._unwritten))
+        if text.strip():
+            self._finish_reply(text, outcome)
+        else:
+            self._drop_reply()
+        if outcome.kept:
+            self.begin()
+        else:
+            self._fail_question(outcome)
+
+    def tell_end(self, outcome: Outcome) -> None:
+        """Tell everybody that the turn has ended; nothing about it follows."""
+        self._publish(
+            TurnFinished(self.session, self.turn, outcome.reason, outcome.metrics, outcome.error)
+        )
+
+    def _begin_reply(self) -> Message:
+        reply = self._store.add_message(
+            self.session, turn=self.turn, role="assistant", state="streaming"
+        )
+        self._reply = reply
+        self._tell(reply)
+        return reply
+
+    def _write(self) -> None:
+        self._write_due = None
+        if self._reply is None or not self._unwritten:
+            return
+        try:
+            self._store.append_text(self._reply.message, "".join(self._unwritten))
+        except StoreError as error:
+            self._report(error)
+            return
+        self._written += self._unwritten
+        self._unwritten.clear()
+
+    def _finish_reply(self, text: str, outcome: Outcome) -> None:
+        assert self._reply is not None
+        state = _STATE_OF[outcome.reason]
+        metrics = stored_metrics(outcome.metrics)
+        try:
+            self._reply = self._store.finish_message(
+                self._reply.message, state=state, text=text, error=outcome.error, metrics=metrics
+            )
+        except StoreError as error:
+            self._report(error)
+            self._reply = msgspec.structs.replace(
+                self._reply, state=state, text=text, error=outcome.error, metrics=metrics
+            )
+        self._tell(self._reply)
+
+    def _drop_reply(self) -> None:
+        if self._reply is None:
+            return
+        reply, self._reply = self._reply, None
+        try:
+            self._store.remove_message(reply.message)
+        except StoreError as error:
+            self._report(error)
+        self._publish(MessageRemoved(self.session, self.turn, reply.message))
+
+    def _fail_question(self, outcome: Outcome) -> None:
+        match outcome.reason:
+            case "stopped":
+                self._settle_question("stopped")
+            case "closed":
+                self._settle_question("interrupted", outcome.error or _LEFT)
+            case _:
+                self._settle_question("failed", outcome.error or EMPTY_REPLY)
+
+    def _settle_question(self, state: FinishedState, error: str = "") -> None:
+        try:
+            self._question = self._store.finish_message(
+                self._question.message, state=state, error=error
+            )
+        except StoreError as failure:
+            self._report(failure)
+            self._question = msgspec.structs.replace(self._question, state=state, error=error)
+        self._tell(self._question)
+
+    def _tell(self, message: Message) -> None:
+        self._publish(MessageChanged(self.session, self.turn, message_view(message)))
+
+    def _report(self, error: StoreError) -> None:
+        """Say once in a turn that the store does not work; the reply goes on in memory."""
+        _log.error("turn %d of conversation %d: %s", self.turn, self.session, error)
+        if not self._store_failed:
+            self._store_failed = True
+            self._publish(Notice("error", str(error), self.session))

@@ -1,0 +1,117 @@
+"""One turn of a tab on its way: waiting for a model, queued, running, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.host.protocol import FinishReason, TurnMetrics
+from gemma_chat.host.turn_record import Outcome, TurnRecord
+from gemma_chat.host.views import turn_metrics
+from gemma_chat.sessions.turn import Turn
+
+UNFORESEEN: Final = "The host failed at this turn; its log says why. Ask again."
+
+_log = logging.getLogger(__name__)
+
+
+class RunningTurn:
+    """Drives one turn from the stored question to its end, whichever way it ends."""
+
+    def __init__(
+        self,
+        record: TurnRecord,
+        start: Callable[[], Awaitable[Turn]],
+        on_end: Callable[[RunningTurn, Outcome], None],
+    ) -> None:
+        """Set the turn going.
+
+        `start` puts it into the queue of the model, and may wait for a model before; `on_end` is
+        called once, between the last change of a message and the event of the end.
+        """
+        self.record = record
+        self.since = time.monotonic()
+        """When it was asked for, by `time.monotonic`."""
+        self._start = start
+        self._on_end = on_end
+        self._turn: Turn | None = None
+        self._reason: Literal["stopped", "closed"] | None = None
+        self._starting = asyncio.create_task(self._begin())
+        self._running = asyncio.create_task(
+            self._run(), name=f"turn-{record.session}-{record.turn}"
+        )
+
+    @property
+    def session(self) -> int:
+        """The conversation."""
+        return self.record.session
+
+    @property
+    def number(self) -> int:
+        """Its number in the conversation."""
+        return self.record.turn
+
+    @property
+    def engine_key(self) -> tuple[int, int] | None:
+        """What the model calls it, its own session and turn; `None` before it is queued there."""
+        return None if self._turn is None else (self._turn.session, self._turn.number)
+
+    def stop(self) -> None:
+        """End it, keeping what there is of the reply. Again is fine."""
+        self._end("stopped")
+
+    def interrupt(self) -> None:
+        """As `stop`, but because the host leaves: nobody wanted it."""
+        self._end("closed")
+
+    def _end(self, reason: Literal["stopped", "closed"]) -> None:
+        self._reason = self._reason or reason
+        if self._turn is not None:
+            self._turn.stop()
+        else:
+            self._starting.cancel()
+
+    async def ended(self) -> None:
+        """Wait until it has ended and everything about it is stored."""
+        await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        try:
+            outcome = await self._outcome()
+        except GemmaChatError as error:
+            outcome = Outcome("failed", TurnMetrics(finish_reason="failed"), str(error))
+        except Exception:
+            _log.exception("turn %d of conversation %d failed", self.number, self.session)
+            outcome = Outcome("failed", TurnMetrics(finish_reason="failed"), UNFORESEEN)
+        self.record.settle(outcome)
+        self._on_end(self, outcome)
+        self.record.tell_end(outcome)
+
+    async def _begin(self) -> Turn:
+        # Set here, in one go with queueing: the events of the lock must find it.
+        self._turn = await self._start()
+        return self._turn
+
+    async def _outcome(self) -> Outcome:
+        await asyncio.wait([self._starting])
+        if self._starting.cancelled():
+            reason = self._reason or "stopped"
+            return Outcome(reason, TurnMetrics(finish_reason=reason))
+        turn = self._starting.result()
+        if self._reason is not None:
+            turn.stop()
+        try:
+            async for piece in turn:
+                self.record.add(piece)
+        finally:
+            # Without effect after the end; else the store failed, and nobody would hear the rest.
+            turn.stop()
+        result = await turn.finished()
+        error = "" if result.error is None else str(result.error)
+        interrupted = result.reason == "stopped" and self._reason == "closed"
+        ended: FinishReason = "closed" if interrupted else result.reason
+        return Outcome(ended, turn_metrics(result.metrics), error, result.kept)
