@@ -231,7 +231,7 @@ def test_a_folder_or_a_pipe_in_the_place_of_the_file_is_named(file: Path) -> Non
         read_settings(file)
     file.rmdir()
     os.mkfifo(file)
-    with pytest.raises(SettingsError, match="is not a regular file"):
+    with pytest.raises(SettingsError, match="is a device or a pipe"):
         read_settings(file)
 
 

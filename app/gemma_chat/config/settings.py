@@ -131,11 +131,9 @@ def _edit(
 
 
 def _read_text(settings_file: Path) -> str:
-    # Without O_NONBLOCK a pipe in its place would be waited for.
-    descriptor = os.open(settings_file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SettingsError("it is not a regular file.")
+    with open(settings_file, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise SettingsError("it is a device or a pipe.")
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise SettingsError(f"it is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
@@ -144,6 +142,11 @@ def _read_text(settings_file: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"it is not UTF-8 text (at line {line}).") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open as usual, but do not wait for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _replace(settings_file: Path, text: str) -> None:

@@ -26,7 +26,8 @@ MAX_KEY_BYTES = 65_535
 MAX_TENSORS = 65_536
 MAX_TENSOR_NAME_BYTES = 4096
 MAX_DIMENSIONS = 4
-MAX_ELEMENTS = 2**63
+MAX_SIZE = 2**63
+"""Of a tensor in weights, and of its place in the file in bytes: llama.cpp counts in 64 bits."""
 
 _DEFAULT_ALIGNMENT = 32
 _MAX_ALIGNMENT = 2**20
@@ -80,11 +81,26 @@ def check_model_file(path: Path) -> GgufHeader:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its size in bytes, for reading."""
+    with _open(path) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelLoadError(f"{path} is a device or a pipe. Name a GGUF file.")
+        try:
+            yield file, status.st_size
+        except OSError as error:
+            raise ModelLoadError(
+                f"The model file {path} cannot be read ({error.strerror}). Check the disk."
+            ) from None
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        # Without O_NONBLOCK a pipe would be waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return open(path, "rb", buffering=0, opener=_without_waiting)
     except FileNotFoundError:
         raise ModelLoadError(f"There is no model file {path}. Check the path.") from None
+    except IsADirectoryError:
+        raise ModelLoadError(f"{path} is a folder. Name a GGUF file.") from None
     except PermissionError:
         raise ModelLoadError(
             f"The model file {path} may not be read by you. Change its permissions."
@@ -92,16 +108,11 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ModelLoadError(f"The model file {path} cannot be opened ({reason}).") from None
-    with os.fdopen(descriptor, "rb", buffering=0, closefd=True) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelLoadError(f"{path} is not a file. Name a GGUF file.")
-        try:
-            yield file, status.st_size
-        except OSError as error:
-            raise ModelLoadError(
-                f"The model file {path} cannot be read ({error.strerror}). Check the disk."
-            ) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open as usual, but do not wait for the other end of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check_beginning(path: Path, file: BinaryIO, size: int) -> None:
@@ -197,7 +208,7 @@ def _read_tensors(source: GgufBytes, count: int, alignment: int) -> tuple[int, i
         elements = 1
         for length in shape:
             elements *= length
-        if elements >= MAX_ELEMENTS or offset % alignment:
+        if max(elements, offset) >= MAX_SIZE or offset % alignment:
             raise Malformed(f"its tensor {name[:64]!r} has an impossible size or place")
         if kind in TENSOR_TYPES and shape and shape[0] % TENSOR_TYPES[kind][1]:
             raise Malformed(f"the rows of its tensor {name[:64]!r} are not whole blocks")
