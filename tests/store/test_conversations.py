@@ -6,6 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
@@ -96,6 +99,37 @@ def test_tabs_can_be_opened_in_the_middle_closed_and_reordered(
     assert tabs(store) == [three, two, between, one]
     store.reorder([one, two, three, between])
     assert tabs(store) == [one, two, three, between]
+
+
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["open", "close", "delete"]), st.integers(0, 5), st.integers(-1, 7)
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_is_opened_closed_and_deleted_the_tabs_are_those_of_a_plain_list(
+    store: Store, steps: list[tuple[str, int, int]]
+) -> None:
+    for left in store.conversations():
+        store.delete_conversation(left.session)
+    known = [store.create(SessionSettings()).session for _ in range(6)]
+    expected = list(known)
+    for step, which, position in steps:
+        session = known[which]
+        if session not in {each.session for each in store.conversations()}:
+            continue
+        expected = [tab for tab in expected if tab != session]
+        if step == "open":
+            store.open_at(session, position)
+            expected.insert(max(0, position), session)
+        elif step == "close":
+            store.close_tab(session)
+        else:
+            store.delete_conversation(session)
+        assert tabs(store) == expected
 
 
 def test_closed_conversations_come_after_the_open_ones_newest_first(

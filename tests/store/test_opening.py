@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,24 @@ def test_a_database_locked_by_another_process_says_so_and_can_be_used_later(
         store.create(SessionSettings())
     other.execute("ROLLBACK")
     other.close()
+    assert store.create(SessionSettings()).session == 1
+
+
+def test_another_process_can_read_while_this_one_is_in_the_middle_of_writing(
+    store: Store, database: Path
+) -> None:
+    session = store.create(SessionSettings()).session
+    reply = store.add_message(session, turn=1, role="assistant", state="streaming")
+    reader = Store.open(database, busy_seconds=0.05)
+    for piece in ("one ", "two ", "three"):
+        store.append_text(reply.message, piece)
+        assert reader.message(reply.message).text.endswith(piece)
+    reader.close()
+
+
+def test_another_thread_is_refused_and_harms_nothing(store: Store) -> None:
+    with ThreadPoolExecutor(1) as other, pytest.raises(StoreError, match="could not be used"):
+        other.submit(store.create, SessionSettings()).result()
     assert store.create(SessionSettings()).session == 1
 
 

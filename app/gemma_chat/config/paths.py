@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -216,6 +215,9 @@ def _fits(folder: Path) -> bool:
 
 def _temporary(folder: Path) -> Path:
     """A short folder in the stead of `folder`, the same in every process of this user."""
+    # Rarely needed, and loading OpenSSL for it would be felt at every start.
+    import hashlib
+
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     short = Path(tempfile.gettempdir()) / f"{_APPLICATION}-{os.geteuid()}-{name}"
     if not _fits(short):

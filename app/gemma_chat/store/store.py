@@ -63,6 +63,8 @@ class Store:
 
         Another process that writes is waited for up to `busy_seconds`. A file that is not a
         database of ours, is damaged, or is of a newer version is refused and left untouched.
+        A process opens a file once: POSIX drops all its locks on a file when it closes any of
+        its descriptors.
         """
         return cls(open_database(path, busy_seconds=busy_seconds), path, clock)
 
