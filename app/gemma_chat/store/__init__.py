@@ -1,0 +1,1 @@
+"""Conversations, messages and all that belongs to them, in one SQLite file."""
