@@ -32,6 +32,22 @@ READY = p.ModelView(
 RequestT = TypeVar("RequestT", bound=p.Request)
 
 
+SIZES = ((40, 10), (80, 24), (200, 50))
+
+HOSTILE_TITLES = (
+    "\x1b[2J\x1b]0;owned\x07title",
+    "\u202egnp.exe\u202c",
+    "[bold]not markup[/bold] [/] [",
+    "漢字" * 5_000,
+    "👩‍👩‍👧‍👦" * 300,
+    "a" + "\u0301" * 10_000,
+    "line\nbreak\r\ttab\x00nul\x9b31m",
+    "\ud800 alone",
+    "x" * 10_000,
+    "",
+)
+
+
 def tab(session: int, title: str = "", **changes: object) -> p.SessionView:
     """A tab at the place of its number."""
     view = p.SessionView(

@@ -36,7 +36,7 @@ from gemma_chat.ui.state import (
     apply,
 )
 from gemma_chat.ui.tab_bar import TabBar
-from gemma_chat.ui.themes import inks
+from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.transcript import Transcript
 from gemma_chat.ui.window import SidePanel, Window, make_panel
 
@@ -109,8 +109,12 @@ class ChatApp(App[None]):
         if options.theme in self.available_themes:
             self.theme = options.theme
 
+    def get_css_variables(self) -> dict[str, str]:
+        return super().get_css_variables() | window_colours(self.current_theme)
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return inks(self.current_theme)
+        # Asked for again when a style like "$ink-quiet" in text is resolved.
+        return window_colours(self.current_theme)
 
     def get_default_screen(self) -> Screen[Any]:
         return self.window

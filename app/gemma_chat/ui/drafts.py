@@ -62,6 +62,6 @@ def draft_of(full: str) -> Draft:
     if len(full) <= FOLD_CHARACTERS:
         return Draft(full)
     typed, between, paste = full.partition(_BETWEEN)
-    if not between or len(typed) > FOLD_CHARACTERS:
+    if not (typed and between and paste) or len(typed) > FOLD_CHARACTERS:
         return Draft("", (full,))
     return Draft(typed, (paste,))

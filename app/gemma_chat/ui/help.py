@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,44 +15,65 @@ from gemma_chat.ui.actions import Action, grouped, key_name
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.signs import FAILED, HOLDING, UNREAD, circled
 
-_KEY_CELLS = 26
+KEY_CELLS = 22
+LEAST_TEXT_CELLS = 24
+_INDENT = "  "
 
 SIGNS = (
-    (HOLDING, "holds the generation lock: its reply is being made"),
+    (HOLDING, "holds the generation lock"),
     (circled(2), "second in the queue"),
     (UNREAD, "finished, not read yet"),
     (FAILED, "the last reply failed"),
 )
 
 
-def help_page() -> Content:
-    """All actions with their keys, and the signs of the tab bar."""
+def help_page(cells: int) -> Content:
+    """All actions with their keys, and the signs of the tab bar, wrapped to `cells` cells."""
     parts: list[Content] = []
     for group, actions in grouped():
         parts.append(Content.styled(f"{group}\n", "bold $ink-title"))
         for action in actions:
-            parts += _lines(action)
+            parts += _entry(_keys(action), action.label, action.explanation, cells)
         parts.append(Content("\n"))
     parts.append(Content.styled("Signs in the tab bar\n", "bold $ink-title"))
     for sign, meaning in SIGNS:
-        parts.append(Content.styled(f"  {sign:<{_KEY_CELLS}}", "$ink-mark"))
-        parts.append(Content(f"{meaning}\n"))
+        parts += _entry([sign], meaning, "", cells)
     return Content.assemble(*parts).rstrip()
 
 
-def _lines(action: Action) -> list[Content]:
-    keys = _keys(action)
-    lines = [Content.styled(f"  {keys:<{_KEY_CELLS}}", "$ink-mark"), Content(action.label)]
-    lines.append(Content.styled(f"\n  {'':<{_KEY_CELLS}}{action.explanation}\n", "$ink-quiet"))
+def _entry(keys: list[str], label: str, explanation: str, cells: int) -> list[Content]:
+    """Keys at the left, one a line; what they do at the right, or below in a narrow window."""
+    beside = cells - len(_INDENT) - KEY_CELLS
+    if beside < LEAST_TEXT_CELLS:
+        return _below(keys, label, explanation, cells)
+    right = [(label, "$foreground")]
+    right += [(line, "$ink-quiet") for line in textwrap.wrap(explanation, beside)]
+    lines = []
+    for row in range(max(len(keys), len(right))):
+        key = keys[row] if row < len(keys) else ""
+        text, style = right[row] if row < len(right) else ("", "")
+        lines += [
+            Content.styled(f"{_INDENT}{key:<{KEY_CELLS}}", "$ink-mark"),
+            Content.styled(text, style) if text else Content(""),
+            Content("\n"),
+        ]
     return lines
 
 
-def _keys(action: Action) -> str:
+def _below(keys: list[str], label: str, explanation: str, cells: int) -> list[Content]:
+    width = max(10, cells - 2 * len(_INDENT))
+    lines = [Content.styled(f"{_INDENT}{'  '.join(keys)}  ", "$ink-mark"), Content(f"{label}\n")]
+    for line in textwrap.wrap(explanation, width):
+        lines.append(Content.styled(f"{2 * _INDENT}{line}\n", "$ink-quiet"))
+    return lines
+
+
+def _keys(action: Action) -> list[str]:
     if not action.keys:
-        return "palette"
+        return ["in the palette"]
     if action.id == "tab.number":
-        return "alt+1 … alt+9"
-    return " ".join(key_name(key) for key in action.keys[:2])
+        return ["alt+1 … alt+9"]
+    return [key_name(key) for key in action.keys[:2]]
 
 
 class HelpScreen(Dialog[None]):
@@ -61,13 +83,15 @@ class HelpScreen(Dialog[None]):
         Binding("f1,q", "give_up", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    HelpScreen DialogBox { width: 96; height: 90%; }
+    HelpScreen DialogBox { width: 84; height: 90%; }
+    HelpScreen.-low DialogBox { height: 100%; }
     HelpScreen VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     """
 
     def compose(self) -> ComposeResult:
-        with (
-            DialogBox("Help", "↑ ↓ page up page down scroll · esc closes"),
-            VerticalScroll(),
-        ):
-            yield Static(help_page(), markup=False)
+        with DialogBox("Help", "↑ ↓ scroll · esc closes"), VerticalScroll():
+            yield Static(markup=False)
+
+    def on_resize(self) -> None:
+        page = self.query_one(Static)
+        page.update(help_page(self.query_one(VerticalScroll).content_region.width - 1))

@@ -53,6 +53,9 @@ class StatusBar(Widget):
         self._later: Timer | None = None
         self._rows: tuple[Row, ...] = ()
 
+    def on_mount(self) -> None:
+        self.fit_window()
+
     @property
     def rows(self) -> Literal[1, 2]:
         """How many rows suit this window."""

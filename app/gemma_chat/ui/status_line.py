@@ -173,9 +173,8 @@ def _context(state: TerminalState) -> Part:
 
 def gauge(done: float, total: float, cells: int = _GAUGE_CELLS) -> str:
     """How much of something, as a line: heavy for what is done, light for the rest."""
-    filled = 0 if total <= 0 else round(cells * min(1.0, max(0.0, done / total)))
-    if done > 0 and filled == 0:
-        filled = 1
+    share = min(1.0, max(0.0, done / total)) if total > 0 else 0.0
+    filled = max(round(cells * share), 1 if share > 0 else 0)
     return "━" * filled + "─" * (cells - filled)
 
 

@@ -18,10 +18,10 @@ class SummaryPanel(SidePanel):
     """Shows the summary; asks to bring it up to date, and to pause the summarizer."""
 
     DEFAULT_CSS = """
-    SummaryPanel #summary-head { height: auto; padding: 0 1; color: $ink-quiet; }
+    SummaryPanel #summary-head { height: 2; padding: 0 1; color: $ink-quiet; }
     SummaryPanel #summary-scroll { height: 1fr; padding: 1 1; scrollbar-size-vertical: 1; }
     SummaryPanel #summary-buttons { height: auto; padding: 0 1; }
-    SummaryPanel Button { margin-right: 1; }
+    SummaryPanel Button { min-width: 0; width: auto; margin-right: 1; }
     """
 
     def __init__(self) -> None:

@@ -243,6 +243,30 @@ def inks(theme: Theme) -> dict[str, str]:
     return {name: readable(ink, foreground, grounds).hex for name, ink in wanted.items()}
 
 
+def window_colours(theme: Theme) -> dict[str, str]:
+    """The CSS variables of the window that a theme file need not set."""
+    if theme.ansi:
+        return inks(theme)
+    colours = theme.to_color_system().generate()
+    background = Color.parse(colours["background"])
+    foreground = Color.parse(colours["foreground"])
+    bar = {
+        "scrollbar": background.blend(foreground, 0.25).hex,
+        "scrollbar-hover": background.blend(foreground, 0.4).hex,
+        "scrollbar-active": Color.parse(colours["primary"]).hex,
+    }
+    ground = dict.fromkeys(
+        (
+            "scrollbar-background",
+            "scrollbar-background-hover",
+            "scrollbar-background-active",
+            "scrollbar-corner-color",
+        ),
+        background.hex,
+    )
+    return inks(theme) | bar | ground | theme.variables
+
+
 def readable(ink: Color, foreground: Color, grounds: tuple[Color, ...]) -> Color:
     """`ink`, moved as little as needed towards the foreground, then towards black or white."""
 

@@ -1,0 +1,67 @@
+"""The table of actions: complete, without conflicts, and the one source of keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from tests.ui.scripted import ScriptedLink, make_app
+
+from gemma_chat.ui.actions import ACTIONS, GROUPS, action, key_name, markdown_key_table
+from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.composer import Editor
+from gemma_chat.ui.help import help_page
+
+NOT_BY_COMMAND = {"message.send", "message.new_line", "tab.number"}
+
+
+def test_no_key_means_two_things() -> None:
+    counted = Counter(key for each in ACTIONS for key in each.keys)
+    assert [key for key, times in counted.items() if times > 1] == []
+
+
+def test_every_action_has_words_and_a_known_group() -> None:
+    assert all(each.label and each.explanation.endswith(".") for each in ACTIONS)
+    assert {each.group for each in ACTIONS} == set(GROUPS)
+
+
+def test_every_action_can_be_carried_out() -> None:
+    app = make_app(ScriptedLink())
+    known = set(app._commands._by_id)
+    assert {each.id for each in ACTIONS} - NOT_BY_COMMAND == known
+
+
+def test_bindings_are_made_from_the_table() -> None:
+    bound = {
+        binding.id: binding.key
+        for owner in (ChatApp, Editor)
+        for binding in owner.BINDINGS
+        if not isinstance(binding, tuple) and binding.id
+    }
+    expected = {
+        each.id: ",".join(each.keys)
+        for each in ACTIONS
+        if each.where != "palette" and each.id != "tab.number"
+    }
+    assert bound == expected
+
+
+@pytest.mark.parametrize("cells", [20, 36, 80])
+def test_help_names_every_action_and_stays_within_its_width(cells: int) -> None:
+    page = help_page(cells).plain
+    assert all(each.label in page for each in ACTIONS)
+    if cells >= 36:
+        assert max(map(len, page.splitlines())) <= cells
+
+
+def test_the_key_table_of_the_readme_has_a_row_for_every_action() -> None:
+    rows = markdown_key_table().splitlines()[2:]
+    assert len(rows) == len(ACTIONS)
+    assert all(row.count("|") == 4 for row in rows)
+
+
+def test_keys_are_written_as_people_read_them() -> None:
+    assert key_name("ctrl+pageup") == "ctrl+page up"
+    assert action("turn.stop").key_names == "esc"
+    with pytest.raises(KeyError):
+        action("no.such")

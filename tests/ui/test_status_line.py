@@ -1,0 +1,114 @@
+"""The words of the status bar: always true, always fitting."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
+
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.state import LinkState, TerminalState, apply
+from gemma_chat.ui.status_line import Row, gauge, rows_of
+
+TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
+RUNNING = p.LockEntry(1, 4, "Pirate", False, "generating", 0, 0, 80, 43.2, 12.3)
+READING = p.LockEntry(1, 4, "Pirate", False, "prefill", 320, 1200)
+QUEUE = (p.LockEntry(2, 1, "Tutor"), p.LockEntry(3, 1, "Reviewer"), p.LockEntry(2, 0, "s", True))
+
+
+def state_with(
+    lock: p.LockView | None = None,
+    *,
+    model: p.ModelView = READY,
+    summarizer: p.SummarizerView | None = None,
+    tabs: tuple[p.SessionView, ...] = TABS,
+) -> TerminalState:
+    snapshot = p.Snapshot(tabs, lock or p.LockView(), model, summarizer or p.SummarizerView())
+    return apply(TerminalState(own=OWN, link=LinkState("connected")), snapshot)
+
+
+def words(rows: tuple[Row, ...]) -> str:
+    return "\n".join("".join(shown.text for shown in row) for row in rows)
+
+
+def test_a_free_lock_is_said() -> None:
+    assert "lock free" in words(rows_of(state_with(), 80, 2))
+
+
+def test_the_holder_is_named_by_number_and_title_with_its_speed_and_time() -> None:
+    assert "● 1 Pirate  43 tok/s  12 s" in words(rows_of(state_with(p.LockView(RUNNING)), 80, 2))
+
+
+def test_prefill_is_shown_as_tokens_read_of_all() -> None:
+    assert "● 1 Pirate  reading 320/1200" in words(rows_of(state_with(p.LockView(READING)), 80, 2))
+
+
+def test_who_waits_is_shown_in_order_with_the_summarizer_last() -> None:
+    shown = words(rows_of(state_with(p.LockView(RUNNING, QUEUE)), 80, 2))
+    assert "① 2 Tutor  ② 3 Reviewer  ③ summarizer" in shown
+
+
+def test_the_summarizer_is_named_with_the_tab_it_works_on() -> None:
+    holder = msgspec.structs.replace(QUEUE[2], phase="generating", tokens_per_second=20.0)
+    assert "● summarizer on 2  20 tok/s" in words(rows_of(state_with(p.LockView(holder)), 80, 2))
+
+
+def test_context_model_and_memory_stand_beside() -> None:
+    shown = words(rows_of(state_with(), 160, 1))
+    assert "context 1.2k/8.2k ━─────── 15%" in shown
+    assert "SmolLM2-135M-Instruct Q4_1" in shown
+    assert "weights 98 MB  kv 23 MB  saved 4 MB" in shown
+
+
+def test_a_lost_host_is_said_in_place_of_the_lock() -> None:
+    state = msgspec.structs.replace(
+        state_with(p.LockView(RUNNING)), link=LinkState("lost", "The host is gone.")
+    )
+    shown = words(rows_of(state, 80, 2))
+    assert "host lost, starting again…" in shown
+    assert "Pirate" not in shown
+
+
+def test_loading_shows_how_far_it_is() -> None:
+    model = p.ModelView(phase="loading", name="gemma-3-1b", progress=0.43)
+    assert "loading gemma-3-1b ━━━━━─────── 43%" in words(rows_of(state_with(model=model), 80, 2))
+
+
+def test_safe_mode_and_a_paused_summarizer_are_named() -> None:
+    model = msgspec.structs.replace(READY, safe_mode="no repacked weights")
+    state = state_with(model=model, summarizer=p.SummarizerView(paused=True))
+    shown = words(rows_of(state, 120, 2))
+    assert "safe mode: no repacked weights" in shown
+    assert "summarizer paused" in shown
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("width", [8, 20, 38, 78, 198])
+@pytest.mark.parametrize("title", HOSTILE_TITLES)
+def test_every_row_fits_whatever_the_titles_are(title: str, width: int, rows: int) -> None:
+    tabs = tuple(tab(number, title, context_used=7_900) for number in range(1, 41))
+    waiting = tuple(p.LockEntry(number, 1, title) for number in range(2, 41))
+    model = msgspec.structs.replace(READY, name=title, safe_mode=title)
+    state = state_with(p.LockView(RUNNING, waiting), model=model, tabs=tabs)
+    shown = rows_of(state, width, 1 if rows == 1 else 2)
+    if width >= 38:
+        assert all(cell_len(line) <= width for line in words(shown).split("\n"))
+    assert "\x1b" not in words(shown)
+
+
+def test_the_narrowest_window_still_says_who_holds_the_lock() -> None:
+    shown = words(rows_of(state_with(p.LockView(RUNNING, QUEUE)), 38, 1))
+    assert shown.startswith("● 1")
+    assert "waiting" in shown or "+3" in shown
+
+
+def test_a_gauge_shows_something_as_soon_as_there_is_something() -> None:
+    assert [gauge(n, 100) for n in (0, 1, 50, 100, 300)] == [
+        "────────",
+        "━───────",
+        "━━━━────",
+        "━━━━━━━━",
+        "━━━━━━━━",
+    ]
+    assert gauge(5, 0) == "────────"
