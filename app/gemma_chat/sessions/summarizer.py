@@ -183,6 +183,8 @@ class Summarizer:
             summary = await self._summarize(session, job)
         except GemmaChatError as error:
             log.warning("no summary for %r: %s", job.key, error)
+        except Exception:
+            log.exception("summarizing %r failed unexpectedly", job.key)
         finally:
             self._current = self._turn = None
         if summary is not None:

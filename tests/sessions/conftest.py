@@ -1,0 +1,35 @@
+"""A model on the scripted engine, and the check that the engine was used as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gemma_chat.sessions.model import InferenceModel
+from tests.sessions.scripted import ScriptedEngine
+
+
+def assert_used_well(engine: ScriptedEngine) -> None:
+    """One computation at a time, all on one thread, every turn finished, closed once."""
+    engine.gate.open()
+    assert engine.violations == []
+    assert engine.most_concurrent <= 1
+    assert engine.runs_open == 0
+    assert engine.closed == 1
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    """Words for tokens, echoes for replies."""
+    return ScriptedEngine()
+
+
+@pytest.fixture
+async def model(engine: ScriptedEngine) -> AsyncIterator[InferenceModel]:
+    """A model on `engine`; at the end, however the test ended, the engine was used well."""
+    model = InferenceModel(engine)
+    yield model
+    engine.gate.open()
+    await model.close()
+    assert_used_well(engine)

@@ -1,0 +1,114 @@
+"""What `open_session` takes, and what it refuses with a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.errors import AdapterError, GemmaChatError, ModalityError, SettingsError
+from gemma_chat.sessions.options import Dry, Xtc, settings_from
+
+
+def test_the_defaults_are_those_of_the_session_api() -> None:
+    sampling = settings_from({}).sampling
+    assert (sampling.temperature, sampling.random_seed, sampling.top_k) == (0.8, 1, 1)
+    assert settings_from({}).system_instruction == ""
+
+
+def test_every_keyword_arrives_in_the_settings() -> None:
+    settings = settings_from(
+        {
+            "temperature": 0.1,
+            "random_seed": None,
+            "top_k": 40,
+            "top_p": 0.9,
+            "min_p": 0.05,
+            "typical_p": 0.95,
+            "repeat_penalty": 1.1,
+            "repeat_last_n": 32,
+            "presence_penalty": 0.5,
+            "frequency_penalty": 0.25,
+            "dry": Dry(multiplier=0.7, base=1.5, allowed_length=3, penalty_last_n=100),
+            "xtc": Xtc(probability=0.4, threshold=0.2),
+            "max_output_tokens": 99,
+            "stop": ["END", "STOP"],
+            "grammar": 'root ::= "yes"',
+            "system_instruction": "Be brief.",
+        }
+    )
+    assert settings == SessionSettings(
+        system_instruction="Be brief.",
+        sampling=SamplingSettings(
+            temperature=0.1,
+            random_seed=None,
+            top_k=40,
+            top_p=0.9,
+            min_p=0.05,
+            typical_p=0.95,
+            repeat_penalty=1.1,
+            repeat_last_n=32,
+            presence_penalty=0.5,
+            frequency_penalty=0.25,
+            dry_multiplier=0.7,
+            dry_base=1.5,
+            dry_allowed_length=3,
+            dry_penalty_last_n=100,
+            xtc_probability=0.4,
+            xtc_threshold=0.2,
+            max_output_tokens=99,
+            stop=("END", "STOP"),
+            grammar='root ::= "yes"',
+        ),
+    )
+
+
+def test_one_stop_string_needs_no_list() -> None:
+    assert settings_from({"stop": "END"}).sampling.stop == ("END",)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "word"),
+    [
+        ({"lora_path": "pirate.gguf"}, AdapterError, "pirate.gguf"),
+        ({"enable_vision_modality": True}, ModalityError, "images"),
+        ({"enable_audio_modality": True}, ModalityError, "audio"),
+        ({"enable_thinking": True}, SettingsError, "Thinking"),
+        ({"tools": [object()]}, SettingsError, "Tool calls"),
+        ({"json_schema": {"type": "object"}}, SettingsError, "use grammar"),
+        ({"temperature": -1.0}, SettingsError, "temperature"),
+        ({"temperature": float("nan")}, SettingsError, "temperature"),
+        ({"top_k": "many"}, SettingsError, "top_k"),
+        ({"random_seed": 2**40}, SettingsError, "random_seed"),
+        ({"stop": [""]}, SettingsError, "stop string"),
+        ({"stop": ["x"] * 100}, SettingsError, "100 strings"),
+        ({"grammar": "x" * 1_000_000}, SettingsError, "grammar"),
+        ({"system_instruction": "x" * 2_000_000}, SettingsError, "system instruction"),
+        ({"settings": SessionSettings(), "top_k": 3}, SettingsError, "not both"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_a_sentence(
+    options: Any, error: type[GemmaChatError], word: str
+) -> None:
+    with pytest.raises(error, match=word):
+        settings_from(options)
+
+
+def test_what_is_switched_off_is_not_refused() -> None:
+    off: Any = {
+        "lora_path": None,
+        "enable_vision_modality": False,
+        "enable_audio_modality": None,
+        "enable_thinking": False,
+        "tools": (),
+        "json_schema": None,
+        "top_p": None,
+    }
+    assert settings_from(off) == SessionSettings()
+
+
+def test_a_misspelt_keyword_is_an_error_of_the_program() -> None:
+    misspelt: Any = {"temprature": 1.0}
+    with pytest.raises(TypeError, match="temprature"):
+        settings_from(misspelt)

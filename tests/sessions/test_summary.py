@@ -1,0 +1,160 @@
+"""What is asked of a small model for a summary, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemma_chat.sessions.summary import (
+    MAX_TITLE,
+    Summary,
+    SummaryJob,
+    SummaryMessage,
+    clean_summary,
+    clean_title,
+    fit_text,
+    newest,
+    newest_lines,
+    question_for,
+    whole_sentences,
+)
+
+
+def count_words(text: str) -> int:
+    return len(text.split())
+
+
+def told(*texts: str) -> tuple[SummaryMessage, ...]:
+    return tuple(
+        SummaryMessage(number, "user" if number % 2 else "assistant", text)
+        for number, text in enumerate(texts, 1)
+    )
+
+
+def test_the_question_holds_notes_messages_and_task() -> None:
+    job = SummaryJob("k", told("Where is Rome?", "In Italy."), previous="They talk of Italy.")
+    question = question_for(job, budget=200, count=count_words)
+    assert question.startswith("Notes so far:\nThey talk of Italy.\n\nNew messages:\n")
+    assert "User: Where is Rome?\nAssistant: In Italy." in question
+    assert question.endswith("Rewrite the notes so that they cover the new messages too.")
+
+
+def test_without_notes_the_question_speaks_of_a_conversation_only() -> None:
+    question = question_for(SummaryJob("k", told("Hi", "Ho")), budget=200, count=count_words)
+    assert question == "Conversation:\nUser: Hi\nAssistant: Ho\n\nSummarize."
+
+
+def test_the_oldest_messages_are_left_out_first() -> None:
+    messages = told(*(f"m{n} " + "word " * 8 for n in range(1, 11)))
+    lines = newest_lines(messages, 30, count_words).splitlines()
+    assert [line.split()[1] for line in lines] == ["m8", "m9", "m10"]
+
+
+@given(
+    texts=st.lists(st.text(max_size=200), min_size=1, max_size=10),
+    previous=st.text(max_size=300),
+    budget=st.integers(40, 300),
+)
+def test_a_question_fits_its_budget(texts: list[str], previous: str, budget: int) -> None:
+    def count(text: str) -> int:
+        return len(text) // 3 + 1
+
+    job = SummaryJob("k", told(*texts), previous=previous)
+    question = question_for(job, budget=budget, count=count)
+    assert count(question) <= budget + 8
+
+
+@given(text=st.text(max_size=400), budget=st.integers(1, 60))
+def test_a_cut_text_keeps_its_beginning_and_its_end(text: str, budget: int) -> None:
+    fitted = fit_text(text, budget, len)
+    assert fitted == text or "[…]" in fitted
+    assert len(fitted) <= max(budget, 7)
+    if "[…]" in fitted and "[…]" not in text:
+        head, tail = fitted.split(" […] ")
+        assert text.startswith(head)
+        assert text.endswith(tail)
+
+
+def test_a_huge_message_is_cut_without_being_counted_whole() -> None:
+    counted: list[int] = []
+
+    def count(text: str) -> int:
+        counted.append(len(text))
+        return len(text.split())
+
+    job = SummaryJob("k", told("word " * 1_000_000))
+    assert count_words(question_for(job, budget=300, count=count)) <= 310
+    assert max(counted) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("reply", "title"),
+    [
+        ("Sailing to Rome", "Sailing to Rome"),
+        ('"Sailing to Rome."', "Sailing to Rome"),
+        ("**Title:** Sailing to Rome\nIt is about", "Sailing to Rome"),
+        ("\n\n# Sailing  to\tRome #", "Sailing to Rome"),
+        ("„Segeln nach Rom“", "Segeln nach Rom"),
+        ("\x1b[31mRed\x07 alert", "[31mRed alert"),
+        ("\u202eright\u202c to left", "right to left"),
+        ("👩‍👩‍👧 family", "👩‍👩‍👧 family"),
+        ("Title:", None),
+        ('""', None),
+        ("\n \n", None),
+        ("", None),
+    ],
+)
+def test_titles_are_one_clean_line(reply: str, title: str | None) -> None:
+    assert clean_title(reply) == title
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=300))
+def test_any_reply_becomes_a_short_printable_title_or_none(reply: str) -> None:
+    title = clean_title(reply)
+    if title is not None:
+        assert 0 < len(title) <= MAX_TITLE
+        assert "\n" not in title
+        assert not {unicodedata.category(one) for one in title if one != "\u200d"} & {"Cc", "Cf"}
+
+
+def test_a_long_title_ends_at_a_word() -> None:
+    title = clean_title("An exceedingly long title " * 10)
+    assert title is not None
+    assert title.endswith(("An…", "exceedingly…", "long…", "title…"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "summary"),
+    [
+        ("Summary: They talk.", "They talk."),
+        ("**Summary:** They talk.  \n\x1b[2JMore. ", "They talk.\n[2JMore."),
+        ("Notes:\nThey talk.", "They talk."),
+        ("They talk.", "They talk."),
+        ("\x00\x1b", ""),
+    ],
+)
+def test_summaries_lose_headings_and_control_characters(reply: str, summary: str) -> None:
+    assert clean_summary(reply) == summary
+
+
+def test_a_cut_reply_loses_the_sentence_that_was_cut() -> None:
+    assert whole_sentences("They talk of Rome. Then they") == "They talk of Rome."
+    assert whole_sentences("Yes. And then a very long sentence that never") == (
+        "Yes. And then a very long sentence that never"
+    )
+    assert whole_sentences("no end") == "no end"
+
+
+def test_messages_without_words_are_not_summarized_and_order_is_by_number() -> None:
+    messages = [SummaryMessage(3, "user", "c"), SummaryMessage(1, "user", "a")]
+    assert [m.number for m in newest([*messages, SummaryMessage(2, "user", " ")])] == [1, 3]
+
+
+def test_a_job_shrinks_by_what_was_summarized_meanwhile() -> None:
+    job = SummaryJob("k", told("a", "b", "c"), previous="old", needs_title=True)
+    rest = job.after(Summary("k", "new", 2, "Title"))
+    assert rest == SummaryJob("k", told("a", "b", "c")[2:], previous="new", needs_title=False)
+    assert job.after(Summary("k", "new", 3)) is None

@@ -1,0 +1,89 @@
+"""The order of the queue holds for every sequence of comings and goings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gemma_chat.sessions.turn_queue import TurnQueue
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    number: int
+    background: bool
+
+
+class QueueAgainstASortedList(RuleBasedStateMachine):
+    """The queue always equals the waiting turns sorted by lane and by when they asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: TurnQueue[Ask] = TurnQueue()
+        self.model: list[Ask] = []
+        self.holder: Ask | None = None
+        self.asked = 0
+
+    def expected(self) -> list[Ask]:
+        return sorted(self.model, key=lambda ask: (ask.background, ask.number))
+
+    @rule(background=st.booleans())
+    def ask(self, background: bool) -> None:
+        self.asked += 1
+        ask = Ask(self.asked, background)
+        self.model.append(ask)
+        assert self.queue.add(ask) == self.expected().index(ask) + 1
+
+    @precondition(lambda self: self.holder is None)
+    @rule()
+    def take(self) -> None:
+        expected = self.expected()
+        self.holder = self.queue.take()
+        assert self.holder is (expected[0] if expected else None)
+        if self.holder is not None:
+            self.model.remove(self.holder)
+
+    @precondition(lambda self: self.holder is not None)
+    @rule()
+    def finish(self) -> None:
+        self.holder = None
+
+    @precondition(lambda self: self.holder is not None)
+    @rule()
+    def give_way_if_told(self) -> None:
+        assert self.holder is not None
+        waits = any(not ask.background for ask in self.model)
+        assert self.queue.must_give_way(self.holder) == (self.holder.background and waits)
+        if self.queue.must_give_way(self.holder):
+            self.model.append(self.holder)
+            assert self.queue.put_back(self.holder) == self.expected().index(self.holder) + 1
+            self.holder = None
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        ask = data.draw(st.sampled_from(self.model))
+        self.model.remove(ask)
+        assert self.queue.remove(ask)
+        assert not self.queue.remove(ask)
+
+    @invariant()
+    def order_is_lane_then_time(self) -> None:
+        assert list(self.queue.order) == self.expected()
+        assert len(self.queue) == len(self.model)
+
+
+TestQueueAgainstASortedList = QueueAgainstASortedList.TestCase
+
+
+@given(st.lists(st.booleans(), max_size=20))
+def test_clearing_hands_out_everybody_in_running_order(lanes: list[bool]) -> None:
+    queue: TurnQueue[Ask] = TurnQueue()
+    asks = [Ask(number, background) for number, background in enumerate(lanes)]
+    for ask in asks:
+        queue.add(ask)
+    assert list(queue.clear()) == sorted(asks, key=lambda ask: (ask.background, ask.number))
+    assert queue.take() is None
