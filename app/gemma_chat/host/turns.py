@@ -106,7 +106,7 @@ class RunningTurn:
             turn.stop()
         try:
             async for piece in turn:
-                self.record.add(piece)
+                self.record.add(str(piece))
         finally:
             # Without effect after the end; else the store failed, and nobody would hear the rest.
             turn.stop()
