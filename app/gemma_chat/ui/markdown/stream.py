@@ -89,8 +89,7 @@ class MarkdownStream:
         else:
             self.lines = self.lines[: self._settled]
             if self._fence is not None:
-                last = [self._tail] if self._tail else []
-                self._close_fence(self._fence, [*self._fence.code, *last])
+                self._close_fence(self._fence, self._last_code(self._fence))
                 self._tail = ""
             self.lines.extend(self._tail_lines(held_back=False))
             if self._defines_links:
@@ -188,6 +187,13 @@ class MarkdownStream:
             fence.code.append(line)
             self._keep(open_fence_line(line, fence.language, self._width))
         return False
+
+    def _last_code(self, fence: _OpenFence) -> list[str]:
+        """The lines of a block of code that ends with the text."""
+        # The parser does not count a last line of white space only.
+        if not self._tail.strip(" \t") or fence.closing.fullmatch(self._tail):
+            return fence.code
+        return [*fence.code, self._tail]
 
     def _close_fence(self, fence: _OpenFence, code: Sequence[str]) -> None:
         """Colour the whole block of code: a line alone does not show that it is in a string."""

@@ -18,6 +18,8 @@ GUTTER = 2
 """Cells to the left of every row."""
 RIGHT_MARGIN = 1
 MIN_TEXT_WIDTH = 8
+MAX_TEXT_WIDTH = 110
+"""Longer lines are hard to read."""
 _CACHED_STRIPS = 1024
 
 _TAGS: tuple[Tag, ...] = get_args(Tag)
@@ -37,6 +39,8 @@ class StripPainter:
 
     def __init__(self, width: int, style_of: Callable[[tuple[str, ...]], Style]) -> None:
         self.width = width
+        space = width - GUTTER - RIGHT_MARGIN
+        self.text_width = max(MIN_TEXT_WIDTH, min(space, MAX_TEXT_WIDTH))
         self._style_of = style_of
         self._styles: dict[Tags, Style] = {}
         self._strips: LRUCache[_Key, Strip] = LRUCache(_CACHED_STRIPS)
@@ -70,8 +74,8 @@ class StripPainter:
         strip = Strip(segments)
         plain = self.style(frozenset())
         if line.fill:
-            right = self.width - RIGHT_MARGIN
-            strip = strip.adjust_cell_length(right, self.style(line.fill))
+            right = max(strip.cell_length, GUTTER + self.text_width)
+            strip = strip.extend_cell_length(right, self.style(line.fill))
         return strip.adjust_cell_length(self.width, plain).simplify()
 
 

@@ -29,8 +29,6 @@ from gemma_chat.ui.transcript.rows import Change, MessageRows, copied_text
 from gemma_chat.ui.transcript.strips import StripPainter, with_selection
 
 NEW_TEXT_BELOW = "↓ new text below (end)"
-_MAX_TEXT_WIDTH = 110
-"""In cells; longer lines are hard to read."""
 
 
 class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
@@ -52,6 +50,10 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         overflow-x: hidden;
         overflow-y: scroll;
         scrollbar-size-vertical: 1;
+        scrollbar-color: $foreground 20%;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
         background: $background;
         color: $foreground;
 
@@ -190,8 +192,8 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         self._reader_moved()
         self.refresh()
 
-    def action_scroll_end(self) -> None:
-        """Go to the newest text and follow it."""
+    def scroll_end(self, *_: Any, **__: Any) -> None:
+        """Go to the newest text and follow it; there is no other way to scroll to the end."""
         self.to_end()
 
     def _scroll_to(
@@ -269,9 +271,8 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.scrollable_content_region.width
         if width != self._painter.width:
             self._painter = StripPainter(width, self._component_style)
-        margins = strips.GUTTER + strips.RIGHT_MARGIN
-        text_width = max(strips.MIN_TEXT_WIDTH, min(width - margins, _MAX_TEXT_WIDTH))
-        self._rows.set_width(text_width if width else 0)
+        if width:
+            self._rows.set_width(self._painter.text_width)
         self._settle()
         self.refresh()
 
