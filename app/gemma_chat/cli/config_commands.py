@@ -1,0 +1,98 @@
+"""`gemma-chat config …`: the settings file."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+import click
+
+from gemma_chat.cli.profile import paths_of
+
+
+@click.group()
+def config() -> None:
+    """The settings file: where it is, what it says, and changing it."""
+
+
+@config.command()
+@click.pass_context
+def path(context: click.Context) -> None:
+    """Print where the settings file is (whether it exists yet or not)."""
+    click.echo(paths_of(context).settings_file)
+
+
+@config.command()
+@click.pass_context
+def show(context: click.Context) -> None:
+    """Print all settings with an explanation of each, as they are now."""
+    from gemma_chat.config.settings import load_settings, render
+
+    click.echo(render(load_settings(paths_of(context))), nl=False)
+
+
+@config.command(name="set")
+@click.argument("key")
+@click.argument("value")
+@click.pass_context
+def set_(context: click.Context, key: str, value: str) -> None:
+    """Set one setting, e.g. `gemma-chat config set terminal.theme paper`."""
+    from gemma_chat.config.settings import change
+
+    paths = paths_of(context)
+    paths.make_folders()
+    change(paths.settings_file, key, value)
+    click.echo(f"{key} is set in {paths.settings_file}.")
+
+
+@config.command()
+@click.pass_context
+def edit(context: click.Context) -> None:
+    """Open the settings in $VISUAL or $EDITOR; what is not allowed is not taken over.
+
+    A damaged settings file is opened too: that is how it is mended.
+    """
+    from gemma_chat.config.settings import read_settings, render
+    from gemma_chat.errors import SettingsError
+
+    file = paths_of(context).settings_file
+    try:
+        text = file.read_text("utf-8") if file.exists() else render(read_settings(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from None
+    paths_of(context).make_folders()
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix="settings-", suffix=".toml")
+    copy = Path(name)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    if not _edited(copy):
+        copy.unlink()
+        click.echo("Nothing was changed.")
+        return
+    try:
+        read_settings(copy)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error} Nothing was taken over; your text is kept in {copy}."
+        ) from None
+    copy.replace(file)
+    click.echo(f"{file} is saved. A running host reads it when it is started the next time.")
+
+
+def _edited(copy: Path) -> bool:
+    """Let the person edit `copy`; whether it is another text afterwards."""
+    from gemma_chat.errors import SettingsError
+
+    before = copy.read_bytes()
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        done = subprocess.run([*shlex.split(editor), str(copy)], check=False)
+    except (OSError, ValueError) as error:
+        copy.unlink()
+        raise SettingsError(
+            f"The editor {editor!r} cannot be started ({error}). Set VISUAL or EDITOR."
+        ) from None
+    return done.returncode == 0 and copy.read_bytes() != before

@@ -1,0 +1,58 @@
+"""The host's status as lines for a person."""
+
+from __future__ import annotations
+
+import time
+
+from gemma_chat.host.protocol import LockEntry, ModelView, Status
+
+
+def status_text(status: Status) -> str:
+    """What `gemma-chat host status` prints."""
+    minutes, seconds = divmod(int(time.time() - status.started), 60)
+    lines = [
+        f"host      pid {status.pid}, gemma-chat {status.program}, up {minutes} min {seconds} s",
+        f"model     {_model(status.model)}",
+        f"memory    {_memory(status.model)}",
+        f"sessions  {status.sessions} open, {status.clients} terminals",
+        f"lock      {_holder(status.lock.holder)}",
+    ]
+    if status.lock.waiting:
+        lines.append("waiting   " + ", ".join(_name(entry) for entry in status.lock.waiting))
+    if status.summarizer.paused:
+        lines.append("summaries paused")
+    return "\n".join(lines)
+
+
+def _model(model: ModelView) -> str:
+    if model.phase == "none":
+        return "none"
+    if model.phase == "failed":
+        return f"failed: {model.error}"
+    if model.phase == "loading":
+        return f"{model.path}, loading, {model.progress:.0%}"
+    mode = f", {model.safe_mode}" if model.safe_mode else ""
+    return f"{model.name} ({model.path}), context {model.context_size} tokens{mode}"
+
+
+def _memory(model: ModelView) -> str:
+    parts = (
+        ("weights", model.weights_bytes),
+        ("KV resident", model.kv_resident_bytes),
+        ("KV saved", model.kv_saved_bytes),
+        ("process", model.process_bytes),
+    )
+    return ", ".join(f"{name} {size / 1024**2:.0f} MiB" for name, size in parts)
+
+
+def _holder(holder: LockEntry | None) -> str:
+    if holder is None:
+        return "free"
+    if holder.phase == "prefill":
+        return f"{_name(holder)}, reading {holder.prompt_done}/{holder.prompt_total} tokens"
+    return f"{_name(holder)}, {holder.generated} tokens, {holder.tokens_per_second:.1f} tokens/s"
+
+
+def _name(entry: LockEntry) -> str:
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in entry.name)
+    return name if entry.background else f"{entry.session} {name}"

