@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.sessions.model import InferenceModel
-from tests.sessions.scripted import ScriptedEngine
 
 
 def assert_used_well(engine: ScriptedEngine) -> None:
@@ -17,6 +18,18 @@ def assert_used_well(engine: ScriptedEngine) -> None:
     assert engine.most_concurrent <= 1
     assert engine.runs_open == 0
     assert engine.closed == 1
+
+
+async def until(model: InferenceModel, condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, looking again at every transition of the lock."""
+    changed = asyncio.Event()
+    unsubscribe = model.lock.subscribe(lambda _: changed.set())
+    try:
+        while not condition():
+            changed.clear()
+            await changed.wait()
+    finally:
+        unsubscribe()
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tests.sessions.conftest import assert_used_well
+from tests.sessions.scripted import ScriptedEngine
+
 from gemma_chat.engine.interface import ChatMessage
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
-from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine
 
 STORED = (
     HistoryMessage("user", "My name is Ada.", 3),

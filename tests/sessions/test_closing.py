@@ -6,11 +6,11 @@ import asyncio
 import random
 
 import pytest
+from tests.sessions.conftest import assert_used_well, until
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.errors import EngineCrashedError, ModelClosedError, SessionClosedError
 from gemma_chat.sessions.model import InferenceModel
-from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine
 
 
 async def test_a_closed_session_that_was_queued_never_runs(
@@ -22,8 +22,7 @@ async def test_a_closed_session_that_was_queued_never_runs(
     await engine.gate.reached()
     queued = asyncio.create_task(second.get_response("b"))
     later = asyncio.create_task(third.get_response("c"))
-    while len(model.lock.waiting) < 2:
-        await asyncio.sleep(0)
+    await until(model, lambda: len(model.lock.waiting) == 2)
     await second.close()
     with pytest.raises(SessionClosedError, match="Session 2"):
         await queued
@@ -82,12 +81,10 @@ async def test_closing_the_model_stops_the_turn_and_fails_the_waiters_at_once(
     gave_way = behind.start_turn("one two three")
     await engine.gate.let_pass(2)
     stream = running.start_turn("a b c")
-    while stream.state == "queued":
-        await asyncio.sleep(0)
+    await until(model, lambda: stream.state != "queued")
     await engine.gate.let_pass(2)
     waiters = [asyncio.create_task(session.get_response("x")) for session in waiting]
-    while len(model.lock.waiting) < 4:
-        await asyncio.sleep(0)
+    await until(model, lambda: len(model.lock.waiting) == 4)
     steps = engine.steps
     await asyncio.gather(model.close(), model.close())
     await model.close()

@@ -7,11 +7,12 @@ import contextlib
 from collections.abc import Callable, Coroutine
 
 import pytest
+from tests.sessions.conftest import until
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.sessions.events import LockEvent
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.session import Session
-from tests.sessions.scripted import ScriptedEngine
 
 
 async def open_sessions(model: InferenceModel, count: int) -> list[Session]:
@@ -125,8 +126,7 @@ async def test_a_waiting_step_of_a_background_turn_is_interrupted_for_a_person(
     summarizer.start_turn("word " * 200)
     await engine.gate.reached()
     front = person.start_turn("hello")
-    while front.state == "queued":
-        await asyncio.sleep(0)
+    await until(model, lambda: front.state != "queued")
     assert engine.interruptions == 1
     assert engine.evaluated[1] == 0
     engine.gate.open()
@@ -141,8 +141,7 @@ async def test_a_stopped_background_turn_that_gave_way_ends_while_a_person_gener
     behind = summarizer.start_turn("one two three")
     await engine.gate.let_pass(3)
     front = person.start_turn("hello there")
-    while front.state == "queued":
-        await asyncio.sleep(0)
+    await until(model, lambda: front.state != "queued")
     behind.stop()
     engine.gate.allow()
     result = await behind.finished()
@@ -222,12 +221,6 @@ async def test_a_failing_listener_disturbs_nobody(
     assert seen == []
 
 
-async def until_idle(session: Session) -> None:
-    """Let the loop run until the session has no unfinished turn."""
-    while session.turns:
-        await asyncio.sleep(0)
-
-
 async def break_off(session: Session, got_piece: asyncio.Event) -> None:
     async for _ in session.get_response_async("word " * 50):
         got_piece.set()
@@ -259,7 +252,7 @@ async def test_an_abandoned_stream_stops_decoding_within_a_token(
     await got_piece.wait()
     task.cancel()
     await asyncio.wait({task})
-    await until_idle(session)
+    await until(model, lambda: not session.turns)
     assert engine.steps == 2
     assert session.metrics.finish_reason == "stopped"
     engine.gate.open()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import msgspec
 import pytest
+from tests.sessions.conftest import assert_used_well
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import ChatMessage
@@ -20,8 +23,6 @@ from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.session import Message
-from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine
 
 
 async def test_a_second_queued_turn_sees_the_first_question_and_its_answer(
@@ -386,7 +387,7 @@ async def test_rewinding_evaluates_nothing_again(
     assert engine.evaluated[0] == before
     assert await session.get_response("d") == "2: d"
     assert session.history[-1].turn == 4
-    assert session.metrics.evaluated_tokens == len("d END assistant".split())
+    assert session.metrics.evaluated_tokens == len(["d", "END", "assistant"])
     await session.rewind(0)
     assert (session.history, session.context_used) == ((), 0)
 
@@ -419,7 +420,7 @@ async def test_an_overflow_leaves_out_the_oldest_exchanges_and_says_so() -> None
         assert sum(event.dropped for event in dropped) == dropped[-1].left_out == session.left_out
         turns = [event.turn for event in dropped]
         assert len(turns) >= 2
-        assert min(b - a for a, b in zip(turns, turns[1:], strict=False)) >= 2
+        assert min(b - a for a, b in itertools.pairwise(turns)) >= 2
         assert session.context_used <= 400
         await session.rewind(2)
         assert session.left_out == 0

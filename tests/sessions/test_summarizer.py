@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from tests.sessions.conftest import assert_used_well
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import ChatMessage
@@ -15,12 +17,10 @@ from gemma_chat.sessions.summarizer import Summarizer
 from gemma_chat.sessions.summary import (
     INSTRUCTION,
     TITLE_QUESTION,
-    Summary,
     SummarizerSettings,
+    Summary,
     SummaryMessage,
 )
-from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine
 
 
 def reply(messages: Sequence[ChatMessage], _: SamplingSettings) -> str:
@@ -44,17 +44,21 @@ class Results:
 
     def __init__(self) -> None:
         self.all: list[Summary] = []
-        self._more = asyncio.Event()
+        self.changed = asyncio.Event()
 
     def __call__(self, summary: Summary) -> None:
         self.all.append(summary)
-        self._more.set()
+        self.changed.set()
 
     async def next(self) -> Summary:
-        while not self.all:
-            self._more.clear()
-            await self._more.wait()
+        await self.until(lambda: bool(self.all))
         return self.all.pop(0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds, looking again at every result and every change."""
+        while not condition():
+            self.changed.clear()
+            await self.changed.wait()
 
 
 @pytest.fixture
@@ -69,17 +73,11 @@ def results() -> Results:
 
 @pytest.fixture
 async def summarizer(model: InferenceModel, results: Results) -> AsyncIterator[Summarizer]:
-    summarizer = Summarizer(model, on_result=results)
+    summarizer = Summarizer(model, on_result=results, on_change=results.changed.set)
     await summarizer.start()
     yield summarizer
     await summarizer.close()
     await summarizer.close()
-
-
-async def until(summarizer: Summarizer, key: object) -> None:
-    """Let the loop run until the summarizer works on `key`."""
-    while summarizer.current != key:
-        await asyncio.sleep(0)
 
 
 async def test_a_summary_and_a_title_are_written_by_a_background_session(
@@ -138,7 +136,7 @@ async def test_the_newest_state_of_a_waiting_conversation_wins_in_its_place(
 ) -> None:
     engine.gate.hold()
     summarizer.schedule("first", told("first"))
-    await until(summarizer, "first")
+    await results.until(lambda: summarizer.current == "first")
     summarizer.schedule("a", told("old"))
     summarizer.schedule("b", told("b"))
     summarizer.schedule("a", told("new"))
@@ -190,7 +188,7 @@ async def test_a_paused_summarizer_puts_its_work_back_and_goes_on_later(
     summarizer.pause()
     summarizer.pause()
     assert summarizer.pending == ("a", "b")
-    await until(summarizer, None)
+    await results.until(lambda: summarizer.current is None)
     engine.gate.open()
     summarizer.schedule("c", told("c"))
     person = await model.open_session()
@@ -207,13 +205,14 @@ async def test_every_change_of_what_is_shown_is_announced(
 
     def note() -> None:
         shown.append((summarizer.current, summarizer.pending, summarizer.paused))
+        results.changed.set()
 
     summarizer = Summarizer(model, on_result=results, on_change=note)
     await summarizer.start()
     await summarizer.start()
     summarizer.schedule("a", told("a"))
     await results.next()
-    await until(summarizer, None)
+    await results.until(lambda: summarizer.current is None)
     summarizer.pause()
     await summarizer.close()
     assert shown == [
@@ -287,15 +286,17 @@ async def test_a_huge_conversation_takes_at_most_half_the_window() -> None:
     assert_used_well(engine)
 
 
-async def test_closing_the_model_ends_the_summarizer(engine: ScriptedEngine) -> None:
+async def test_closing_the_model_ends_the_summarizer(
+    engine: ScriptedEngine, results: Results
+) -> None:
     model = InferenceModel(engine)
-    summarizer = Summarizer(model, on_result=lambda _: None)
+    summarizer = Summarizer(model, on_result=results, on_change=results.changed.set)
     await summarizer.start()
     engine.gate.hold()
     summarizer.schedule("a", told("a"))
     summarizer.schedule("b", told("b"))
     await engine.gate.reached()
     await model.close()
-    await until(summarizer, None)
+    await results.until(lambda: summarizer.current is None)
     await summarizer.close()
     assert_used_well(engine)

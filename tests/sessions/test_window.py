@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,7 +74,7 @@ def test_after_an_overflow_several_turns_go_by_without_another() -> None:
             left_out = window.left_out
         exchanges.append(50)
     assert overflows
-    assert min(b - a for a, b in zip(overflows, overflows[1:], strict=False)) >= 5
+    assert min(b - a for a, b in itertools.pairwise(overflows)) >= 5
 
 
 def test_a_question_that_cannot_fit_alone_is_refused_with_its_size_and_the_limit() -> None:
