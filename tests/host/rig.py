@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings, SummarizerSettings
@@ -36,7 +37,6 @@ from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
-from tests.sessions.scripted import ScriptedEngine
 
 DEADLINE = 10.0
 """Seconds after which a wait that should have ended counts as a failed test."""

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.host.rig import Rig, Terminal, running
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import EngineCrashedError, HostError
@@ -22,8 +24,6 @@ from gemma_chat.host.protocol import (
     TurnFinished,
     TurnText,
 )
-from tests.host.rig import Rig, Terminal, running
-from tests.sessions.scripted import ScriptedEngine
 
 
 @pytest.fixture
@@ -145,9 +145,9 @@ async def test_a_turn_stopped_in_the_queue_leaves_its_question_out_of_the_contex
     await terminal.finished(tab, 3)
     assert await terminal.said(tab) == [
         ("user", "first", "complete"),
+        ("assistant", "1: first", "complete"),
         ("user", "second", "stopped"),
         ("user", "third", "complete"),
-        ("assistant", "1: first", "complete"),
         ("assistant", "2: third", "complete"),
     ]
 

@@ -56,7 +56,11 @@ class TurnMetrics(_Wire, frozen=True):
 
 
 class MessageView(_Wire, frozen=True):
-    """One message of a transcript. `message` is its number in the store, growing with time."""
+    """One message of a transcript. `message` is its number in the store, growing with time.
+
+    A transcript is read in the order of `turn`, then `message`: questions may be stored before
+    the replies to those in front of them.
+    """
 
     message: int
     turn: int
@@ -267,7 +271,8 @@ class MarkRead(_Wire, frozen=True, tag="mark_read"):
 class FetchMessages(_Wire, frozen=True, tag="fetch_messages"):
     """The messages of a conversation before message number `before` (0: from the end).
 
-    Answer: `Messages`, oldest first.
+    Answer: `Messages`, in reading order. Those before them are asked for with the smallest number
+    among them.
     """
 
     id: int
@@ -361,7 +366,7 @@ class Queued(_Wire, frozen=True, tag="queued"):
 
 
 class Messages(_Wire, frozen=True, tag="messages"):
-    """A stretch of a transcript, oldest first; `more` tells whether older ones exist."""
+    """A stretch of a transcript in reading order; `more` tells whether older ones exist."""
 
     id: int
     session: int

@@ -1,0 +1,165 @@
+"""The model as terminals see it: loading, missing, failing, replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.host.rig import running
+from tests.sessions.scripted import ScriptedEngine
+
+from gemma_chat.errors import HostError, ModelLoadError
+from gemma_chat.host.protocol import LoadModel, ModelChanged, Snapshot, StopTurn
+
+
+async def test_loading_is_told_as_it_goes(tmp_path: Path) -> None:
+    async with running(tmp_path, load=False) as rig:
+        rig.loading.clear()
+        rig.service.load(Path("/models/0.gguf"))
+        terminal = await rig.connect()
+        await terminal.until(
+            lambda: any(
+                model.progress == 0.25 and model.phase == "loading"
+                for model in (
+                    event.model
+                    for event in terminal.events
+                    if isinstance(event, (ModelChanged, Snapshot))
+                )
+            )
+        )
+        rig.loading.set()
+        model = (await terminal.model("ready")).model
+        assert (model.name, model.path, model.context_size) == ("scripted", "/models/0.gguf", 4096)
+        assert model.weights_bytes == 4000
+
+
+async def test_questions_asked_while_the_model_loads_are_answered_in_order(tmp_path: Path) -> None:
+    async with running(tmp_path, load=False) as rig:
+        rig.loading.clear()
+        rig.service.load(Path("/models/0.gguf"))
+        terminal = await rig.connect()
+        first, second = await terminal.open(), await terminal.open()
+        await terminal.send(first, "a")
+        await terminal.send(second, "b")
+        await terminal.send(first, "c")
+        await terminal.order((0, 0), (first, 1), (second, 1), (first, 2))
+        rig.engine.gate.hold()
+        rig.loading.set()
+        await terminal.order((first, 1), (second, 1), (first, 2))
+        rig.engine.gate.open()
+        await terminal.finished(first, 2)
+        assert [prompt[-1].text for prompt in rig.engine.prompts] == ["a", "b", "c"]
+
+
+async def test_a_question_that_waits_for_the_model_can_be_withdrawn(tmp_path: Path) -> None:
+    async with running(tmp_path, load=False) as rig:
+        rig.loading.clear()
+        rig.service.load(Path("/models/0.gguf"))
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.send(tab, "a")
+        await terminal.send(tab, "b")
+        await terminal.client.request(StopTurn(0, tab, 1))
+        assert (await terminal.finished(tab, 1)).reason == "stopped"
+        rig.loading.set()
+        await terminal.finished(tab, 2)
+        assert await terminal.said(tab) == [
+            ("user", "a", "stopped"),
+            ("user", "b", "complete"),
+            ("assistant", "1: b", "complete"),
+        ]
+
+
+async def test_without_a_model_questions_fail_with_a_remedy_and_stay(tmp_path: Path) -> None:
+    async with running(tmp_path, load=False) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        end = await terminal.ask(tab, "hello")
+        assert end.reason == "failed"
+        assert "--model FILE.gguf" in end.error
+        assert await terminal.said(tab) == [("user", "hello", "failed")]
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_tabs_usable_until_another_is_loaded(
+    tmp_path: Path,
+) -> None:
+    engines = ModelLoadError("0.gguf is cut short."), ScriptedEngine()
+    async with running(tmp_path, *engines) as rig:
+        terminal = await rig.connect()
+        await terminal.until(lambda: True)
+        tab = await terminal.open()
+        assert (await terminal.ask(tab, "hello")).error == "0.gguf is cut short."
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        await terminal.model("ready")
+        assert (await terminal.ask(tab, "again")).reason == "stop"
+        assert await terminal.said(tab) == [
+            ("user", "hello", "failed"),
+            ("user", "again", "complete"),
+            ("assistant", "1: again", "complete"),
+        ]
+
+
+async def test_an_unforeseen_error_of_loading_is_a_sentence(tmp_path: Path) -> None:
+    async with running(tmp_path, RuntimeError("boom"), load=False) as rig:
+        terminal = await rig.connect()
+        await terminal.client.request(LoadModel(0, "/models/0.gguf"))
+        assert "cannot be loaded: boom" in (await terminal.model("failed")).model.error
+
+
+async def test_another_model_goes_on_with_the_history_and_interrupts_what_runs(
+    tmp_path: Path,
+) -> None:
+    first, second = ScriptedEngine(), ScriptedEngine()
+    async with running(tmp_path, first, second) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.ask(tab, "one")
+        first.gate.hold()
+        await terminal.send(tab, "two words")
+        await first.gate.let_pass(3)
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        assert (await terminal.finished(tab, 2)).reason == "closed"
+        await terminal.ask(tab, "three")
+        assert first.closed == 1
+        assert [message.text for message in second.prompts[0]] == [
+            "one",
+            "1: one",
+            "two words",
+            "2: two",
+            "three",
+        ]
+        assert [state for _, _, state in await terminal.said(tab)] == [
+            "complete",
+            "complete",
+            "complete",
+            "interrupted",
+            "complete",
+            "complete",
+        ]
+
+
+async def test_loading_another_model_gives_up_the_one_that_loads(tmp_path: Path) -> None:
+    async with running(tmp_path, ScriptedEngine(), ScriptedEngine(), load=False) as rig:
+        rig.loading.clear()
+        terminal = await rig.connect()
+        for number in (0, 1):
+            await terminal.client.request(LoadModel(0, f"/models/{number}.gguf"))
+        rig.loading.set()
+        assert (await terminal.model("ready")).model.path == "/models/1.gguf"
+
+
+@pytest.mark.parametrize("path", ["", "model.gguf", "~nobody-at-all/x.gguf", "/a\0b"])
+async def test_a_path_that_is_not_whole_is_refused(tmp_path: Path, path: str) -> None:
+    async with running(tmp_path, load=False) as rig:
+        terminal = await rig.connect()
+        with pytest.raises(HostError, match="path"):
+            await terminal.client.request(LoadModel(0, path))
+
+
+async def test_memory_figures_follow_the_turns(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.ask(tab, "one two three")
+        event = await terminal.seen(ModelChanged, lambda one: one.model.kv_resident_bytes > 0)
+        assert event.model.process_bytes > 0
