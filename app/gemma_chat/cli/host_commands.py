@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import click
@@ -20,6 +19,8 @@ def host() -> None:
 @click.pass_context
 def status(context: click.Context, as_json: bool) -> None:
     """Say whether a host runs, and how it stands. Exit code 3: none runs."""
+    import asyncio
+
     import msgspec
 
     from gemma_chat.cli.status_text import status_text
@@ -46,6 +47,8 @@ def _fields(status: object) -> dict[str, object]:
 @click.pass_context
 def stop(context: click.Context) -> None:
     """End the host; running replies are kept as far as they are. Exit code 3: none runs."""
+    import asyncio
+
     from gemma_chat.host.status import stop_host
 
     if asyncio.run(stop_host(paths_of(context))):

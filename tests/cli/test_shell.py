@@ -1,0 +1,215 @@
+"""The shell command, run as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gemma_chat import __version__
+from gemma_chat.cli.main import cli, main
+from gemma_chat.config.paths import Paths
+
+
+@pytest.fixture
+def no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test when the terminal program is started."""
+
+    def started(*_: object) -> int:
+        raise AssertionError("the screen was taken over")
+
+    monkeypatch.setattr("gemma_chat.cli.terminal_command.run_terminal", started)
+
+
+def shell(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, prog_name="gemma-chat")
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of the console script itself."""
+    monkeypatch.setattr("sys.argv", ["gemma-chat", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    return code if isinstance(code, int) else 1 if code else 0
+
+
+def test_version_and_help() -> None:
+    assert shell("--version").output == f"gemma-chat {__version__}\n"
+    assert "host" in shell("--help").output
+
+
+@pytest.mark.usefixtures("no_screen")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("missing.gguf", None, "no model file"),
+        ("notes.gguf", b"Dear diary, today I was renamed.", "text"),
+        ("cut.gguf", b"GGUF\x03\x00\x00\x00", "cut.gguf"),
+        ("empty.gguf", b"", "empty"),
+    ],
+)
+def test_a_wrong_model_is_a_sentence_before_the_screen_is_taken(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes | None,
+    said: str,
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    assert run_main(monkeypatch, "--model", str(path)) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert name in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.usefixtures("no_screen")
+def test_a_damaged_settings_file_is_named_and_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    paths.settings_file.write_text("[terminal\ntheme = 3")
+    assert run_main(monkeypatch) == 1
+    assert str(paths.settings_file) in capsys.readouterr().err
+    assert paths.settings_file.read_text() == "[terminal\ntheme = 3"
+
+
+@pytest.mark.usefixtures("no_screen")
+def test_a_file_that_is_not_a_database_is_named_and_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    paths.database.write_text("my shopping list")
+    assert run_main(monkeypatch) == 1
+    assert str(paths.database) in capsys.readouterr().err
+    assert paths.database.read_text() == "my shopping list"
+
+
+@pytest.mark.usefixtures("no_screen")
+def test_a_data_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = Paths.default()
+    paths.make_folders()
+
+    def refuse(*_: object, **keywords: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("gemma_chat.cli.terminal_command.tempfile.TemporaryFile", refuse)
+    assert run_main(monkeypatch) == 1
+    error = capsys.readouterr().err
+    assert str(paths.data_dir) in error
+    assert "Permission denied" in error
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a b", "x" * 99])
+def test_a_profile_name_that_cannot_be_a_folder_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert run_main(monkeypatch, "--profile", name, "config", "path") == 1
+    assert "profile" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- config
+
+
+def test_config_path_prints_where_the_file_is() -> None:
+    assert shell("config", "path").output.strip() == str(Paths.default().settings_file)
+
+
+def test_config_show_explains_every_setting() -> None:
+    shown = shell("config", "show").output
+    assert "keep_alive" in shown
+    assert "Allowed:" in shown
+
+
+def test_config_set_is_seen_by_config_show() -> None:
+    assert shell("config", "set", "host.keep_alive", "12").exit_code == 0
+    assert "keep_alive = 12" in shell("config", "show").output
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("host.keep_alife", "1", "keep_alive"), ("host.keep_alive", "often", "a number")],
+)
+def test_config_set_refuses_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: str,
+    said: str,
+) -> None:
+    assert run_main(monkeypatch, "config", "set", key, value) == 1
+    assert said in capsys.readouterr().err
+    assert not Paths.default().settings_file.exists()
+
+
+def editor(tmp_path: Path, script: str) -> str:
+    """An "editor" that runs a shell script on the file, named in `$1`."""
+    path = tmp_path / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_config_edit_takes_over_what_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", editor(tmp_path, 'printf "[host]\\nkeep_alive = 7\\n" > "$1"'))
+    assert shell("config", "edit").exit_code == 0
+    assert Paths.default().settings_file.read_text() == "[host]\nkeep_alive = 7\n"
+
+
+def test_config_edit_takes_over_nothing_that_is_wrong_and_keeps_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VISUAL", editor(tmp_path, 'echo "host = 3" > "$1"'))
+    assert run_main(monkeypatch, "config", "edit") == 1
+    file = Paths.default().settings_file
+    assert not file.exists()
+    [kept] = file.parent.glob("settings-*.toml")
+    assert kept.read_text() == "host = 3\n"
+    assert str(kept) in capsys.readouterr().err
+
+
+def test_config_edit_without_a_change_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISUAL", editor(tmp_path, "true"))
+    assert "Nothing was changed" in shell("config", "edit").output
+    assert list(Paths.default().config_dir.glob("*.toml")) == []
+
+
+def test_an_editor_that_does_not_exist_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VISUAL", os.fspath(Path("/nowhere/ed")))
+    assert run_main(monkeypatch, "config", "edit") == 1
+    assert "/nowhere/ed" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- host
+
+
+def test_without_a_host_its_status_says_so_with_an_exit_code_of_its_own() -> None:
+    status = shell("host", "status")
+    assert (status.exit_code, status.output) == (3, "No host is running.\n")
+    assert json.loads(shell("host", "status", "--json").output) == {"running": False}
+    assert shell("host", "stop").exit_code == 3
+
+
+def test_a_log_that_is_not_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, "host", "log") == 1
+    assert "no host has run" in capsys.readouterr().err
