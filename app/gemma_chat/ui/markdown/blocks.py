@@ -14,7 +14,7 @@ from gemma_chat.ui.markdown.code import code_line, code_lines
 from gemma_chat.ui.markdown.inline import inline_runs
 from gemma_chat.ui.markdown.lines import BLANK, Line, Run, Runs, Tag, Tags, tagged, wrap_runs
 from gemma_chat.ui.markdown.parser import Block, Kind, References
-from gemma_chat.ui.markdown.tables import table_lines
+from gemma_chat.ui.markdown.tables import TableLayout
 from gemma_chat.ui.markdown.visible import visible_line
 
 MIN_WIDTH = 8
@@ -54,7 +54,7 @@ class Painter:
     """Turns blocks into lines of one width."""
 
     def __init__(self, width: int, references: References) -> None:
-        self._width = width
+        self.width = width
         self._references = references
 
     def top_level(self, blocks: Sequence[Block], trail: Trail) -> tuple[list[Line], Trail]:
@@ -63,13 +63,17 @@ class Painter:
         for block in blocks:
             if trail.open_list is not None and block.kind == "list":
                 block = replace(block, number=trail.open_list.number)
-                lines.extend(self._items(block, 0, self._width, goes_on=trail))
+                lines.extend(self._items(block, 0, self.width, goes_on=trail))
             else:
                 if trail.kind is not None and _is_apart(trail, block):
                     lines.append(BLANK)
-                lines.extend(self._block(block, self._width, depth=0))
+                lines.extend(self._block(block, self.width, depth=0))
             trail = Trail(block.kind)
         return lines, trail
+
+    def table_layout(self, table: Block) -> TableLayout:
+        """The layout of a top-level table that may get more rows."""
+        return TableLayout(table.children, max(MIN_WIDTH, self.width), self._inline)
 
     def _sequence(self, blocks: Sequence[Block], width: int, depth: int) -> Iterable[Line]:
         for index, block in enumerate(blocks):
@@ -92,7 +96,7 @@ class Painter:
             case "rule":
                 return [Line((Run("─" * width, frozenset({"rule"})),))]
             case "table":
-                return table_lines(block, width, self._inline)
+                return TableLayout(block.children, width, self._inline).lines
             case _:
                 return wrap_runs(self._inline(block), width)
 

@@ -1,8 +1,9 @@
 """A markdown text that grows.
 
 `MarkdownStream` keeps the lines of all blocks that can no longer change and parses only the text
-after them, the tail: the last top-level block, or the last item of a top-level list. An open block
-of code is read line by line. So a token costs what the tail costs, however long the text is.
+after them, the tail: the last top-level block, or the last item of a top-level list. Open blocks
+of code and tables are read line by line. So a token costs what the tail costs, however long the
+text is.
 
 `finish` gives exactly the lines of `render_markdown`. Two things may look different before it:
 links whose definition comes later or in pieces, and colours inside a block of code that is open.
@@ -14,21 +15,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gemma_chat.ui.markdown.blocks import (
-    OpenList,
-    Painter,
-    Trail,
-    fence_head,
-    fence_lines,
-    open_fence_line,
-)
+from gemma_chat.ui.markdown.blocks import OpenList, Painter, Trail
 from gemma_chat.ui.markdown.lines import BLANK, Line
-from gemma_chat.ui.markdown.parser import Block, References, language_of, parse_blocks, prepared
+from gemma_chat.ui.markdown.open_blocks import OpenBlock, open_block
+from gemma_chat.ui.markdown.parser import Block, References, parse_blocks, prepared
 
 _ONLY_MARKERS = re.compile(r"[ >]*(?:[-=*_+#|:`~ ]+|\d{1,3}[.)]?[ ]*)\Z")
 """A last line that may still become a heading's underline, a list item or the edge of code."""
-
-_FENCE_OPENING = re.compile(r"(?P<marks>`{3,}(?=[^`\n]*\n)|~{3,})(?P<info>[^\n]*)\n")
 
 
 def render_markdown(source: str, width: int) -> list[Line]:
@@ -36,18 +29,6 @@ def render_markdown(source: str, width: int) -> list[Line]:
     references: References = {}
     blocks = parse_blocks(prepared(source), references)
     return Painter(width, references).top_level(blocks, Trail())[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenFence:
-    """A top-level block of code whose end has not come yet."""
-
-    first_line: int
-    """Index of its first painted line."""
-    closing: re.Pattern[str]
-    language: str
-    code: list[str]
-    """Its complete lines."""
 
 
 class MarkdownStream:
@@ -63,7 +44,9 @@ class MarkdownStream:
         self._trail = Trail()
         self._references: References = {}
         self._defines_links = False
-        self._fence: _OpenFence | None = None
+        self._open: OpenBlock | None = None
+        self._open_start = 0
+        """Index of the open block's first line."""
         self._after_carriage_return = False
 
     def feed(self, text: str) -> int:
@@ -88,9 +71,8 @@ class MarkdownStream:
             self.lines = render_markdown("".join(self._source), self._width)
         else:
             self.lines = self.lines[: self._settled]
-            if self._fence is not None:
-                self._close_fence(self._fence, self._last_code(self._fence))
-                self._tail = ""
+            if self._open is not None:
+                self._close(self._open)
             self.lines.extend(self._tail_lines(held_back=False))
             if self._defines_links:
                 self.lines = render_markdown("".join(self._source), self._width)
@@ -108,25 +90,25 @@ class MarkdownStream:
     # ------------------------------------------------------------ what can no longer change
 
     def _settle(self) -> int:
-        """Move finished blocks from the tail to the lines; the index of the first line painted."""
+        """Move finished blocks from the tail to the lines; the index of the first line changed."""
         first = self._settled
         while True:
-            if self._fence is not None:
-                fence = self._fence
-                if not self._read_code(fence):
+            if self._open is not None:
+                first = min(first, self._read_lines(self._open))
+                if self._open is not None:
                     return first
-                first = min(first, fence.first_line)
             elif not self._read_blocks():
                 return first
 
     def _read_blocks(self) -> bool:
-        """Settle all but the last block of the tail. True when a block of code opens."""
+        """Settle all but the last block of the tail. True when an open block begins."""
         complete = self._tail[: self._tail.rfind("\n") + 1]
         # Definitions count once they are settled: a longer line may still change them.
         references = dict(self._references)
         blocks = parse_blocks(complete, references)
         if not blocks:
             return False
+        last = blocks[-1]
         cut = self._cut(blocks)
         if cut.line:
             painter = Painter(self._width, self._references)
@@ -136,7 +118,7 @@ class MarkdownStream:
             self._tail = _after_lines(self._tail, cut.line)
             self._note_definitions(references)
             self._references = references
-        return blocks[-1].kind == "fence" and self._open_fence()
+        return self._begin(replace(last, start=last.start - cut.line))
 
     def _cut(self, blocks: Sequence[Block]) -> _Cut:
         """Where the text that may still change begins."""
@@ -161,59 +143,59 @@ class MarkdownStream:
     def _note_definitions(self, references: References) -> None:
         self._defines_links = self._defines_links or bool(references)
 
-    # ------------------------------------------------------------ open blocks of code
+    # ------------------------------------------------------------ open blocks
 
-    def _open_fence(self) -> bool:
-        """Begin to read code line by line, if the tail is an unfinished block of code."""
-        match = _FENCE_OPENING.match(self._tail)
-        if match is None:
+    def _begin(self, last: Block) -> bool:
+        """Read the tail line by line from here on, if its one block allows that."""
+        opened = open_block(self._tail, last, Painter(self._width, self._references))
+        if opened is None:
             return False
         if self._trail.kind is not None:
             self._keep([BLANK])
-        marks, language = match["marks"], language_of(match["info"])
-        closing = re.compile(rf" {{0,3}}{marks[0]}{{{len(marks)},}}[ \t]*")
-        self._fence = _OpenFence(self._settled, closing, language, [])
-        self._keep(fence_head(language))
-        self._tail = self._tail[match.end() :]
+        self._open, self._tail = opened
+        self._open_start = self._settled
+        self._keep(self._open.lines)
         return True
 
-    def _read_code(self, fence: _OpenFence) -> bool:
-        """Settle the complete lines of the open block of code. True when it ends."""
+    def _read_lines(self, block: OpenBlock) -> int:
+        """Let the open block read its complete lines. Returns the first line that changed."""
+        changed = self._settled
         while "\n" in self._tail:
-            line, _, self._tail = self._tail.partition("\n")
-            if fence.closing.fullmatch(line):
-                self._close_fence(fence, fence.code)
-                return True
-            fence.code.append(line)
-            self._keep(open_fence_line(line, fence.language, self._width))
-        return False
+            line, _, rest = self._tail.partition("\n")
+            step = block.read(line)
+            if step.outcome != "past":
+                self._tail = rest
+                changed = min(changed, self._take_over(block, step.first))
+            if step.outcome != "goes on":
+                self._open = None
+                self._trail = Trail(block.kind)
+                break
+        return changed
 
-    def _last_code(self, fence: _OpenFence) -> list[str]:
-        """The lines of a block of code that ends with the text."""
-        # The parser does not count a last line of white space only.
-        if not self._tail.strip(" \t") or fence.closing.fullmatch(self._tail):
-            return fence.code
-        return [*fence.code, self._tail]
+    def _close(self, block: OpenBlock) -> None:
+        step = block.close(self._tail)
+        if step.outcome != "past":
+            self._tail = ""
+            self._take_over(block, step.first)
+        self._open = None
+        self._trail = Trail(block.kind)
 
-    def _close_fence(self, fence: _OpenFence, code: Sequence[str]) -> None:
-        """Colour the whole block of code: a line alone does not show that it is in a string."""
-        del self.lines[fence.first_line :]
-        self._keep(fence_lines("\n".join(code), fence.language, self._width))
-        self._fence = None
-        self._trail = Trail("fence")
+    def _take_over(self, block: OpenBlock, first: int) -> int:
+        start = self._open_start + first
+        del self.lines[start:]
+        self._keep(block.lines[first:])
+        return start
 
     # ------------------------------------------------------------ what may still change
 
     def _tail_lines(self, *, held_back: bool) -> list[Line]:
-        if self._fence is not None:
-            if not self._tail or self._tail.lstrip(" ")[:1] in ("`", "~"):
-                return []
-            return open_fence_line(self._tail, self._fence.language, self._width)
         tail = self._tail
         if held_back:
             start = tail.rfind("\n") + 1
             if _ONLY_MARKERS.match(tail, start):
                 tail = tail[:start]
+        if self._open is not None:
+            return list(self._open.provisional(tail)) if tail else []
         references = dict(self._references)
         blocks = parse_blocks(tail, references)
         self._note_definitions(references)

@@ -7,26 +7,74 @@ from itertools import zip_longest
 
 from rich.cells import cell_len
 
-from gemma_chat.ui.markdown.lines import Line, Run, Runs, tagged, wrap_runs
+from gemma_chat.ui.markdown.lines import Line, Run, Runs, Tags, tagged, wrap_runs
 from gemma_chat.ui.markdown.parser import Block
 
-_BETWEEN = Run(" │ ", frozenset({"rule"}))
+_RULE: Tags = frozenset({"rule"})
+_BETWEEN = Run(" │ ", _RULE)
 _MIN_COLUMN = 3
 
+Row = Sequence[Runs]
 
-def table_lines(table: Block, width: int, inline: Callable[[Block], Runs]) -> Iterable[Line]:
-    """The rows of a table; cells that are too long are wrapped within their column."""
-    rows = [[inline(cell) for cell in row.children] for row in table.children]
-    if not rows or not rows[0]:
-        return
-    rows[0] = [tagged(cell, "table-head") for cell in rows[0]]
-    aligns = [cell.align for cell in table.children[0].children]
-    widths = fitted_widths([_natural_width(column) for column in _columns(rows)], width)
-    for index, row in enumerate(rows):
-        yield from _row_lines(row, widths, aligns)
-        if index == 0:
-            line = "─┼─".join("─" * column for column in widths)
-            yield Line((Run(line, frozenset({"rule"})),))
+
+class TableLayout:
+    """The lines of a table that may get more rows.
+
+    A row that leaves the columns as they are costs only itself.
+    """
+
+    def __init__(self, rows: Sequence[Block], width: int, inline: Callable[[Block], Runs]) -> None:
+        """The first of `rows` is the head; `inline` gives the content of a cell."""
+        self.lines: list[Line] = []
+        self._width = width
+        self._inline = inline
+        self._aligns = [cell.align for cell in rows[0].children]
+        head, *body = ([inline(cell) for cell in row.children] for row in rows)
+        self._rows: list[Row] = [[tagged(cell, "table-head") for cell in head], *body]
+        columns = zip_longest(*self._rows, fillvalue=())
+        self._natural = [max(map(_cells, column)) for column in columns][: len(head)]
+        self._widths = fitted_widths(self._natural, width)
+        self._lay_out()
+
+    def add(self, row: Block) -> int:
+        """Add a row. Returns the index of the first line that is new or changed."""
+        cells = [self._inline(cell) for cell in row.children]
+        self._rows.append(cells)
+        self._natural = [
+            max(known, _cells(cell)) for known, cell in zip(self._natural, cells, strict=False)
+        ]
+        widths = fitted_widths(self._natural, self._width)
+        first = len(self.lines)
+        if widths == self._widths:
+            self.lines.extend(self.row_lines(cells))
+            return first
+        self._widths = widths
+        self._lay_out()
+        return 0
+
+    def provisional(self, row: Block) -> Iterable[Line]:
+        """The lines of a row that is still being written, in the columns as they are."""
+        return self.row_lines([self._inline(cell) for cell in row.children])
+
+    def row_lines(self, row: Row) -> Iterable[Line]:
+        """One row, its cells wrapped within their columns."""
+        columns = zip(row, self._widths, strict=False)
+        cells = [[line.runs for line in wrap_runs(cell, width)] for cell, width in columns]
+        for parts in zip_longest(*cells, fillvalue=()):
+            runs: list[Run] = []
+            for part, width, align in zip(parts, self._widths, self._aligns, strict=False):
+                if runs:
+                    runs.append(_BETWEEN)
+                runs.extend(_aligned(part, width, align))
+            yield Line(tuple(runs))
+
+    def _lay_out(self) -> None:
+        self.lines.clear()
+        for index, row in enumerate(self._rows):
+            self.lines.extend(self.row_lines(row))
+            if index == 0:
+                line = "─┼─".join("─" * column for column in self._widths)
+                self.lines.append(Line((Run(line, _RULE),)))
 
 
 def fitted_widths(natural: Sequence[int], width: int) -> list[int]:
@@ -46,30 +94,13 @@ def fitted_widths(natural: Sequence[int], width: int) -> list[int]:
     return widths
 
 
-def _columns(rows: Sequence[Sequence[Runs]]) -> list[tuple[Runs, ...]]:
-    return list(zip_longest(*rows, fillvalue=()))
-
-
-def _natural_width(column: Iterable[Runs]) -> int:
-    return max(sum(cell_len(run.text) for run in cell) for cell in column)
-
-
-def _row_lines(row: Sequence[Runs], widths: Sequence[int], aligns: Sequence[str]) -> Iterable[Line]:
-    cells = [
-        [line.runs for line in wrap_runs(cell, width)]
-        for cell, width in zip(row, widths, strict=False)
-    ]
-    for parts in zip_longest(*cells, fillvalue=()):
-        runs: list[Run] = []
-        for part, width, align in zip(parts, widths, aligns, strict=False):
-            if runs:
-                runs.append(_BETWEEN)
-            runs.extend(_aligned(part, width, align))
-        yield Line(tuple(runs))
+def _cells(runs: Runs) -> int:
+    """The width of a cell on one line; a hard break does not count."""
+    return sum(cell_len(run.text) for run in runs)
 
 
 def _aligned(runs: Runs, width: int, align: str) -> Runs:
-    space = max(0, width - sum(cell_len(run.text) for run in runs))
+    space = max(0, width - _cells(runs))
     before = {"right": space, "center": space // 2}.get(align, 0)
     padded = (Run(" " * before), *runs, Run(" " * (space - before)))
     return tuple(run for run in padded if run.text)
