@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine
+from tests.sessions.scripted import ScriptedEngine, words
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import ChatMessage
@@ -16,6 +16,7 @@ from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.summarizer import Summarizer
 from gemma_chat.sessions.summary import (
     INSTRUCTION,
+    TASK,
     TITLE_QUESTION,
     SummarizerSettings,
     Summary,
@@ -27,9 +28,10 @@ def reply(messages: Sequence[ChatMessage], _: SamplingSettings) -> str:
     """Names what it was asked, so that a test sees which conversation reached which summary."""
     if messages[0].text != INSTRUCTION:
         return f"reply to {messages[-1].text}"
-    if messages[-1].text == TITLE_QUESTION:
-        return '"Title of ' + messages[1].text.split("User: ")[1].split()[0] + '"'
-    return "Summary: about " + messages[-1].text.replace("\n", " ")
+    asked = messages[-1].text
+    if asked.startswith(TITLE_QUESTION[:20]):
+        return '"Title of ' + asked.splitlines()[-2].split()[1] + '"'
+    return "Summary: about " + asked.removeprefix(TASK).replace("\n", " ")
 
 
 def told(text: str, number: int = 1) -> list[SummaryMessage]:
@@ -86,7 +88,7 @@ async def test_a_summary_and_a_title_are_written_by_a_background_session(
     summarizer.schedule("rome", told("Rome"), previous="Old notes.", needs_title=True)
     summary = await results.next()
     assert (summary.key, summary.up_to, summary.title) == ("rome", 2, "Title of Rome")
-    assert summary.text.startswith("about Notes so far: Old notes.  New messages: User: Rome")
+    assert summary.text.startswith("about   Summary so far: Old notes.  The conversation")
     assert engine.lanes == ["background", "background"]
     assert [s.max_output_tokens for s in engine.samplings] == [160, 16]
     session = summarizer.session
@@ -126,7 +128,7 @@ async def test_a_person_takes_the_lock_at_once_and_the_summary_goes_on_exactly(
     engine.gate.open()
     assert (await turn.finished()).text == "reply to hello"
     summary = await results.next()
-    assert summary.text == "about Conversation: User: Rome Assistant: Rome indeed  Summarize."
+    assert summary.text == "about   User: Rome Assistant: Rome indeed  Write the summary now."
     work = [number for what, number in engine.order if what != "give_way"]
     assert work == [0, 0, 0, *[1] * 4, *[0] * (len(work) - 7)]
 
@@ -159,8 +161,8 @@ async def test_what_came_during_a_summary_is_added_to_it_afterwards(
     assert (second.up_to, second.title) == (4, None)
     question = engine.prompts[-1][-1].text
     assert first.text in question
-    assert "User: Oslo" in question.split("New messages:")[-1]
-    assert "User: Rome" not in question.split("New messages:")[-1]
+    assert "User: Oslo" in question.split("went on:")[-1]
+    assert "User: Rome" not in question.split("went on:")[-1]
 
 
 async def test_a_cancelled_conversation_is_forgotten_also_while_it_is_worked_on(
@@ -278,9 +280,7 @@ async def test_a_huge_conversation_takes_at_most_half_the_window() -> None:
         summarizer.schedule("k", messages, previous="note " * 3000, needs_title=True)
         summary = await results.next()
         assert summary.up_to == 49
-        session = summarizer.session
-        assert session is not None
-        assert session.totals.evaluated_tokens <= 500 + 40
+        assert sum(len(words(message.text)) for message in engine.prompts[0]) <= 500
         assert "m49" in engine.prompts[0][-1].text
         await summarizer.close()
     assert_used_well(engine)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from gemma_chat.sessions.summary import (
     MAX_TITLE,
+    TASK,
+    TITLE_QUESTION,
     Summary,
     SummaryJob,
     SummaryMessage,
@@ -19,6 +21,7 @@ from gemma_chat.sessions.summary import (
     newest,
     newest_lines,
     question_for,
+    title_question_for,
     whole_sentences,
 )
 
@@ -34,17 +37,28 @@ def told(*texts: str) -> tuple[SummaryMessage, ...]:
     )
 
 
-def test_the_question_holds_notes_messages_and_task() -> None:
+def test_the_question_holds_task_summary_and_messages() -> None:
     job = SummaryJob("k", told("Where is Rome?", "In Italy."), previous="They talk of Italy.")
     question = question_for(job, budget=200, count=count_words)
-    assert question.startswith("Notes so far:\nThey talk of Italy.\n\nNew messages:\n")
-    assert "User: Where is Rome?\nAssistant: In Italy." in question
-    assert question.endswith("Rewrite the notes so that they cover the new messages too.")
+    assert question.startswith(f"{TASK}\n\nSummary so far: They talk of Italy.\n\n")
+    assert "went on:\nUser: Where is Rome?\nAssistant: In Italy.\n\n" in question
+    assert question.endswith("Write the new summary of all of it now.")
 
 
-def test_without_notes_the_question_speaks_of_a_conversation_only() -> None:
+def test_without_a_summary_the_question_speaks_of_a_conversation_only() -> None:
     question = question_for(SummaryJob("k", told("Hi", "Ho")), budget=200, count=count_words)
-    assert question == "Conversation:\nUser: Hi\nAssistant: Ho\n\nSummarize."
+    assert question == f"{TASK}\n\nUser: Hi\nAssistant: Ho\n\nWrite the summary now."
+
+
+def test_a_title_is_asked_for_with_what_the_user_said_on_one_line() -> None:
+    job = SummaryJob("k", told("Where is\nRome?", "In Italy.", "And  Oslo?"))
+    question = title_question_for(job, "Name: {questions} {x}", count_words)
+    assert question == "Name: Where is Rome? And Oslo? {x}"
+
+
+def test_a_title_question_stays_short_whatever_was_said() -> None:
+    job = SummaryJob("k", told("word " * 5000))
+    assert count_words(title_question_for(job, TITLE_QUESTION, count_words)) < 170
 
 
 def test_the_oldest_messages_are_left_out_first() -> None:
@@ -56,7 +70,7 @@ def test_the_oldest_messages_are_left_out_first() -> None:
 @given(
     texts=st.lists(st.text(max_size=200), min_size=1, max_size=10),
     previous=st.text(max_size=300),
-    budget=st.integers(40, 300),
+    budget=st.integers(80, 400),
 )
 def test_a_question_fits_its_budget(texts: list[str], previous: str, budget: int) -> None:
     def count(text: str) -> int:
@@ -101,6 +115,7 @@ def test_a_huge_message_is_cut_without_being_counted_whole() -> None:
         ("\x1b[31mRed\x07 alert", "[31mRed alert"),
         ("\u202eright\u202c to left", "right to left"),
         ("👩‍👩‍👧 family", "👩‍👩‍👧 family"),
+        ("Conversation: Where is Rome?\nTitle: Rome", "Where is Rome?"),
         ("Title:", None),
         ('""', None),
         ("\n \n", None),

@@ -24,6 +24,7 @@ from gemma_chat.sessions.summary import (
     clean_title,
     newest,
     question_for,
+    title_question_for,
     whole_sentences,
 )
 from gemma_chat.sessions.turn import Turn
@@ -208,9 +209,7 @@ class Summarizer:
         """Write the summary and, if asked for, the title; `None` when given up or empty."""
         settings = self.settings
         await session.rewind(0)
-        # Room for the title's question and answer behind the summary.
-        window = self._model.description.context_size
-        budget = max(window // 2 - settings.summary_tokens, window // 4)
+        budget = self._model.description.context_size // 2
         budget -= session.size_in_tokens(settings.session.system_instruction)
         question = question_for(job, budget=budget, count=session.size_in_tokens)
         reply = await self._ask(session, settings, question, settings.summary_tokens)
@@ -221,13 +220,16 @@ class Summarizer:
             text = whole_sentences(text)
         if not text:
             return None
-        title = None
-        if job.needs_title:
-            reply = await self._ask(
-                session, settings, settings.title_question, settings.title_tokens
-            )
-            title = clean_title(reply.text) if reply is not None else None
+        title = await self._title(session, settings, job) if job.needs_title else None
         return None if self._given_up else Summary(job.key, text, job.up_to, title)
+
+    async def _title(
+        self, session: Session, settings: SummarizerSettings, job: SummaryJob
+    ) -> str | None:
+        await session.rewind(0)
+        question = title_question_for(job, settings.title_question, session.size_in_tokens)
+        reply = await self._ask(session, settings, question, settings.title_tokens)
+        return clean_title(reply.text) if reply is not None else None
 
     async def _ask(
         self, session: Session, settings: SummarizerSettings, question: str, limit: int

@@ -16,12 +16,25 @@ MAX_TITLE = 60
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _CUT = " […] "
 
-INSTRUCTION = (
-    "You keep notes on a conversation between a user and an assistant. "
-    "Write a short summary in plain sentences: what the user wants, what was found out, "
-    "and what is still open. Use the language of the conversation. Do not add anything."
+INSTRUCTION = "You summarize conversations in one to three short sentences."
+TASK = (
+    "Summarize this conversation in two or three sentences, in its own language. "
+    'Begin with "The user" and do not add anything.'
 )
-TITLE_QUESTION = "Write a title for this conversation in two to six words. Only the title."
+# Models of 135M parameters continue a conversation they are shown; the form of the examples is
+# what makes them name it instead.
+TITLE_QUESTION = """\
+Give each conversation a short title.
+
+Conversation: How long do I have to boil eggs? And soft ones?
+Title: Boiling eggs
+
+Conversation: My bicycle chain keeps falling off when I go uphill.
+Title: Bicycle chain falls off
+
+Conversation: {questions}
+Title:"""
+TITLE_SOURCE_TOKENS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +106,25 @@ class SummaryJob:
 
 
 def question_for(job: SummaryJob, *, budget: int, count: Callable[[str], int]) -> str:
-    """What is asked of the model: the notes so far, the new messages, the task.
+    """What is asked of the model: the task, the summary so far, the new messages.
 
     Fits `budget` tokens by `count`, give or take what joins its parts: the oldest messages are
     left out first, and a message that is too long alone loses its middle.
     """
     notes = fit_text(job.previous.strip(), budget // 3, count)
-    head = f"Notes so far:\n{notes}\n\n" if notes else ""
-    task = "Rewrite the notes so that they cover the new messages too." if notes else "Summarize."
-    frame = count(head) + count(f"New messages:\n\n\n{task}")
-    lines = newest_lines(job.messages, budget - frame, count)
-    return f"{head}{'New messages' if notes else 'Conversation'}:\n{lines}\n\n{task}"
+    head = f"{TASK}\n\n"
+    if notes:
+        head += f"Summary so far: {notes}\n\nThe conversation went on:\n"
+    tail = "\n\nWrite the new summary of all of it now." if notes else "\n\nWrite the summary now."
+    lines = newest_lines(job.messages, budget - count(head + tail), count)
+    return f"{head}{lines}{tail}"
+
+
+def title_question_for(job: SummaryJob, template: str, count: Callable[[str], int]) -> str:
+    """What is asked for a title: what the user said, on one line, in the place of `{questions}`."""
+    said = [message.text for message in job.messages if message.role == "user"]
+    questions = " ".join(" ".join(said or [message.text for message in job.messages]).split())
+    return template.replace("{questions}", fit_text(questions, TITLE_SOURCE_TOKENS, count))
 
 
 def newest_lines(
@@ -153,7 +174,7 @@ def clean_title(reply: str) -> str | None:
     """A reply as a tab's title: one line without quotes and markup, or `None` if none is left."""
     for line in printable(reply).splitlines():
         text = re.sub(r"[*_`#~]+", "", line)
-        text = re.sub(r"\A\s*title\s*:", "", text, flags=re.I)
+        text = re.sub(r"\A\s*((conversation|title)\s*:\s*)+", "", text, flags=re.I)
         text = " ".join(text.split()).strip("\"'“”„‘’«»‹› .:-–—")
         if text:
             return _shortened(text)
