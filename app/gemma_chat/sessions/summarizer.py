@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterable
 
+from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnResult
 from gemma_chat.sessions.model import InferenceModel
@@ -212,7 +213,7 @@ class Summarizer:
         budget = self._model.description.context_size // 2
         budget -= session.size_in_tokens(settings.session.system_instruction)
         question = question_for(job, budget=budget, count=session.size_in_tokens)
-        reply = await self._ask(session, settings, question, settings.summary_tokens)
+        reply = await self._ask(session, settings.for_summary, question)
         if reply is None:
             return None
         text = clean_summary(reply.text)
@@ -228,16 +229,16 @@ class Summarizer:
     ) -> str | None:
         await session.rewind(0)
         question = title_question_for(job, settings.title_question, session.size_in_tokens)
-        reply = await self._ask(session, settings, question, settings.title_tokens)
+        reply = await self._ask(session, settings.for_title, question)
         return clean_title(reply.text) if reply is not None else None
 
     async def _ask(
-        self, session: Session, settings: SummarizerSettings, question: str, limit: int
+        self, session: Session, settings: SessionSettings, question: str
     ) -> TurnResult | None:
         """One turn; `None` when the job was given up, also while it ran."""
         if self._given_up:
             return None
-        session.settings = settings.limited(limit)
+        session.settings = settings
         self._turn = session.start_turn(question)
         try:
             result = await self._turn.finished()

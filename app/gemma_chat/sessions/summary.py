@@ -16,11 +16,8 @@ MAX_TITLE = 60
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _CUT = " […] "
 
-INSTRUCTION = "You summarize conversations in one to three short sentences."
-TASK = (
-    "Summarize this conversation in two or three sentences, in its own language. "
-    'Begin with "The user" and do not add anything.'
-)
+INSTRUCTION = "You summarize conversations in one or two short sentences."
+TASK = 'Summarize this conversation in two sentences. Begin with "The user".'
 # Models of 135M parameters continue a conversation they are shown; the form of the examples is
 # what makes them name it instead.
 TITLE_QUESTION = """\
@@ -67,18 +64,30 @@ class SummarizerSettings:
     session: SessionSettings = field(
         default_factory=lambda: SessionSettings(
             system_instruction=INSTRUCTION,
-            sampling=SamplingSettings(temperature=0.3, top_k=20, repeat_penalty=1.1),
+            sampling=SamplingSettings(temperature=0.0, repeat_penalty=1.1),
         )
     )
     summary_tokens: int = 160
     title_tokens: int = 16
     title_question: str = TITLE_QUESTION
+    """What is asked for a title; `{questions}` stands for what the user said."""
 
-    def limited(self, max_output_tokens: int) -> SessionSettings:
-        """The settings of the session with this reply limit."""
+    @property
+    def for_summary(self) -> SessionSettings:
+        """The settings of a turn that writes a summary."""
+        return self._limited(self.summary_tokens)
+
+    @property
+    def for_title(self) -> SessionSettings:
+        """The settings of a turn that writes a title, which repeats words of the question."""
+        return self._limited(self.title_tokens, repeat_penalty=1.0)
+
+    def _limited(self, limit: int, **sampling: float) -> SessionSettings:
+        own = self.session.sampling
+        most = limit if own.max_output_tokens is None else min(own.max_output_tokens, limit)
         return SessionSettings(
             system_instruction=self.session.system_instruction,
-            sampling=_with_limit(self.session.sampling, max_output_tokens),
+            sampling=msgspec.structs.replace(own, max_output_tokens=most, **sampling),
         )
 
 
@@ -201,10 +210,3 @@ def _shortened(text: str) -> str:
     head = text[: MAX_TITLE - 1]
     whole_words = head.rsplit(" ", 1)[0]
     return (whole_words if len(whole_words) > MAX_TITLE // 2 else head).rstrip(" ,;:-") + "…"
-
-
-def _with_limit(sampling: SamplingSettings, limit: int) -> SamplingSettings:
-    own = sampling.max_output_tokens
-    return msgspec.structs.replace(
-        sampling, max_output_tokens=limit if own is None else min(own, limit)
-    )
