@@ -160,12 +160,13 @@ class Rig:
     """Clear it to hold the loading of models."""
     terminals: list[Terminal] = field(default_factory=list)
     stopped: bool = False
+    _clients_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.loading.set()
         self.socket = self.folder / "host.sock"
         self.store = Store.open(self.folder / "conversations.db")
-        self.server = HostServer(self.socket, program="test", on_clients=lambda: None)
+        self.server = HostServer(self.socket, program="test", on_clients=self._note_clients)
         self.service = Service(
             self.store,
             self.settings,
@@ -188,6 +189,16 @@ class Rig:
         terminal = await Terminal.connect(self.socket)
         self.terminals.append(terminal)
         return terminal
+
+    async def clients(self, count: int) -> None:
+        """Wait until so many clients are connected."""
+        async with asyncio.timeout(DEADLINE):
+            while self.server.clients != count:
+                self._clients_changed.clear()
+                await self._clients_changed.wait()
+
+    def _note_clients(self) -> None:
+        self._clients_changed.set()
 
     def _note_stop(self) -> None:
         self.stopped = True

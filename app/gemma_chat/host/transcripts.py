@@ -20,7 +20,8 @@ def page(
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
-    They are in reading order, a reply behind its question. There may be fewer than `limit` when they are long; the newest is always among them.
+    They are in reading order, a reply behind its question. There may be fewer than `limit`
+    when they are long; the newest is always among them.
     """
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
