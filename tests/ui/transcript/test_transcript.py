@@ -12,6 +12,7 @@ from tests.ui.transcript.messages import history, message
 from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
@@ -77,6 +78,22 @@ async def test_a_conversation_is_shown_from_its_end() -> None:
     async with running(history(40)) as (app, _):
         assert screen(app)[-2:] == ["  message 40 paragraph 0", ""]
         assert app.transcript.follows
+
+
+async def test_it_can_be_filled_before_it_is_on_the_screen() -> None:
+    class Filled(OneTranscript):
+        def compose(self) -> ComposeResult:
+            transcript = Transcript()
+            transcript.show([message(1, "early", state="streaming")], ScrollPosition(), key=1)
+            transcript.append(1, 5, " text")
+            transcript.put(message(2, "more"))
+            yield transcript
+
+    app = Filled()
+    async with app.run_test(size=SIZE) as pilot:
+        await painted(pilot, "early text")
+
+        assert screen(app)[4] == "  more"
 
 
 async def test_who_speaks_is_told_by_name_and_bar_also_without_colour() -> None:
@@ -279,6 +296,16 @@ async def test_nothing_is_painted_while_the_terminal_is_behind(
 
         is_behind = False
         await painted(pilot, "text▌")
+
+
+async def test_text_beneath_another_screen_is_painted_less_often() -> None:
+    async with running([message(1, "", state="streaming")]) as (app, pilot):
+        app.push_screen(ModalScreen())
+        await pilot.pause()
+        app.transcript.append(1, 0, "text")
+        await painted(pilot, "text▌")
+
+    assert pacing.pause_after(0.0, pacing.COVERED_PERIOD) > 3 * pacing.pause_after(0.0)
 
 
 async def test_selected_text_is_copied_without_margins_and_wrapping() -> None:

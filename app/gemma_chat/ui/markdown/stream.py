@@ -5,8 +5,9 @@ after them, the tail: the last top-level block, or the last item of a top-level 
 of code and tables are read line by line. So a token costs what the tail costs, however long the
 text is.
 
-`finish` gives exactly the lines of `render_markdown`. Two things may look different before it:
-links whose definition comes later or in pieces, and colours inside a block of code that is open.
+`finish` gives exactly the lines of `render_markdown`. Before it, three things may look different:
+links whose definition comes later or in pieces, colours inside a block of code that is open, and a
+last line without a line end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from gemma_chat.ui.markdown.blocks import OpenList, Painter, Trail
 from gemma_chat.ui.markdown.lines import BLANK, Line
 from gemma_chat.ui.markdown.open_blocks import OpenBlock, open_block
+from gemma_chat.ui.markdown.open_marks import with_marks_closed
 from gemma_chat.ui.markdown.parser import Block, References, parse_blocks, prepared
 
 _ONLY_MARKERS = re.compile(r"[ >]*(?:[-=*_+#|:`~ ]+|\d{1,3}[.)]?[ ]*)\Z")
@@ -194,6 +196,8 @@ class MarkdownStream:
             start = tail.rfind("\n") + 1
             if _ONLY_MARKERS.match(tail, start):
                 tail = tail[:start]
+            elif start < len(tail) and self._open is None:
+                tail = with_marks_closed(tail)
         if self._open is not None:
             return list(self._open.provisional(tail)) if tail else []
         references = dict(self._references)

@@ -224,7 +224,8 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _request_flush(self) -> None:
         if self._flush_timer is None and self.is_attached:
-            due = self._last_flush + pacing.pause_after(self._last_cost)
+            period = pacing.PERIOD if self.screen.is_active else pacing.COVERED_PERIOD
+            due = self._last_flush + pacing.pause_after(self._last_cost, period)
             self._flush_timer = self.set_timer(max(0.001, due - perf_counter()), self._flush)
 
     def _flush(self) -> None:
