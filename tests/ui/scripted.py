@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -14,8 +15,9 @@ from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import AppOptions, ChatApp
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
-from gemma_chat.ui.themes import load_themes
+from gemma_chat.ui.themes import first_theme, load_themes
 
+NOWHERE = Path("no-such-directory")
 OWN = 100
 ANOTHER = 200
 READY = p.ModelView(
@@ -163,12 +165,12 @@ class ScriptedLink:
             case p.SessionClosed():
                 self._views.pop(event.session, None)
         assert self._on_event is not None
-        self._on_event(event)
+        _outside(self._on_event, event)
 
     def phase(self, phase: LinkPhase, sentence: str = "") -> None:
         """The connection comes or goes."""
         assert self._on_phase is not None
-        self._on_phase(phase, sentence)
+        _outside(self._on_phase, phase, sentence)
 
     def connect(
         self,
@@ -198,6 +200,11 @@ class ScriptedLink:
         return [request for request in self.requests if isinstance(request, kind)]
 
 
+def _outside(listener: Callable[..., None], *told: object) -> None:
+    """Call it as the link's own task does, which knows nothing of the app."""
+    contextvars.Context().run(listener, *told)
+
+
 def make_app(
     link: ScriptedLink,
     *,
@@ -208,8 +215,8 @@ def make_app(
     """The terminal program on a scripted link, with the program's own themes."""
     options = AppOptions(
         own=OWN,
-        themes=load_themes(Path("no-such-directory")).themes,
-        theme=theme,
+        theme=first_theme(theme, NOWHERE, {}).theme,
+        shelf=lambda: load_themes(NOWHERE),
         warnings=warnings,
         keep_theme=keep_theme,
     )

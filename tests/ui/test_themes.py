@@ -14,15 +14,16 @@ from gemma_chat.ui.themes import (
     LEAST_CONTRAST,
     MAX_FILE_BYTES,
     OWN_THEMES,
-    choose,
     contrast,
+    first_theme,
     inks,
     load_theme,
     load_themes,
 )
 
 MINIMAL = 'primary = "#7aa2d6"\nforeground = "#d5dae3"\nbackground = "#14171d"\n'
-SHIPPED = load_themes(Path("no-such-directory"))
+NOWHERE = Path("no-such-directory")
+SHIPPED = load_themes(NOWHERE)
 
 
 def test_the_five_themes_are_found_and_whole() -> None:
@@ -114,7 +115,7 @@ def test_a_theme_file_that_is_missing_is_a_settings_error(tmp_path: Path) -> Non
     [
         ("harbour", {"TERM": "xterm-256color"}, "harbour"),
         ("", {"TERM": "xterm-256color"}, DEFAULT_THEME),
-        ("no-such", {"TERM": "xterm-256color"}, DEFAULT_THEME),
+        ("../no/such", {"TERM": "xterm-256color"}, DEFAULT_THEME),
         ("", {"TERM": "linux"}, "ansi-dark"),
         ("", {"TERM": "xterm", "COLORTERM": "truecolor"}, DEFAULT_THEME),
         ("ansi-dark", {"TERM": "xterm-256color", "NO_COLOR": "1"}, DEFAULT_THEME),
@@ -125,4 +126,18 @@ def test_a_theme_file_that_is_missing_is_a_settings_error(tmp_path: Path) -> Non
 def test_the_theme_suits_the_terminal(
     wanted: str, environment: dict[str, str], chosen: str
 ) -> None:
-    assert choose(wanted, [*OWN_THEMES, *BUILTIN_THEMES], environment) == chosen
+    assert first_theme(wanted, NOWHERE, environment).theme.name == chosen
+
+
+def test_a_wanted_theme_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("primary = 7")
+    first = first_theme("mine", tmp_path, {"TERM": "xterm-256color"})
+    assert first.theme.name == DEFAULT_THEME
+    assert "'mine'" in first.problem
+
+
+def test_the_persons_own_file_is_the_first_theme_before_ours_of_the_same_name(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "harbour.toml").write_text(MINIMAL)
+    assert first_theme("harbour", tmp_path, {"TERM": "xterm"}).theme.primary == "#7aa2d6"

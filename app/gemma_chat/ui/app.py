@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -36,9 +37,11 @@ from gemma_chat.ui.state import (
     apply,
 )
 from gemma_chat.ui.tab_bar import TabBar
-from gemma_chat.ui.themes import window_colours
-from gemma_chat.ui.transcript import Transcript
+from gemma_chat.ui.themes import Shelf, window_colours
 from gemma_chat.ui.window import SidePanel, Window, make_panel
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.transcript import Transcript
 
 LEAVE_SECONDS = 0.5
 """How long the end of the program may wait for the host to keep the last draft."""
@@ -51,8 +54,10 @@ class AppOptions:
     own: int
     """The number by which the host knows this terminal: its process."""
     settings: Settings = field(default_factory=Settings)
-    themes: tuple[Theme, ...] = ()
-    theme: str = ""
+    theme: Theme | None = None
+    """The theme to start with; `None` is Textual's."""
+    shelf: Callable[[], Shelf] = field(default=lambda: Shelf((), ()))
+    """Reads all themes; called after the first paint."""
     warnings: tuple[str, ...] = ()
     """Sentences for the person, from before there was a screen."""
     install_command: str = 'pip install "gemma-chat[demo]"'
@@ -65,8 +70,6 @@ class ChatApp(App[None]):
 
     TITLE = "gemma-chat"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (72, "-broad")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (16, "-high")]
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
@@ -90,41 +93,46 @@ class ChatApp(App[None]):
         """`inbox` listens to `link`; both may be at work already."""
         keys.teach_textual()
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-broad")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self.link = link
         self.state = TerminalState(own=options.own)
-        transcript = Transcript(id="transcript")
-        self.window = Window(transcript, options.install_command)
+        self.window = Window(options.install_command)
         self.calls = HostCalls(link, self.change, self.say)
         self._inbox = inbox
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
-        self._feed = TranscriptFeed(
-            transcript, lambda session: self.spawn(self.calls.fetch(session))
-        )
+        self._feed = TranscriptFeed(lambda session: self.spawn(self.calls.fetch(session)))
         self._pace = Pace(self, self.take_events)
         self._commands = Commands(self)
         self._opening = False
-        for theme in options.themes:
-            self.register_theme(theme)
-        if options.theme in self.available_themes:
-            self.theme = options.theme
+        if options.theme is not None:
+            self.register_theme(options.theme)
+            self.theme = options.theme.name
 
     def get_css_variables(self) -> dict[str, str]:
-        return super().get_css_variables() | window_colours(self.current_theme)
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        # Asked for again when a style like "$ink-quiet" in text is resolved.
-        return window_colours(self.current_theme)
+        # Ours last: they replace what Textual makes of the theme, for its scrollbars too.
+        variables = super().get_css_variables() | window_colours(self.current_theme)
+        self.theme_variables = variables
+        return variables
 
     def get_default_screen(self) -> Screen[Any]:
         return self.window
 
     def on_mount(self) -> None:
-        self._inbox.open(self._pace.wake)
         self.window.show(self.state)
 
-    def on_ready(self) -> None:
-        for warning in self._options.warnings:
+    async def on_ready(self) -> None:
+        """The first paint is done; what it did not need comes now."""
+        self._feed.attach(await self.window.open_transcript(), self.state)
+        self._inbox.open(self._pace.wake)
+        # What was made up to here stays: it need not be looked through again and again.
+        gc.freeze()
+        gc.enable()
+        shelf = self._options.shelf()
+        for theme in shelf.themes:
+            self.register_theme(theme)
+        for warning in (*self._options.warnings, *shelf.problems):
             self.say(warning, "warning")
         self._ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
 
@@ -263,6 +271,11 @@ class ChatApp(App[None]):
         from gemma_chat.ui.palette import commands_for
 
         return commands_for(self.state, self._commands)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The exception that ended the program, if one did."""
+        return self._exception
 
     # ------------------------------------------------------------ for commands and panels
 

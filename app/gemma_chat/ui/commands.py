@@ -18,6 +18,7 @@ from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.transcript import Transcript
 
 
 class Commands:
@@ -25,7 +26,6 @@ class Commands:
 
     def __init__(self, app: ChatApp) -> None:
         self._app = app
-        scroll = app.window.transcript
         self._by_id: dict[str, Callable[[], None]] = {
             "turn.stop": self.stop,
             "tab.new": self.new_tab,
@@ -37,10 +37,12 @@ class Commands:
             "tab.rename": self.rename,
             "panel.settings": lambda: self.toggle_panel("settings"),
             "panel.summary": lambda: self.toggle_panel("summary"),
-            "transcript.page_up": lambda: scroll.scroll_page_up(animate=False),
-            "transcript.page_down": lambda: scroll.scroll_page_down(animate=False),
-            "transcript.home": lambda: scroll.scroll_home(animate=False),
-            "transcript.end": lambda: scroll.scroll_end(animate=False),
+            "transcript.page_up": lambda: self._scroll(lambda it: it.scroll_page_up(animate=False)),
+            "transcript.page_down": lambda: self._scroll(
+                lambda it: it.scroll_page_down(animate=False)
+            ),
+            "transcript.home": lambda: self._scroll(lambda it: it.scroll_home(animate=False)),
+            "transcript.end": lambda: self._scroll(lambda it: it.to_end()),
             "summarizer.pause": self.pause_summarizer,
             "summary.now": self.summarize,
             "host.stop": self.stop_host,
@@ -136,6 +138,11 @@ class Commands:
         self._app.push_screen(JumpList(self._app.state), chosen)
 
     # ------------------------------------------------------------ messages
+
+    def _scroll(self, how: Callable[[Transcript], None]) -> None:
+        transcript = self._app.window.transcript
+        if transcript is not None:
+            how(transcript)
 
     def send(self, draft: Draft) -> None:
         """Send what stood in the input; it comes back when that fails."""

@@ -23,7 +23,7 @@ class TranscriptView(Protocol):
     def append(self, message: int, offset: int, text: str) -> bool:
         """Add streamed text; False when text in between is missing."""
 
-    def remove(self, message: int) -> None:
+    def remove_message(self, message: int) -> None:
         """Take a message out."""
 
     def prepend(self, messages: Sequence[p.MessageView]) -> None:
@@ -37,11 +37,16 @@ class TranscriptView(Protocol):
 class TranscriptFeed:
     """Shows one conversation of the state and keeps it up to date, event by event."""
 
-    def __init__(self, view: TranscriptView, fetch: Callable[[int], None]) -> None:
+    def __init__(self, fetch: Callable[[int], None]) -> None:
         """`fetch` asks for the newest messages of a session, again."""
-        self._view = view
+        self._view: TranscriptView = _NoView()
         self._fetch = fetch
         self._bound = 0
+
+    def attach(self, view: TranscriptView, state: TerminalState) -> None:
+        """From now on show everything in this view; it is made after the first paint."""
+        self._view = view
+        self.bind(state)
 
     @property
     def bound(self) -> int:
@@ -89,7 +94,7 @@ class TranscriptFeed:
             case p.MessageChanged() if before is not after:
                 self._view.put(event.view)
             case p.MessageRemoved() if before is not after:
-                self._view.remove(event.message)
+                self._view.remove_message(event.message)
 
     def _fetched(self, before: TerminalState, after: TerminalState, event: MessagesFetched) -> None:
         if before is after:
@@ -98,3 +103,30 @@ class TranscriptFeed:
             self._view.prepend(event.messages)
         else:
             self.bind(after)
+
+
+class _NoView:
+    """Stands in for the transcript until there is one."""
+
+    def show(
+        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: object
+    ) -> None:
+        """Show nothing."""
+
+    def put(self, message: p.MessageView) -> None:
+        """Show nothing."""
+
+    def append(self, message: int, offset: int, text: str) -> bool:
+        """Nothing is missing where nothing is shown."""
+        return True
+
+    def remove_message(self, message: int) -> None:
+        """Nothing is shown."""
+
+    def prepend(self, messages: Sequence[p.MessageView]) -> None:
+        """Show nothing."""
+
+    @property
+    def scroll_position(self) -> p.ScrollPosition:
+        """At the end."""
+        return p.ScrollPosition()

@@ -62,9 +62,13 @@ def _entry(keys: list[str], label: str, explanation: str, cells: int) -> list[Co
 
 def _below(keys: list[str], label: str, explanation: str, cells: int) -> list[Content]:
     width = max(10, cells - 2 * len(_INDENT))
-    lines = [Content.styled(f"{_INDENT}{'  '.join(keys)}  ", "$ink-mark"), Content(f"{label}\n")]
-    for line in textwrap.wrap(explanation, width):
-        lines.append(Content.styled(f"{2 * _INDENT}{line}\n", "$ink-quiet"))
+    lines = [
+        Content.styled(f"{_INDENT}{line}\n", "$ink-mark")
+        for line in textwrap.wrap("  ".join(keys), width)
+    ]
+    for text, style in ((label, "$foreground"), (explanation, "$ink-quiet")):
+        for line in textwrap.wrap(text, width):
+            lines.append(Content.styled(f"{2 * _INDENT}{line}\n", style))
     return lines
 
 

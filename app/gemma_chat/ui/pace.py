@@ -28,17 +28,21 @@ class Pace:
         self._taken_at = 0.0
 
     def wake(self) -> None:
-        """Something waits to be taken."""
+        """Something waits to be taken. May be called from any task of the loop."""
         if self._due:
             return
         self._due = True
+        # Textual's timers and widgets work only in a task of the app's.
+        self._app.call_later(self._schedule)
+
+    def _schedule(self) -> None:
         self._in(self._taken_at + SECONDS_BETWEEN - time.monotonic())
 
     def _in(self, seconds: float) -> None:
         if seconds > 0:
             self._app.set_timer(seconds, self._now)
         else:
-            self._app.call_later(self._now)
+            self._now()
 
     def _now(self) -> None:
         if _writes_waiting(self._app) > MOST_WRITES_WAITING:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_chat.config.paths import Paths
@@ -76,24 +77,36 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
             await app.run_async(mouse=options.settings.terminal.mouse)
         finally:
             await link.close()
+    if app.failure is not None:
+        _explain(app.failure, options.paths.terminal_log_file)
     return app.return_code or 0
+
+
+def _explain(failure: BaseException, log: Path) -> None:
+    from gemma_chat.ui.text import one_line
+
+    what = one_line(f"{type(failure).__name__}: {failure}", 300)
+    sys.stderr.write(
+        f"gemma-chat ended because of an error of its own ({what}). Your chats are kept by the "
+        f"host; start gemma-chat again to see them. The details are in {log}.\n"
+    )
 
 
 def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
     from gemma_chat.ui.app import AppOptions, ChatApp
-    from gemma_chat.ui.themes import load_themes
+    from gemma_chat.ui.themes import first_theme, load_themes
 
-    shelf = load_themes(options.paths.themes_dir)
-    wanted = options.theme or options.settings.terminal.theme
+    themes_dir = options.paths.themes_dir
+    first = first_theme(options.theme or options.settings.terminal.theme, themes_dir, os.environ)
     return ChatApp(
         link,
         inbox,
         AppOptions(
             own=os.getpid(),
             settings=options.settings,
-            themes=shelf.themes,
-            theme=wanted,
-            warnings=shelf.problems,
+            theme=first.theme,
+            shelf=lambda: load_themes(themes_dir),
+            warnings=(first.problem,) if first.problem else (),
             install_command=options.install_command,
             keep_theme=lambda name: _keep_theme(options.paths, name),
         ),

@@ -6,16 +6,17 @@ wrong is reported with its reason and skipped, it never keeps the program from s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.resources
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from textual.color import BLACK, WHITE, Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 import gemma_chat
 from gemma_chat.errors import SettingsError
@@ -62,6 +63,14 @@ class Shelf:
     problems: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class FirstTheme:
+    """The theme to start with, and a sentence when it is not the wanted one."""
+
+    theme: Theme
+    problem: str = ""
+
+
 def load_themes(own_dir: Path) -> Shelf:
     """The program's themes, and those in the person's directory, which replace them by name."""
     themes: dict[str, Theme] = {}
@@ -75,6 +84,21 @@ def load_themes(own_dir: Path) -> Shelf:
             else:
                 themes[theme.name] = theme
     return Shelf(tuple(themes.values()), tuple(problems))
+
+
+def first_theme(wanted: str, own_dir: Path, environment: Mapping[str, str]) -> FirstTheme:
+    """The theme to start with, read alone: the others are not needed for the first paint."""
+    problem = ""
+    for name in dict.fromkeys((choose(wanted, environment), DEFAULT_THEME)):
+        for directory in (own_dir, _shipped_dir()):
+            file = directory / f"{name}.toml"
+            with contextlib.suppress(SettingsError):
+                if _NAME.fullmatch(name) and file.is_file():
+                    return FirstTheme(load_theme(file), problem)
+        if name in BUILTIN_THEMES:
+            return FirstTheme(BUILTIN_THEMES[name], problem)
+        problem = f"There is no theme {name[:60]!r} that can be used; the palette lists all others."
+    return FirstTheme(BUILTIN_THEMES["textual-dark"], problem)
 
 
 def load_theme(file: Path) -> Theme:
@@ -92,17 +116,16 @@ def load_theme(file: Path) -> Theme:
         ) from None
 
 
-def choose(wanted: str, available: Iterable[str], environment: Mapping[str, str]) -> str:
-    """The theme to start with: the wanted one if there is such a one and the terminal can show it.
+def choose(wanted: str, environment: Mapping[str, str]) -> str:
+    """The name of the theme to start with: the wanted one, if the terminal can show it.
 
     With `NO_COLOR`, and 256 colours, Textual's ANSI themes are black on black: a theme of ours
     takes their place, which comes out in readable greys.
     """
-    names = set(available)
     monochrome = "NO_COLOR" in environment
-    few = _has_sixteen_colours(environment) and not monochrome
-    if wanted in names and not (monochrome and wanted.startswith("ansi-")):
+    if wanted and not (monochrome and wanted.startswith("ansi-")):
         return wanted
+    few = _has_sixteen_colours(environment) and not monochrome
     return SIXTEEN_COLOURS_THEME if few else DEFAULT_THEME
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widget import Widget
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
@@ -17,6 +17,9 @@ from gemma_chat.ui.state import Panel, TerminalState
 from gemma_chat.ui.status_bar import StatusBar
 from gemma_chat.ui.tab_bar import TabBar, labels_of
 from gemma_chat.ui.welcome import Welcome, page_for
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.transcript import Transcript
 
 
 class SidePanel(Container):
@@ -55,6 +58,7 @@ class SidePanel(Container):
 class Window(Screen[None]):
     """Tab bar, transcript or page, side panel, input and status bar."""
 
+    AUTO_FOCUS: ClassVar[str | None] = "Editor"
     DEFAULT_CSS = """
     Window { layout: vertical; }
     Window #middle { height: 1fr; }
@@ -62,10 +66,10 @@ class Window(Screen[None]):
     Window.-narrow.-panel #reading { display: none; }
     """
 
-    def __init__(self, transcript: Widget, install_command: str) -> None:
+    def __init__(self, install_command: str) -> None:
         super().__init__()
         self.tab_bar = TabBar()
-        self.transcript = transcript
+        self.transcript: Transcript | None = None
         self.welcome = Welcome()
         self.composer = Composer()
         self.status_bar = StatusBar()
@@ -78,13 +82,17 @@ class Window(Screen[None]):
         yield self.tab_bar
         with self._middle, self._reading:
             yield self.welcome
-            yield self.transcript
         yield self.composer
         yield self.status_bar
 
-    def on_mount(self) -> None:
+    async def open_transcript(self) -> Transcript:
+        """Make the transcript: after the first paint, which does not need it."""
+        from gemma_chat.ui.transcript import Transcript
+
+        self.transcript = Transcript(id="transcript")
         self.transcript.display = False
-        self.composer.editor.focus()
+        await self._reading.mount(self.transcript)
+        return self.transcript
 
     def on_resize(self) -> None:
         self.status_bar.fit_window()
@@ -97,7 +105,8 @@ class Window(Screen[None]):
         if page is not None:
             self.welcome.show(page)
         self.welcome.display = page is not None
-        self.transcript.display = page is None
+        if self.transcript is not None:
+            self.transcript.display = page is None
         if self._panel is not None:
             self._panel.show(state)
 

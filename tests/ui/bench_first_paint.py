@@ -1,0 +1,60 @@
+"""How long the terminal program takes to its first paint, against an empty Textual app.
+
+Run by hand on a quiet machine: `python tests/ui/bench_first_paint.py [rounds]`. Both are started
+alternately on a terminal of their own; the time is from the start of the interpreter to the first
+line that is painted. The aim is a ratio of at most 1.5.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+
+from tests.ui.pty_terminal import on_terminal
+
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self):
+        yield Static("PAINTED")
+Empty().run()
+"""
+PROGRAM = """
+import sys
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.settings import load_settings
+from gemma_chat.host.launch import HostLaunch
+from gemma_chat.ui.start import TerminalOptions, run_terminal
+paths = Paths.default()
+launch = HostLaunch(paths, ("--no-such-option",))
+sys.exit(run_terminal(TerminalOptions(paths, load_settings(paths), launch)))
+"""
+
+
+def seconds_to(code: str, text: str, home: str) -> float:
+    """From the start of the interpreter until `text` is painted."""
+    begun = time.perf_counter()
+    with on_terminal(code, {"GEMMA_CHAT_HOME": home}) as terminal:
+        terminal.until(text)
+        taken = time.perf_counter() - begun
+        terminal.send("\x11")
+        terminal.wait()
+    return taken
+
+
+def main(rounds: int) -> None:
+    """Print the medians and their ratio."""
+    empty, program = [], []
+    with tempfile.TemporaryDirectory() as home:
+        for _ in range(rounds):
+            empty.append(seconds_to(EMPTY, "PAINTED", home))
+            program.append(seconds_to(PROGRAM, "ctrl+j new line", home))
+    bare, ours = statistics.median(empty), statistics.median(program)
+    print(f"empty app {bare:.3f} s, gemma-chat {ours:.3f} s, ratio {ours / bare:.2f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)

@@ -1,0 +1,86 @@
+"""The terminal is put back at every end, and the exit code says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tests.ui.pty_terminal import on_terminal
+
+from gemma_chat.ui.terminal import RESET_SEQUENCES
+
+SUPERVISED = """
+import os, select, signal, sys, termios, tty
+from gemma_chat.ui.supervisor import supervise
+def child(supervisor):
+    tty.setraw(0)
+    os.write(2, b"\\x1b[?1049hREADY")
+    {body}
+sys.exit(supervise(child))
+"""
+SLEEP = "signal.pause(); return 0"
+
+
+def supervised(body: str) -> str:
+    return SUPERVISED.format(body=body)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_child_that_is_killed_leaves_a_whole_terminal_a_sentence_and_its_signal(
+    number: signal.Signals,
+) -> None:
+    with on_terminal(supervised(SLEEP)) as terminal:
+        before = terminal.attributes
+        terminal.until("READY")
+        assert terminal.attributes != before
+        terminal.signal(number, terminal.children()[0])
+        assert terminal.wait() == 128 + number
+        assert terminal.attributes == before
+        assert RESET_SEQUENCES.encode() in terminal.output
+        assert f"was ended by {number.name}".encode() in terminal.output
+
+
+def test_the_exit_code_of_a_child_that_ends_by_itself_is_passed_on() -> None:
+    with on_terminal(supervised("return 7")) as terminal:
+        assert terminal.wait() == 7
+        assert b"was ended by" not in terminal.output
+
+
+def test_an_exception_in_the_child_is_printed_and_the_exit_code_is_one() -> None:
+    with on_terminal(supervised("raise ValueError('told')")) as terminal:
+        assert terminal.wait() == 1
+        assert b"ValueError: told" in terminal.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_supervisor_reaches_the_child(number: signal.Signals) -> None:
+    body = f"signal.signal({int(number)}, lambda *a: os._exit(40)); os.write(2, b'SET'); " + SLEEP
+    with on_terminal(supervised(body)) as terminal:
+        terminal.until("SET")
+        terminal.signal(number)
+        assert terminal.wait() == 40
+
+
+def test_the_child_notices_that_the_supervisor_was_killed(tmp_path: Path) -> None:
+    fifo = tmp_path / "alone"
+    os.mkfifo(fifo)
+    body = (
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN); select.select([supervisor], [], []);"
+        f"open({str(fifo)!r}, 'w').write('alone'); return 0"
+    )
+    with on_terminal(supervised(body)) as terminal:
+        terminal.until("READY")
+        terminal.signal(signal.SIGKILL)
+        assert fifo.read_text() == "alone"
+        assert terminal.wait() == -signal.SIGKILL
+
+
+def test_a_stopped_child_stops_the_supervisor_and_both_go_on_together() -> None:
+    body = "os.kill(os.getpid(), signal.SIGSTOP); os.write(2, b'GOES ON'); return 0"
+    with on_terminal(supervised(body)) as terminal:
+        terminal.until_stopped()
+        terminal.signal(signal.SIGCONT)
+        terminal.until("GOES ON")
+        assert terminal.wait() == 0
