@@ -319,8 +319,11 @@ async def test_selected_text_is_copied_without_margins_and_wrapping() -> None:
         assert app.clipboard == "question\n\nGemma\n" + "word " * 11 + "word\n\n • item"
 
 
-async def test_a_selection_is_visible() -> None:
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
+async def test_a_selection_is_seen_and_read(theme: str) -> None:
     async with running([message(1, "some words")]) as (app, pilot):
+        app.theme = theme
+        await pilot.pause()
         plain = strips(app)[1]
         await pilot.mouse_down(Transcript, offset=(2, 1))
         await pilot.hover(Transcript, offset=(5, 1))
@@ -328,7 +331,10 @@ async def test_a_selection_is_visible() -> None:
         selected = strips(app)[1]
 
         assert selected.text == plain.text
-        assert [segment.style for segment in selected] != [segment.style for segment in plain]
+        (marked,) = [segment for segment in selected if segment.text == "some"]
+        assert marked.style is not None
+        assert marked.style.color != marked.style.bgcolor
+        assert marked.style.bgcolor != next(iter(plain)).style.bgcolor
 
 
 async def test_everything_selected_is_the_conversation_as_written() -> None:

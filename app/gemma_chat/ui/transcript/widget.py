@@ -319,6 +319,13 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
     def _component_style(self, names: tuple[str, ...]) -> Style:
         return self.get_visual_style(*names).rich_style
 
+    def _selection_style(self) -> Style:
+        style = self.screen.get_component_rich_style("screen--selection")
+        if self.screen.get_component_styles("screen--selection").color.a:
+            return style
+        # A transparent foreground would come out in the colour of the background.
+        return Style(bgcolor=style.bgcolor)
+
     def notify_style_update(self) -> None:
         """Another theme or another state of this widget: strips carry the old colours."""
         super().notify_style_update()
@@ -342,8 +349,7 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
             start, end = span
             last = strips.GUTTER + len(entry.line(inner).text)
             end = last if end == -1 else min(end, last)
-            style = self.screen.get_component_rich_style("screen--selection")
-            strip = with_selection(strip, max(strips.GUTTER, start), end, style)
+            strip = with_selection(strip, max(strips.GUTTER, start), end, self._selection_style())
         return strip.apply_offsets(0, row)
 
     def on_click(self, event: events.Click) -> None:
