@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.host.watcher import DEADLINE, Watcher
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import HostError
@@ -20,22 +21,18 @@ from gemma_chat.host import launch as launch_module
 from gemma_chat.host import link as link_module
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_OK, EXIT_UNUSABLE, EXIT_USAGE
 from gemma_chat.host.launch import HostLaunch, connect_or_start, last_lines
-from gemma_chat.host.link import HostLink, LinkPhase
 from gemma_chat.host.protocol import (
-    Event,
     GetStatus,
     OpenSession,
     Request,
     SaveDraft,
     SendMessage,
-    Snapshot,
     StopHost,
 )
 from gemma_chat.host.status import host_status, stop_host
 from gemma_chat.host.tenancy import is_claimed, read_tenant
 
 HOST = [sys.executable, "-P", "-m", "gemma_chat.host.main"]
-DEADLINE = 30.0
 
 
 @pytest.fixture
@@ -72,45 +69,6 @@ async def run_host(*arguments: str) -> tuple[int, str]:
     _, said = await host.communicate()
     assert host.returncode is not None
     return host.returncode, said.decode()
-
-
-class Watcher:
-    """Listens to a link."""
-
-    def __init__(self, launch: HostLaunch) -> None:
-        self.link = HostLink(launch)
-        self.events: list[Event] = []
-        self.phases: list[tuple[LinkPhase, str]] = []
-        self._changed = asyncio.Event()
-        self.link.listen(self._hear, self._see)
-
-    def _hear(self, event: Event) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    def _see(self, phase: LinkPhase, sentence: str) -> None:
-        self.phases.append((phase, sentence))
-        self._changed.set()
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while not holds():
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def phase(self, phase: LinkPhase) -> None:
-        await self.until(lambda: self.link.state.phase == phase)
-
-    async def snapshot(self) -> Snapshot:
-        """Wait for the first snapshot from now on."""
-        known = len(self.events)
-        await self.until(lambda: any(isinstance(e, Snapshot) for e in self.events[known:]))
-        return next(e for e in self.events[known:] if isinstance(e, Snapshot))
-
-    def kill_host(self) -> int:
-        pid = self.link.host_pid
-        os.kill(pid, signal.SIGKILL)
-        return pid
 
 
 @pytest.fixture
