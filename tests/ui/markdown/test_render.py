@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pygments.lexers.data import JsonLexer
+from pygments.token import Token
 from rich.cells import cell_len
 from tests.ui.markdown import documents as d
 
@@ -99,6 +101,23 @@ def test_code_of_an_unknown_language_is_plain(language: str) -> None:
     lines = render_markdown(f"```{language}\nif x\n```", 40)
 
     assert lines[-1].text == " if x"
+    assert tagged(lines, "keyword") == []
+
+
+@pytest.mark.parametrize("broken", [RecursionError("deep"), ["other text"]])
+def test_a_lexer_that_fails_or_loses_text_costs_only_the_colours(
+    broken: Exception | list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_tokens(_: object, __: str) -> list[tuple[object, str]]:
+        if isinstance(broken, Exception):
+            raise broken
+        return [(Token.Keyword, text) for text in broken]
+
+    monkeypatch.setattr(JsonLexer, "get_tokens", get_tokens)
+
+    lines = render_markdown("```json\n[1,\n2]\n```", 40)
+
+    assert [line.text for line in lines] == [" json", " [1,", " 2]"]
     assert tagged(lines, "keyword") == []
 
 

@@ -9,7 +9,7 @@ from tests.ui.transcript.messages import history, message
 
 from gemma_chat.host.protocol import MessageState, ScrollPosition
 from gemma_chat.ui.transcript import entry, rows
-from gemma_chat.ui.transcript.rows import MessageRows, copied_text
+from gemma_chat.ui.transcript.rows import MessageRows
 
 VIEW = 10
 NAMES = {"user": "You", "assistant": "Gemma"}
@@ -241,23 +241,32 @@ def test_an_empty_conversation_has_no_rows() -> None:
     assert empty.settle(VIEW) == 0
     assert empty.at(0) is None
     assert empty.first_message is None
-    assert copied_text(empty, (0, 0), (5, 5)) == ""
+    assert empty.extent(0) is None
 
 
-def test_copied_text_joins_what_was_only_wrapped() -> None:
-    one = filled(0, width=12)
-    one.put(message(1, "one two three four\n\n```\nlong_line_of_code\n  b\n```"))
-    one.settle(VIEW)
-
-    copied = copied_text(one, (1, 0), (one.total, 0))
-
-    assert copied.rstrip() == "one two three four\n\nlong_line_of_code\n  b"
-
-
-def test_copied_text_begins_and_ends_within_its_lines() -> None:
+def test_a_very_long_reply_is_shown_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "MAX_MARKDOWN", 10)
     one = filled(0)
-    one.put(message(1, "first line\n\nsecond line"))
+    one.put(message(1, "# long text"))
     one.settle(VIEW)
 
-    assert copied_text(one, (1, 6), (3, 6)) == "line\n\nsecond"
-    assert copied_text(one, (1, 2), (1, 4)) == "rs"
+    assert texts(one) == ["Gemma", "# long text", ""]
+
+
+def test_a_name_is_made_visible_too() -> None:
+    one = MessageRows({"assistant": "\x1b[2Jmodel"})
+    one.set_width(20)
+    one.put(message(1, "text"))
+    one.settle(VIEW)
+
+    assert texts(one)[0] == "␛[2Jmodel"
+
+
+def test_a_message_put_again_unchanged_keeps_its_rows() -> None:
+    one = filled(3)
+    one.settle(VIEW)
+
+    change = one.put(history(3)[1])
+
+    assert change.first == change.end
+    assert not change.moved

@@ -337,6 +337,14 @@ async def test_a_selection_is_seen_and_read(theme: str) -> None:
         assert marked.style.bgcolor != next(iter(plain)).style.bgcolor
 
 
+@pytest.mark.parametrize(("clicks", "selected"), [(2, "words"), (3, "some words\n\nmore")])
+async def test_two_clicks_select_a_word_and_three_a_message(clicks: int, selected: str) -> None:
+    async with running([message(1, "some words\n\nmore"), message(2, "x")]) as (app, pilot):
+        await pilot.click(Transcript, offset=(8, 1), times=clicks)
+
+        assert app.screen.get_selected_text() == selected
+
+
 async def test_everything_selected_is_the_conversation_as_written() -> None:
     async with running([message(1, "Hi", role="user"), message(2, "**Yes**")]) as (app, _):
         app.transcript.text_select_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from gemma_chat.ui.markdown.lines import Run, Runs, Tag, Tags
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer
+
+log = logging.getLogger(__name__)
 
 MAX_WHOLE = 16_000
 """Characters up to which a finished block is coloured as a whole; longer ones line by line."""
@@ -43,7 +46,7 @@ def code_lines(code: str, language: str) -> tuple[Runs, ...]:
     lexer = _lexer(language)
     if lexer is None or len(code) > MAX_WHOLE or any(len(line) > _MAX_LINE for line in lines):
         return tuple(code_line(line, language) for line in lines)
-    return tuple(_coloured(code, lexer, len(lines)))
+    return tuple(_coloured(code, lexer))
 
 
 @lru_cache(maxsize=2048)
@@ -52,7 +55,7 @@ def code_line(line: str, language: str) -> Runs:
     lexer = _lexer(language)
     if lexer is None or not line.strip() or len(line) > _MAX_LINE:
         return (Run(line, _FENCE),) if line else ()
-    return _coloured(line, lexer, 1)[0]
+    return _coloured(line, lexer)[0]
 
 
 @lru_cache(maxsize=64)
@@ -69,10 +72,17 @@ def _lexer(language: str) -> Lexer | None:
         return None
 
 
-def _coloured(code: str, lexer: Lexer, count: int) -> list[Runs]:
+def _coloured(code: str, lexer: Lexer) -> list[Runs]:
+    try:
+        tokens = [(str(kind).removeprefix("Token."), text) for kind, text in lexer.get_tokens(code)]
+    except Exception:  # Lexers are by hundreds of authors, and the code is by a model.
+        log.debug("no colours from %s", lexer.name, exc_info=True)
+        tokens = []
+    if "".join(text for _, text in tokens) != code:
+        tokens = [("", code)]
     lines: list[list[Run]] = [[]]
-    for kind, text in lexer.get_tokens(code):
-        tags = _tags(str(kind).removeprefix("Token."))
+    for kind, text in tokens:
+        tags = _tags(kind)
         for index, piece in enumerate(text.split("\n")):
             if index:
                 lines.append([])
@@ -82,8 +92,7 @@ def _coloured(code: str, lexer: Lexer, count: int) -> list[Runs]:
                     runs[-1] = Run(runs[-1].text + piece, tags)
                 else:
                     runs.append(Run(piece, tags))
-    lines.extend([] for _ in range(count - len(lines)))
-    return [tuple(runs) for runs in lines[:count]]
+    return [tuple(runs) for runs in lines]
 
 
 @lru_cache(maxsize=256)

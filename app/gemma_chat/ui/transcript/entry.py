@@ -11,6 +11,9 @@ from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdo
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
 
+MAX_MARKDOWN = 400_000
+"""Characters; what is longer is shown as it stands, to keep the screen alive."""
+
 CURSOR = Run("▌", frozenset({"status"}))
 
 _HEAD_SIGNS: dict[MessageState, str] = {"queued": "◷ queued", "streaming": "… writing"}
@@ -33,7 +36,7 @@ class Entry:
     def __init__(self, view: MessageView, name: str, width: int) -> None:
         self.number = view.message
         self._view = view
-        self.name = name
+        self.name = visible_line(name)
         self._pieces = [view.text]
         self._length = len(view.text)
         self._pending: list[str] = []
@@ -87,9 +90,9 @@ class Entry:
 
     def update(self, view: MessageView) -> int:
         """The message changed as a whole. Returns the first row that changed."""
-        if view == self._view and len(self._pieces) == 1:
-            return self.height
         known = self.text
+        if view == self._view and view.text == known:
+            return self.height
         self._view = view
         self._pieces, self._length = [view.text], len(view.text)
         if not self._is_painted:
@@ -164,7 +167,7 @@ class Entry:
         width = self._width
         self._pending.clear()
         self._stream = None
-        if self._view.role == "user":
+        if self._view.role == "user" or self._length > MAX_MARKDOWN:
             self._body = _as_typed(self.text, width)
         elif self._view.state in ("streaming", "queued"):
             self._stream = MarkdownStream(width)

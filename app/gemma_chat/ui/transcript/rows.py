@@ -166,6 +166,14 @@ class MessageRows:
             self._measure(place)
         return (entry, inner) if inner < entry.height else None
 
+    def extent(self, row: int) -> tuple[int, int] | None:
+        """The first row of the message at a row, and the row after its last."""
+        place, _ = self._heights.locate(row)
+        if row < 0 or place >= len(self._entries):
+            return None
+        start = self._heights.offset(place)
+        return start, start + self._heights[place]
+
     # ------------------------------------------------------------ where the reader stands
 
     @property
@@ -258,23 +266,3 @@ class MessageRows:
             oldest = next(iter(self._painted))
             del self._painted[oldest]
             oldest.release()
-
-
-def copied_text(rows: MessageRows, start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The text between two places, each a row and a character in its line.
-
-    Wrapped lines are joined again; bars, padding and the cursor are left out.
-    """
-    pieces: list[str] = []
-    for row in range(start[0], end[0] + 1):
-        found = rows.at(row)
-        if found is None:
-            break
-        line = found[0].line(found[1])
-        text = line.text
-        first = max(line.lead, start[1]) if row == start[0] else line.lead
-        last = end[1] if row == end[0] else len(text)
-        if pieces:
-            pieces.append("\n" if line.glue is None else line.glue)
-        pieces.append(text[first : max(first, last)].rstrip())
-    return "".join(pieces)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -25,7 +25,8 @@ from textual.widget import Widget
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
 from gemma_chat.ui.transcript import pacing, strips
-from gemma_chat.ui.transcript.rows import Change, MessageRows, copied_text
+from gemma_chat.ui.transcript.rows import Change, MessageRows
+from gemma_chat.ui.transcript.selecting import copied_text, message_at, word_at
 from gemma_chat.ui.transcript.strips import StripPainter, with_selection
 
 NEW_TEXT_BELOW = "↓ new text below (end)"
@@ -57,6 +58,7 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         background: $background;
         color: $foreground;
 
+        &:focus { scrollbar-color: $primary; }
         & .transcript--person { color: $text-accent; text-style: bold; }
         & .transcript--model { color: $text-primary; text-style: bold; }
         & .transcript--status { color: $text-muted; }
@@ -352,13 +354,28 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
             strip = with_selection(strip, max(strips.GUTTER, start), end, self._selection_style())
         return strip.apply_offsets(0, row)
 
+    # ------------------------------------------------------------ mouse and selection
+
     def on_click(self, event: events.Click) -> None:
-        """A click on the sign goes where it points."""
+        """A click on the sign goes where it points; two select a word, three a message.
+
+        Textual would select the whole conversation instead.
+        """
         if self._is_text_below and event.y == self._view_height - 1:
             event.stop()
             self.to_end()
+        elif event.chain >= 2:
+            event.prevent_default()
+            _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
+            if offset is not None:
+                self._select_at(offset, whole_message=event.chain > 2)
 
-    # ------------------------------------------------------------ selection
+    def _select_at(self, offset: Offset, *, whole_message: bool) -> None:
+        place = (offset.y, offset.x - strips.GUTTER)
+        span = message_at(self._rows, offset.y) if whole_message else word_at(self._rows, place)
+        if span is not None:
+            start, end = (Offset(column + strips.GUTTER, row) for row, column in span)
+            self.screen.selections = {self: Selection(start, end)}
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Show what is selected."""
