@@ -1,0 +1,329 @@
+"""The cases of the session API on both real models.
+
+Exact timing is tested on the scripted engine; here the same promises are kept by llama.cpp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.sessions.conftest import until
+
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.errors import (
+    ContextOverflowError,
+    ModelClosedError,
+    SessionClosedError,
+    SessionLimitError,
+    SettingsError,
+)
+from gemma_chat.sessions.events import TurnsDropped
+from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.sessions.loading import load_model
+from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.options import SessionOptions
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GREEDY: SessionOptions = {"temperature": 0.0, "max_output_tokens": 12}
+WINDOW = 512
+FAMILY = "👩‍👩‍👧‍👦 שלום 🏳️‍🌈 ẅ"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def loaded(model_path: Path) -> AsyncIterator[InferenceModel]:
+    """Each real model once for the whole module."""
+    async with await load_model(model_path, context_size=WINDOW) as model:
+        yield model
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def model(loaded: InferenceModel) -> AsyncIterator[InferenceModel]:
+    """The loaded model, given back without sessions and with a free lock."""
+    yield loaded
+    for session in loaded.sessions:
+        await session.close()
+    assert loaded.lock.holder is None
+    assert loaded.lock.waiting == ()
+
+
+async def alone(model: InferenceModel, *questions: str, **options: object) -> list[str]:
+    """The replies of a session that nobody disturbs."""
+    settings: SessionOptions = {**GREEDY, **options}  # type: ignore[typeddict-item]
+    async with await model.open_session(**settings) as session:
+        return [await session.get_response(question) for question in questions]
+
+
+async def test_case_1_cancelled_waiters_never_take_the_lock_with_them(
+    model: InferenceModel,
+) -> None:
+    sessions = [await model.open_session(**GREEDY) for _ in range(10)]
+    tasks = [asyncio.create_task(s.get_response(f"Say {n}.")) for n, s in enumerate(sessions)]
+    await until(model, lambda: len(model.lock.waiting) == 9)
+    for task in tasks[1:9]:
+        task.cancel()
+    assert [await tasks[n] for n in (0, 9)] == [
+        *(await alone(model, "Say 0.")),
+        *(await alone(model, "Say 9.")),
+    ]
+    assert all(task.cancelled() for task in tasks[1:9])
+    assert sum(session.totals.evaluated_tokens for session in sessions[1:9]) == 0
+
+
+async def test_case_2_an_abandoned_stream_stops_decoding(model: InferenceModel) -> None:
+    session = await model.open_session(temperature=0.0, max_output_tokens=400)
+    async for _ in session.get_response_async("Count from one to five hundred."):
+        break
+    await until(model, lambda: not session.turns)
+    assert session.metrics.finish_reason == "stopped"
+    assert 1 <= session.metrics.generated_tokens < 100
+    assert (await alone(model, "Hello"))[0]
+
+
+async def test_case_3_a_queued_session_that_is_closed_never_evaluates_a_token(
+    model: InferenceModel,
+) -> None:
+    running, queued = await model.open_session(**GREEDY), await model.open_session(**GREEDY)
+    turns = [running.start_turn("Name a colour."), queued.start_turn("Name a fruit.")]
+    await queued.close()
+    result = await turns[1].finished()
+    assert isinstance(result.error, SessionClosedError)
+    assert result.metrics.evaluated_tokens == 0
+    assert [(await turns[0].finished()).text] == await alone(model, "Name a colour.")
+
+
+async def test_case_4_waiters_run_in_order_and_background_last(model: InferenceModel) -> None:
+    finished: list[str] = []
+    options: SessionOptions = {"temperature": 0.0, "max_output_tokens": 1}
+    behind = await model.open_session(**options, background=True)
+    front = [await model.open_session(**options) for _ in range(10)]
+
+    async def follow(name: str, response: asyncio.Task[str]) -> None:
+        await response
+        finished.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for number, session in enumerate(front):
+            task = group.create_task(session.get_response("Hi"))
+            group.create_task(follow(f"front {number}", task))
+            if number == 2:
+                task = group.create_task(behind.get_response("Hi"))
+                group.create_task(follow("background", task))
+    assert finished == [*(f"front {number}" for number in range(10)), "background"]
+
+
+async def test_case_5_a_second_queued_turn_sees_the_first(model: InferenceModel) -> None:
+    questions = ("My dog is called Rex.", "What is my dog called?")
+    expected = await alone(model, *questions)
+    session = await model.open_session(**GREEDY)
+    turns = [session.start_turn(question) for question in questions]
+    results = [await turn.finished() for turn in turns]
+    assert [result.text for result in results] == expected
+    assert [message.text for message in session.history[::2]] == list(questions)
+    first, second = (result.metrics for result in results)
+    shared = first.evaluated_tokens + first.reused_tokens + first.restored_tokens
+    assert second.reused_tokens + second.restored_tokens >= shared
+
+
+async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(model: InferenceModel) -> None:
+    session = await model.open_session(**GREEDY)
+    turn = session.start_turn("word " * 300)
+    await until(model, lambda: turn.state == "prefill")
+    await session.stop_generation()
+    assert turn.result is not None
+    assert (turn.result.reason, turn.result.text) == ("stopped", "")
+    assert session.history == ()
+    assert [await session.get_response("Name a colour.")] == await alone(model, "Name a colour.")
+
+
+async def test_case_8_alice_and_bob_each_know_their_own_name(model: InferenceModel) -> None:
+    names = ("Alice", "Bob")
+    # Neither model is good at answering; which of the names it finds likelier shows what it knows.
+    choice = SamplingSettings(temperature=0.0, grammar='root ::= "Alice" | "Bob"')
+    sessions = {name: await model.open_session(**GREEDY) for name in names}
+    told = {name: f"Hello, my name is {name}." for name in names}
+    for name, session in sessions.items():
+        assert [await session.get_response(told[name])] == await alone(model, told[name])
+        session.settings = SessionSettings(sampling=choice)
+    for between in (1, 2, 20):
+        for number in range(between):
+            async with await model.open_session(temperature=0.0, max_output_tokens=1) as other:
+                await other.get_response(f"I am Zoe{number}")
+        for name, session in sessions.items():
+            assert await session.get_response("What is my name?") == name
+            assert session.metrics.evaluated_tokens < 40
+
+
+async def test_case_9_a_preempted_background_turn_gives_what_an_undisturbed_one_gives(
+    model: InferenceModel,
+) -> None:
+    long_question = "The sea is wide and the ship is small. " * 20
+    expected = await alone(model, long_question, max_output_tokens=30)
+    behind = await model.open_session(temperature=0.0, max_output_tokens=30, background=True)
+    person = await model.open_session(**GREEDY)
+    turn = behind.start_turn(long_question)
+    await until(model, lambda: turn.progress.prompt_done >= 128)
+    in_prefill = await person.get_response("Name a colour.")
+    await until(model, lambda: turn.progress.generated >= 5)
+    in_decoding = await person.get_response("Name a colour.")
+    assert [(await turn.finished()).text] == expected
+    assert [in_prefill, in_decoding] == await alone(model, "Name a colour.", "Name a colour.")
+    assert behind.metrics.evaluated_tokens <= turn.progress.prompt_total
+
+
+async def test_case_10_closing_while_generating_is_safe_two_hundred_times(
+    model: InferenceModel,
+) -> None:
+    chance = random.Random(3)
+    for _ in range(200):
+        session = await model.open_session(temperature=0.0, max_output_tokens=3)
+        turn = session.start_turn("Hi")
+        for _ in range(chance.randrange(40)):
+            await asyncio.sleep(0)
+        await session.close()
+        assert (await turn.finished()).reason in {"closed", "stop", "length"}
+    assert (await alone(model, "Hello"))[0]
+
+
+async def test_case_11_settings_of_one_session_never_reach_another(
+    model: InferenceModel,
+) -> None:
+    plain = await model.open_session(**GREEDY)
+    strict = await model.open_session(grammar='root ::= "yes" | "no"')
+    cut = await model.open_session(**GREEDY, system_instruction="Answer in French.")
+    replies = await asyncio.gather(
+        *(session.get_response("Is water wet?") for session in (plain, strict, cut))
+    )
+    assert replies[1] in {"yes", "no"}
+    assert [replies[0]] == await alone(model, "Is water wet?")
+    assert [replies[2]] == await alone(
+        model, "Is water wet?", system_instruction="Answer in French."
+    )
+    assert "yes" not in {replies[0], replies[2]}
+
+
+async def test_case_11_a_stop_string_ends_its_own_session_only(model: InferenceModel) -> None:
+    whole = (await alone(model, "Tell me about the sea."))[0]
+    word = whole.split()[3]
+    stopped = await model.open_session(**GREEDY, stop=word)
+    assert await stopped.get_response("Tell me about the sea.") == whole.partition(word)[0]
+    assert await alone(model, "Tell me about the sea.") == [whole]
+
+
+async def test_case_12_the_seed_decides_and_temperature_zero_does_not_ask_it(
+    model: InferenceModel,
+) -> None:
+    async def sample(seed: int, temperature: float) -> str:
+        options = {"random_seed": seed, "temperature": temperature, "top_k": 0}
+        return (await alone(model, "Tell me a story.", **options))[0]
+
+    first = await sample(7, 1.5)
+    assert await sample(7, 1.5) == first
+    assert {await sample(seed, 1.5) for seed in (1, 2)} != {first}
+    assert await sample(1, 0.0) == await sample(2, 0.0)
+
+
+async def test_case_13_tokens_are_counted_while_another_session_is_in_prefill(
+    model: InferenceModel,
+) -> None:
+    session = await model.open_session(**GREEDY)
+    turn = session.start_turn("word " * 350)
+    await until(model, lambda: turn.state == "prefill")
+    assert model.size_in_tokens("Hello, world") > 1
+    assert turn.state == "prefill"
+    await session.stop_generation()
+
+
+async def test_case_14_an_overflow_keeps_the_last_exchange_and_is_told(
+    model: InferenceModel,
+) -> None:
+    told: list[TurnsDropped] = []
+    stored = [
+        HistoryMessage(role, f"Part {number}. The sea is wide and the ship is small.")
+        for number in range(30)
+        for role in ("user", "assistant")
+    ]
+    chat = await model.open_chat(temperature=0.0, max_output_tokens=4, history=stored)
+    chat.subscribe(told.append)
+    await chat.get_response("Why?")
+    assert [event.left_out for event in told] == [chat.left_out]
+    assert 0 < chat.left_out < 29
+    assert chat.session.context_used <= WINDOW
+    await chat.get_response("And then?")
+    assert len(told) == 1
+    assert chat.session.metrics.evaluated_tokens < 40
+    with pytest.raises(ContextOverflowError, match=str(WINDOW)):
+        await chat.get_response("the sea is wide. " * 1000)
+
+
+async def test_case_16_a_turn_that_cannot_begin_leaves_the_session_usable(
+    model: InferenceModel,
+) -> None:
+    session = await model.open_session(**GREEDY, grammar="root ::= (")
+    with pytest.raises(SettingsError, match="grammar"):
+        await session.get_response("Name a colour.")
+    assert model.sessions == (session,)
+    plain = await model.open_session(**GREEDY)
+    session.settings = plain.settings
+    assert [await session.get_response("Name a colour.")] == await alone(model, "Name a colour.")
+
+
+async def test_case_20_characters_split_over_tokens_arrive_whole(model: InferenceModel) -> None:
+    session = await model.open_session(temperature=0.0, grammar=f'root ::= "{FAMILY}"')
+    pieces = [piece async for piece in session.get_response_async("Go on")]
+    assert "".join(pieces) == FAMILY
+    assert "\ufffd" not in "".join(pieces)
+
+
+async def test_a_restored_chat_sees_its_whole_history(model: InferenceModel) -> None:
+    told = "My dog is called Rex."
+    first = await model.open_chat(**GREEDY)
+    await first.get_response(told)
+    await first.close()
+    again = await model.open_chat(history=first.history, grammar='root ::= "Rex" | "Max"')
+    assert again.session.totals.evaluated_tokens == 0
+    assert again.session.context_used > model.size_in_tokens(told)
+    assert await again.get_response("What is my dog called?") == "Rex"
+
+
+async def test_a_fork_and_a_rewind_evaluate_only_what_is_new(model: InferenceModel) -> None:
+    parent = await model.open_session(**GREEDY)
+    await parent.get_response("the sea is wide. " * 20)
+    child = await parent.fork()
+    await child.get_response("Why?")
+    assert child.metrics.evaluated_tokens < 40
+    await parent.get_response("Why?")
+    await parent.rewind(1)
+    await parent.get_response("Why?")
+    assert parent.metrics.evaluated_tokens < 40
+    assert parent.history[-1].text == child.history[-1].text
+
+
+async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_again(
+    model_path: Path,
+) -> None:
+    shares: list[float] = []
+    for _ in range(2):
+        model = await load_model(
+            model_path, context_size=256, max_concurrent_sessions=3, progress=shares.append
+        )
+        opened = await asyncio.gather(
+            *(model.open_session(**GREEDY) for _ in range(10)), return_exceptions=True
+        )
+        assert sum(isinstance(one, SessionLimitError) for one in opened) == 7
+        first, second, third = model.sessions
+        turn = first.start_turn("Count to a thousand.")
+        waiter = asyncio.create_task(second.get_response("Hi"))
+        await until(model, lambda turn=turn: turn.state == "generating")  # type: ignore[misc]
+        await model.close()
+        assert (await turn.finished()).reason == "closed"
+        with pytest.raises(ModelClosedError):
+            await waiter
+        with pytest.raises(ModelClosedError):
+            await third.get_response("Hi")
+    assert shares.count(1.0) == 2

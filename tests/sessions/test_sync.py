@@ -1,0 +1,127 @@
+"""The library without `await`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.sessions.conftest import assert_used_well
+from tests.sessions.scripted import ScriptedEngine
+
+import gemma_chat
+from gemma_chat import sync
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def model(engine: ScriptedEngine) -> Iterator[sync.InferenceModel]:
+    with sync.model_on(engine, max_concurrent_sessions=3) as model:
+        yield model
+        engine.gate.open()
+    model.close()
+    assert_used_well(engine)
+
+
+def test_the_calls_of_the_session_api_work_without_a_loop(
+    engine: ScriptedEngine, model: sync.InferenceModel
+) -> None:
+    with model.open_session(system_instruction="Pirate") as session:
+        assert session.get_response("one two") == "Pirate 1: one two"
+        session.add_query_chunk("three ")
+        assert "".join(session.get_response_async("four")) == "Pirate 2: three four"
+        assert session.size_in_tokens("a b") == model.size_in_tokens("a b") == 2
+        assert session.metrics.generated_tokens == 4
+        assert session.totals.turns == 2
+        assert session.context_used > 0
+        branch = session.fork()
+        session.rewind(1)
+        assert (len(session.history), len(branch.history)) == (2, 4)
+        session.settings = branch.settings
+        assert (session.id, session.background) == (1, False)
+        session.stop_generation()
+        assert [one.id for one in model.sessions] == [1, 2]
+        branch.close()
+        branch.close()
+    assert model.sessions == ()
+    assert model.description.name == "scripted"
+    assert model.figures().weights_bytes > 0
+
+
+def test_one_lane_sessions_and_chats(model: sync.InferenceModel) -> None:
+    first = model.create_session()
+    chat = model.create_chat()
+    with pytest.raises(gemma_chat.SessionClosedError):
+        first.get_response("x")
+    assert model.session is not None
+    assert model.session.id == chat.session.id
+    assert chat.get_response("x") == "1: x"
+    stored = model.open_chat(history=chat.history)
+    assert stored.get_response("y") == "2: y"
+    assert stored.left_out == 0
+    assert stored.fork().history == stored.history
+    with pytest.raises(gemma_chat.SessionLimitError):
+        model.open_session()
+
+
+def test_a_stream_that_is_given_up_stops_its_turn(
+    engine: ScriptedEngine, model: sync.InferenceModel
+) -> None:
+    session = model.open_session()
+    engine.gate.hold()
+    engine.gate.allow(2)
+    stream = session.get_response_async("word " * 50)
+    assert next(stream) == "1:"
+    stream.close()
+    engine.gate.open()
+    assert session.get_response("next") == "2: next"
+    assert engine.prompts[1][1].text == "1:"
+
+
+def test_threads_share_one_model(model: sync.InferenceModel) -> None:
+    sessions = [model.open_session(system_instruction=f"S{n}") for n in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        replies = pool.map(lambda session: session.get_response("x"), sessions)
+        assert list(replies) == ["S0 1: x", "S1 1: x", "S2 1: x"]
+
+
+def test_a_closed_model_refuses_every_call_and_frees_waiting_threads() -> None:
+    engine = ScriptedEngine()
+    model = sync.model_on(engine)
+    running, waiting = model.open_session(), model.open_session()
+    engine.gate.hold()
+    queued = threading.Event()
+    model.lock.subscribe(lambda event: queued.set() if event.entry.session == 2 else None)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(running.get_response, "a")
+        engine.gate.wait_until_reached()
+        second = pool.submit(waiting.get_response, "b")
+        assert queued.wait(20)
+        model.close()
+        assert first.result(20) == ""
+        assert isinstance(second.exception(20), gemma_chat.ModelClosedError)
+    for call in (
+        model.open_session,
+        model.create_session,
+        model.open_chat,
+        lambda: running.get_response("x"),
+        lambda: list(running.get_response_async("x")),
+        running.fork,
+    ):
+        with pytest.raises(gemma_chat.ModelClosedError):
+            call()
+    running.close()
+    model.close()
+    assert_used_well(engine)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    with pytest.raises(gemma_chat.ModelLoadError):
+        sync.load_model("missing.gguf")
+    assert threading.active_count() <= before
