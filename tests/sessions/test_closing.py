@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 from tests.sessions.conftest import assert_used_well, until
@@ -198,3 +201,31 @@ async def test_a_turn_that_cannot_begin_costs_that_turn_only(
     )
     assert isinstance(results[0], EngineCrashedError)
     assert results[1] == "1: b"
+
+
+def test_a_program_that_ends_without_closing_its_model_ends_cleanly() -> None:
+    program = """
+import asyncio, atexit
+from tests.sessions.scripted import ScriptedEngine
+from gemma_chat.sessions.model import InferenceModel
+
+engine = ScriptedEngine()
+atexit.register(lambda: print(engine.closed, engine.violations))
+
+async def main():
+    engine.gate.hold()
+    session = await InferenceModel(engine).open_session()
+    session.start_turn("word " * 500)
+    await engine.gate.let_pass(1)
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.stdout.strip(), done.stderr) == ("1 []", "")
