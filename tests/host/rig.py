@@ -169,7 +169,7 @@ class Rig:
         self.server = HostServer(self.socket, program="test", on_clients=self._note_clients)
         self.service = Service(
             self.store,
-            self.settings,
+            lambda: self.settings,
             self._load,
             self.server.publish,
             program="test",

@@ -69,7 +69,10 @@ async def test_a_streaming_reply_reaches_the_store_before_its_end(
         terminal = await rig.connect()
         tab = await terminal.open()
         await terminal.send(tab, "one two three")
-        await rig.engine.gate.let_pass(3)
+        await rig.engine.gate.let_pass(2)
+        await terminal.seen(TurnText)
+        assert (await terminal.said(tab))[-1] == ("assistant", "1:", "streaming")
+        await rig.engine.gate.let_pass(1)
         await terminal.until(lambda: terminal.heard(tab, 1) == "1: one")
         assert (await terminal.said(tab))[-1] == ("assistant", "1: one", "streaming")
 
@@ -91,7 +94,9 @@ async def test_a_full_disk_in_mid_reply_is_told_once_and_the_reply_goes_on(
         with monkeypatch.context() as broken:
             broken.setattr(rig.store, "append_text", fail)
             broken.setattr(rig.store, "finish_message", fail)
-            await rig.engine.gate.let_pass(3)
+            await rig.engine.gate.let_pass(2)
+            await terminal.seen(TurnText)
+            await rig.engine.gate.let_pass(1)
             await terminal.seen(Notice)
             rig.engine.gate.open()
             assert (await terminal.finished(tab, turn)).reason == "stop"

@@ -22,6 +22,7 @@ from gemma_chat.host.framing import (
     MessageDecoder,
     encode_frame,
     read_payload,
+    shut,
 )
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
@@ -102,13 +103,13 @@ class HostClient(Requester):
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 welcome = await _shake_hands(reader, writer, program)
         except TimeoutError:
-            await _shut(writer)
+            await shut(writer)
             raise HostError(
                 f"The host at {socket_path} did not answer within {HANDSHAKE_SECONDS:.0f} seconds. "
                 "Stop it with `gemma-chat host stop` and try again."
             ) from None
         except BaseException:
-            await _shut(writer)
+            await shut(writer)
             raise
         return cls(reader, writer, welcome, listener)
 
@@ -126,7 +127,7 @@ class HostClient(Requester):
         """End the connection; requests without an answer fail. Twice is fine."""
         self._receiving.cancel()
         await asyncio.wait([self._receiving])
-        await _shut(self._writer)
+        await shut(self._writer)
 
     async def _exchange(self, request: Request) -> Reply:
         if self._ended is not None:
@@ -229,9 +230,3 @@ def _refusal(refused: Refused) -> str:
             "tabs and histories stay."
         )
     return refused.reason
-
-
-async def _shut(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()

@@ -96,7 +96,12 @@ class Connection:
         self._filled.set()
 
     async def refuse(self, reason: str, *, leaving: bool = False) -> None:
-        """Tell the client why it is not served."""
+        """Tell the client, once it has greeted, why it is not served."""
+        # Closing while its greeting is unread would reset the connection and lose the reason.
+        if await self._hello() is not None:
+            await self._refuse(reason, leaving=leaving)
+
+    async def _refuse(self, reason: str, *, leaving: bool) -> None:
         refused = Refused(version=PROTOCOL_VERSION, reason=reason, leaving=leaving)
         self._writer.write(encode_frame(refused))
         await self._writer.drain()
@@ -122,21 +127,29 @@ class Connection:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _greet(self) -> bool:
+    async def _hello(self) -> Hello | None:
+        """The client's greeting, or `None` when it has gone without one."""
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 payload = await read_payload(self._reader)
         except TimeoutError:
             raise ProtocolError(f"No greeting within {HELLO_SECONDS:.0f} seconds.") from None
         if payload is None:
-            return False
+            return None
         hello = _decoder.decode(payload)
         if not isinstance(hello, Hello):
             raise ProtocolError(f"The first message was {type(hello).__name__}, not a greeting.")
+        return hello
+
+    async def _greet(self) -> bool:
+        hello = await self._hello()
+        if hello is None:
+            return False
         if hello.version != PROTOCOL_VERSION:
-            await self.refuse(
+            await self._refuse(
                 f"The host speaks protocol {PROTOCOL_VERSION}, {hello.program[:80]} speaks "
-                f"{hello.version}. End the host with `gemma-chat host stop` and start again."
+                f"{hello.version}. End the host with `gemma-chat host stop` and start again.",
+                leaving=False,
             )
             return False
         self._pid = hello.pid if hello.pid > 0 else 1

@@ -42,6 +42,7 @@ class _Tab:
     """What lives of an open tab. `chat` is of `model`; another model needs another chat."""
 
     session: int
+    title: str
     model: InferenceModel | None = None
     chat: Chat | None = None
 
@@ -68,7 +69,10 @@ class Conversations:
         self._publish = publish
         self._on_turns = on_turns
         self._on_finished = on_finished
-        self._tabs = {tab.session: _Tab(tab.session) for tab in store.conversations(open_only=True)}
+        self._tabs = {
+            tab.session: _Tab(tab.session, session_view(tab).title)
+            for tab in store.conversations(open_only=True)
+        }
         self._turns: dict[tuple[int, int], RunningTurn] = {}
         self._closing: dict[int, asyncio.Task[None]] = {}
         # Turns enter the model's queue in the order in which they were asked.
@@ -100,13 +104,16 @@ class Conversations:
         return tuple(map(session_view, self._store.conversations(open_only=True)))
 
     def title(self, session: int) -> str:
-        """The title of a conversation as it is shown."""
-        return session_view(self._store.conversation(session)).title
+        """The title of a tab as it is shown; empty when it is closed."""
+        tab = self._tabs.get(session)
+        return "" if tab is None else tab.title
 
     def tell(self, session: int, asker: int = 0) -> None:
         """Tell everybody how a tab stands now; `asker` is the client that changed it."""
-        if session in self._tabs:
+        tab = self._tabs.get(session)
+        if tab is not None:
             view = session_view(self._store.conversation(session))
+            tab.title = view.title
             self._publish(SessionChanged(view, asker))
 
     # ------------------------------------------------------------ tabs
@@ -116,7 +123,7 @@ class Conversations:
         created = self._store.create(
             settings.validated(), title=title, title_by="person" if title else "nobody"
         )
-        self._tabs[created.session] = _Tab(created.session)
+        self._tabs[created.session] = _Tab(created.session, created.title)
         self.tell(created.session, asker)
         return created.session
 
@@ -141,7 +148,7 @@ class Conversations:
             await asyncio.wait([closing])
         if session not in self._tabs:
             self._store.open_at(session)
-            self._tabs[session] = _Tab(session)
+            self._tabs[session] = _Tab(session, "")
         self.tell(session, asker)
 
     def set_settings(self, session: int, settings: SessionSettings) -> None:
@@ -164,13 +171,13 @@ class Conversations:
         question = self._store.add_message(
             session, turn=number, role="user", text=checked_message(text), state="queued"
         )
-        self._publish(MessageChanged(session, number, message_view(question)))
-        self.tell(session, asker)
         self._turns[session, number] = RunningTurn(
             TurnRecord(self._store, partial(self._publish_of, session), question),
             partial(self._queue, self._tabs[session], text),
             self._ended,
         )
+        self._publish(MessageChanged(session, number, message_view(question)))
+        self.tell(session, asker)
         self._on_turns()
         return number
 

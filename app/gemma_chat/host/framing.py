@@ -20,6 +20,9 @@ Message = TypeVar("Message")
 _LENGTH: Final = struct.Struct(">I")
 _encoder: Final = msgspec.msgpack.Encoder()
 
+FLUSH_SECONDS: Final = 2.0
+"""How long the other side may take to read the last bytes before a connection is cut."""
+
 STREAM_BUFFER_BYTES: Final = 256 * 1024
 """How much a stream reads ahead; a frame may be larger, it is then read in several goes."""
 
@@ -66,6 +69,18 @@ async def read_payload(stream: asyncio.StreamReader) -> bytes | None:
         raise ProtocolError(
             f"The connection ended after {len(error.partial):,} of {length:,} bytes of a frame."
         ) from error
+
+
+async def shut(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; one whose other side does not read is cut off."""
+    writer.close()
+    try:
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()
+    except OSError:
+        pass
 
 
 class MessageDecoder(Generic[Message]):

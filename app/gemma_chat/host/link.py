@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gemma_chat.errors import HostError
-from gemma_chat.host.client import HostAbsentError, HostClient, HostRefusedError
+from gemma_chat.host.client import HostClient, HostRefusedError
 from gemma_chat.host.freshness import Freshness
 from gemma_chat.host.launch import HostLaunch, connect_or_start
 from gemma_chat.host.protocol import Event, Leaving, Reply, Request
@@ -27,6 +27,8 @@ DEATHS_ALLOWED: Final = 3
 DEATHS_WITHIN: Final = 60.0
 RESTART_DELAYS: Final = (0.0, 0.5, 2.0)
 """Seconds to wait before the first, second, and every later restart in a row."""
+_LEAVING_SECONDS: Final = 0.2
+"""A host that was met on its way out is asked for its successor after this."""
 
 _log = logging.getLogger(__name__)
 
@@ -116,27 +118,22 @@ class HostLink(Requester):
         while True:
             try:
                 await self._one_connection()
+            except HostRefusedError as error:
+                if error.refused.leaving:
+                    await asyncio.sleep(_LEAVING_SECONDS)
+                else:
+                    await self._fail(str(error))
             except HostError as error:
                 await self._fail(str(error))
-                continue
-            if self._leaving is not None:
-                await self._fail(f"The host has left: {self._leaving.reason}")
             else:
-                await self._survive_death()
+                await self._outlive()
 
     async def _one_connection(self) -> None:
         """Connect, and return when the host is gone. Raises `HostError` when it cannot be had."""
         self._leaving = None
         self._change(LinkState("connecting", self._state.sentence))
         self._freshness.expect_snapshot()
-        try:
-            client = await connect_or_start(self._launch, listener=self._receive)
-        except HostRefusedError as error:
-            if not error.refused.leaving:
-                raise
-            return
-        except HostAbsentError:
-            return
+        client = await connect_or_start(self._launch, listener=self._receive)
         self._client = client
         try:
             self._change(LinkState("connected"))
@@ -145,7 +142,11 @@ class HostLink(Requester):
             self._client = None
             await client.close()
 
-    async def _survive_death(self) -> None:
+    async def _outlive(self) -> None:
+        """The host is gone: wait until another one may be started."""
+        if self._leaving is not None:
+            await self._fail(f"The host has left: {self._leaving.reason}")
+            return
         now = time.monotonic()
         self._deaths.append(now)
         if len(self._deaths) == DEATHS_ALLOWED and now - self._deaths[0] < DEATHS_WITHIN:

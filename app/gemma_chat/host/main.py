@@ -139,7 +139,7 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
     server = HostServer(paths.socket, program=PROGRAM, on_clients=look)
     service = Service(
         store,
-        settings,
+        lambda: load_settings(paths),
         _loader(settings.model, settings.memory.states_mb),
         server.publish,
         program=PROGRAM,

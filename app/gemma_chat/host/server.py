@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Final
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.connection import Answers, Connection
-from gemma_chat.host.framing import STREAM_BUFFER_BYTES
+from gemma_chat.host.framing import STREAM_BUFFER_BYTES, shut
 from gemma_chat.host.peer import peer_of
 from gemma_chat.host.protocol import Event, Leaving
 
@@ -101,18 +100,16 @@ class HostServer:
             refusal = self._refusal(writer)
             if refusal:
                 await connection.refuse(refusal, leaving=self._leaving)
-                return
-            self._connections.add(connection)
-            await connection.serve(self._on_clients)
+            else:
+                self._connections.add(connection)
+                await connection.serve(self._on_clients)
         except ProtocolError as error:
             _log.warning("client %d: %s", connection.peer, error)
         except OSError as error:
             _log.info("client %d is gone: %s", connection.peer, error)
         finally:
             self._connections.discard(connection)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await shut(writer)
             self._on_clients()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str:

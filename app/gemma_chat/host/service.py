@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
-from gemma_chat.errors import GemmaChatError
+from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
@@ -27,6 +28,7 @@ from gemma_chat.host.protocol import (
     MarkRead,
     Messages,
     ModelChanged,
+    Notice,
     Opened,
     OpenSession,
     Queued,
@@ -79,7 +81,7 @@ class Service:
     def __init__(
         self,
         store: Store,
-        settings: Settings,
+        read_settings: Callable[[], Settings],
         load_model: ModelLoader,
         publish: Callable[[Event], None],
         *,
@@ -88,13 +90,14 @@ class Service:
         on_turns: Callable[[], None],
         clients: Callable[[], int],
     ) -> None:
-        """Bring back the tabs of `store`; `load` brings a model.
+        """Bring back the tabs of `store`; `load` brings a model. May raise `SettingsError`.
 
         `publish` tells all clients, `on_stop` is called when one asks the host to leave,
         `on_turns` when a turn is new or has ended, and `clients` counts the connected ones.
         """
         self._store = store
-        self._settings = settings
+        self._read_settings = read_settings
+        self._settings = settings = read_settings()
         self._publish = publish
         self._program = program
         self._on_stop = on_stop
@@ -166,7 +169,7 @@ class Service:
     async def _carry_out(self, request: Request, asker: int) -> Reply:
         match request:
             case OpenSession():
-                settings = request.settings or self._settings.defaults
+                settings = request.settings or self._defaults()
                 title = checked_title(request.title)
                 return Opened(request.id, self._conversations.open(title, settings, asker))
             case ReopenSession():
@@ -219,6 +222,14 @@ class Service:
                 self._store.set_unread(session, unread=False)
                 self._store.set_failed(session, failed=False)
         self._conversations.tell(session, asker)
+
+    def _defaults(self) -> SessionSettings:
+        """The settings of a new tab: the file's as it is now, or as it was when it was right."""
+        try:
+            self._settings = self._read_settings()
+        except SettingsError as error:
+            self._publish(Notice("warning", f"{error} A new tab has the settings of before."))
+        return self._settings.defaults
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")

@@ -1,7 +1,7 @@
 """What one turn leaves behind: its question and reply in the store, and the events about them.
 
-Nothing here waits or runs; `turns` drives it. A reply's text is written to the store at least once
-a second while it streams, so that is the most a power cut takes back.
+Nothing here waits or runs; `turns` drives it. The first text of a reply is stored at once and the
+rest in short intervals while it streams, so that is the most that the death of the host takes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gemma_chat.host.views import message_view, stored_metrics
 from gemma_chat.store.records import FinishedState, Message
 from gemma_chat.store.store import Store
 
-WRITE_SECONDS: Final = 0.5
+WRITE_SECONDS: Final = 0.25
 """How long text of a reply may be in memory only."""
 
 EMPTY_REPLY: Final = (
@@ -97,13 +97,15 @@ class TurnRecord:
     def add(self, text: str) -> None:
         """More of the reply. Raises `StoreError` when a reply cannot be begun."""
         self.begin()
-        reply = self._reply or self._begin_reply()
-        self._publish(TurnText(self.session, self.turn, reply.message, self._length, text))
+        if self._reply is None:
+            self._reply = self._begin_reply(text)
+        else:
+            self._unwritten.append(text)
+            if self._write_due is None:
+                loop = asyncio.get_running_loop()
+                self._write_due = loop.call_later(WRITE_SECONDS, self._write)
+        self._publish(TurnText(self.session, self.turn, self._reply.message, self._length, text))
         self._length += len(text)
-        self._unwritten.append(text)
-        if self._write_due is None:
-            loop = asyncio.get_running_loop()
-            self._write_due = loop.call_later(WRITE_SECONDS, self._write)
 
     def settle(self, outcome: Outcome) -> None:
         """The turn has ended: bring both messages into their last state."""
@@ -125,12 +127,12 @@ class TurnRecord:
             TurnFinished(self.session, self.turn, outcome.reason, outcome.metrics, outcome.error)
         )
 
-    def _begin_reply(self) -> Message:
+    def _begin_reply(self, text: str) -> Message:
         reply = self._store.add_message(
-            self.session, turn=self.turn, role="assistant", state="streaming"
+            self.session, turn=self.turn, role="assistant", text=text, state="streaming"
         )
-        self._reply = reply
-        self._tell(reply)
+        self._written.append(text)
+        self._tell(msgspec.structs.replace(reply, text=""))
         return reply
 
     def _write(self) -> None:

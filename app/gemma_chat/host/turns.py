@@ -87,8 +87,11 @@ class RunningTurn:
         except Exception:
             _log.exception("turn %d of conversation %d failed", self.number, self.session)
             outcome = Outcome("failed", TurnMetrics(finish_reason="failed"), UNFORESEEN)
-        self.record.settle(outcome)
-        self._on_end(self, outcome)
+        try:
+            self.record.settle(outcome)
+            self._on_end(self, outcome)
+        except Exception:
+            _log.exception("the end of turn %d of conversation %d", self.number, self.session)
         self.record.tell_end(outcome)
 
     async def _begin(self) -> Turn:
