@@ -323,3 +323,18 @@ async def test_a_turn_goes_on_when_its_terminal_is_gone(rig: Rig, terminal: Term
     rig.engine.gate.open()
     await other.finished(tab, 1)
     assert (await other.said(tab))[-1] == ("assistant", "1: one", "complete")
+
+
+async def test_what_is_fetched_in_mid_reply_is_never_behind_what_was_streamed(
+    rig: Rig, terminal: Terminal
+) -> None:
+    rig.engine.gate.hold()
+    tab = await terminal.open()
+    await terminal.send(tab, "one two three four")
+    await rig.engine.gate.let_pass(2)
+    for _ in range(3):
+        await rig.engine.gate.let_pass(1)
+        fetched = (await terminal.said(tab))[-1]
+        assert fetched[0] == "assistant"
+        assert fetched[1].startswith(terminal.heard(tab, 1))
+        assert fetched[2] == "streaming"

@@ -90,9 +90,10 @@ class Conversations:
         """How many tabs are open."""
         return len(self._tabs)
 
-    def is_open(self, session: int) -> bool:
-        """Whether a tab shows this conversation."""
-        return session in self._tabs
+    def streaming(self, session: int) -> dict[int, str]:
+        """The replies of a conversation that stream now, with all their text so far."""
+        records = (turn.record for turn in self._turns.values() if turn.session == session)
+        return dict(reply for record in records if (reply := record.streaming) is not None)
 
     def must_be_open(self, session: int) -> None:
         """Raise `HostError` when no tab shows this conversation."""

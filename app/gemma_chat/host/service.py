@@ -181,7 +181,11 @@ class Service:
                 return Queued(request.id, request.session, turn)
             case FetchMessages():
                 messages, more = page(
-                    self._store, request.session, before=request.before, limit=request.limit
+                    self._store,
+                    request.session,
+                    before=request.before,
+                    limit=request.limit,
+                    streaming=self._conversations.streaming(request.session),
                 )
                 return Messages(request.id, request.session, messages, more)
             case GetStatus():

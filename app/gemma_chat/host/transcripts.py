@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import MAX_FRAME_BYTES, MessageView
@@ -16,12 +19,13 @@ _ROOM: Final = MAX_FRAME_BYTES // 2
 
 
 def page(
-    store: Store, session: int, *, before: int, limit: int
+    store: Store, session: int, *, before: int, limit: int, streaming: Mapping[int, str]
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
     They are in reading order, a reply behind its question. There may be fewer than `limit`
-    when they are long; the newest is always among them.
+    when they are long; the newest is always among them. `streaming` has the text of replies that
+    the store has only a part of: a client that fetched less than was said would ask for ever.
     """
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
@@ -33,6 +37,8 @@ def page(
         room -= 1024 + _BYTES_PER_CHARACTER * len(message.text)
         if taken and room < 0:
             break
-        taken.append(message_view(message))
+        view = message_view(message)
+        text = streaming.get(message.message, view.text)
+        taken.append(msgspec.structs.replace(view, text=text))
     taken.sort(key=lambda view: (view.turn, view.message))
     return tuple(taken), len(taken) < len(found)

@@ -89,6 +89,13 @@ class TurnRecord:
         """The question as it stands."""
         return self._question
 
+    @property
+    def streaming(self) -> tuple[int, str] | None:
+        """The reply that streams, its number and all its text so far; the store may lag behind."""
+        if self._reply is None:
+            return None
+        return self._reply.message, self._text()
+
     def begin(self) -> None:
         """The turn has the lock: the question waits no longer. Again is fine."""
         if self._question.state == "queued":
@@ -111,7 +118,7 @@ class TurnRecord:
         """The turn has ended: bring both messages into their last state."""
         if self._write_due is not None:
             self._write_due.cancel()
-        text = "".join((*self._written, *self._unwritten))
+        text = self._text()
         if text.strip():
             self._finish_reply(text, outcome)
         else:
@@ -126,6 +133,9 @@ class TurnRecord:
         self._publish(
             TurnFinished(self.session, self.turn, outcome.reason, outcome.metrics, outcome.error)
         )
+
+    def _text(self) -> str:
+        return "".join((*self._written, *self._unwritten))
 
     def _begin_reply(self, text: str) -> Message:
         reply = self._store.add_message(
