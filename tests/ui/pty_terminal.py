@@ -35,7 +35,7 @@ class PtyTerminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def until(self, text: str) -> None:
-        """Read until this was written ; fails with the last output otherwise."""
+        """Read until this was written; fails with the last output otherwise."""
         deadline = time.monotonic() + PATIENCE
         wanted = text.encode()
         while wanted not in self.output:

@@ -200,6 +200,16 @@ class ScriptedLink:
         return [request for request in self.requests if isinstance(request, kind)]
 
 
+def screen_text(app: ChatApp) -> str:
+    """Everything on the screen, as text."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def notes(app: ChatApp) -> list[str]:
+    """The sentences of the toasts that are shown."""
+    return [note.message for note in app._notifications]
+
+
 def _outside(listener: Callable[..., None], *told: object) -> None:
     """Call it as the link's own task does, which knows nothing of the app."""
     contextvars.Context().run(listener, *told)

@@ -49,7 +49,8 @@ def test_bindings_are_made_from_the_table() -> None:
 @pytest.mark.parametrize("cells", [20, 36, 80])
 def test_help_names_every_action_and_stays_within_its_width(cells: int) -> None:
     page = help_page(cells).plain
-    assert all(each.label in page for each in ACTIONS)
+    words = " ".join(page.split())
+    assert all(each.label in words for each in ACTIONS)
     if cells >= 36:
         assert max(map(len, page.splitlines())) <= cells
 

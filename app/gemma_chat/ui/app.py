@@ -30,6 +30,7 @@ from gemma_chat.ui.pace import Pace
 from gemma_chat.ui.state import (
     AnyEvent,
     DraftTyped,
+    FetchBegun,
     LinkChanged,
     LinkState,
     ScrollMoved,
@@ -37,12 +38,15 @@ from gemma_chat.ui.state import (
     apply,
 )
 from gemma_chat.ui.tab_bar import TabBar
+from gemma_chat.ui.text import shown
 from gemma_chat.ui.themes import Shelf, window_colours
 from gemma_chat.ui.window import SidePanel, Window, make_panel
 
 if TYPE_CHECKING:
     from gemma_chat.ui.transcript import Transcript
 
+MOST_SAID = 600
+"""Characters of one toast; more would cover the screen."""
 LEAVE_SECONDS = 0.5
 """How long the end of the program may wait for the host to keep the last draft."""
 
@@ -93,8 +97,6 @@ class ChatApp(App[None]):
         """`inbox` listens to `link`; both may be at work already."""
         keys.teach_textual()
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-broad")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self.link = link
         self.state = TerminalState(own=options.own)
         self.window = Window(options.install_command)
@@ -102,7 +104,7 @@ class ChatApp(App[None]):
         self._inbox = inbox
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
-        self._feed = TranscriptFeed(lambda session: self.spawn(self.calls.fetch(session)))
+        self._feed = TranscriptFeed(self._fetch)
         self._pace = Pace(self, self.take_events)
         self._commands = Commands(self)
         self._opening = False
@@ -193,6 +195,11 @@ class ChatApp(App[None]):
         composer.load(draft)
         self._feed.bind(self.state)
 
+    def _fetch(self, session: int) -> None:
+        # Noted at once, so that nobody asks for the same a second time.
+        self.state = apply(self.state, FetchBegun(session))
+        self.spawn(self.calls.fetch(session))
+
     def _keep(self, session: int) -> None:
         tab = self.state.tab(session)
         if tab is not None:
@@ -281,7 +288,7 @@ class ChatApp(App[None]):
 
     def say(self, text: str, severity: Severity) -> None:
         """Tell the person something. The text is never read as markup."""
-        self.notify(text[:1000], severity=severity, markup=False)
+        self.notify(shown(text, MOST_SAID), severity=severity, markup=False)
 
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do this beside everything else."""

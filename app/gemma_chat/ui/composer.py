@@ -143,8 +143,6 @@ class Composer(Vertical):
     }
     Composer:focus-within { border: round $primary; }
     Composer #chips { height: auto; max-height: 3; }
-    .-low Composer { border: none; border-left: outer $primary; padding: 0; }
-    .-low Composer Editor { max-height: 3; }
     """
 
     @dataclass

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Generic, TypeVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
+
+from gemma_chat.ui.sizes import mark_size
 
 ResultT = TypeVar("ResultT")
 
@@ -43,6 +46,9 @@ class Dialog(ModalScreen[ResultT | None], Generic[ResultT]):
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
     """
+
+    def on_resize(self, event: events.Resize) -> None:
+        mark_size(self, event.size)
 
     def action_give_up(self) -> None:
         """Close without a result."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -96,6 +97,7 @@ class HelpScreen(Dialog[None]):
         with DialogBox("Help", "↑ ↓ scroll · esc closes"), VerticalScroll():
             yield Static(markup=False)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
         page = self.query_one(Static)
         page.update(help_page(self.query_one(VerticalScroll).content_region.width - 1))

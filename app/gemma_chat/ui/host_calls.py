@@ -13,7 +13,7 @@ from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import Link
-from gemma_chat.ui.state import AnyEvent, FetchBegun, FetchFailed, MessagesFetched
+from gemma_chat.ui.state import AnyEvent, FetchFailed, MessagesFetched
 
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]
@@ -89,8 +89,7 @@ class HostCalls:
         await self._quietly(p.MarkRead(0, session))
 
     async def fetch(self, session: int) -> None:
-        """The newest messages of a tab."""
-        self._changed(FetchBegun(session))
+        """The newest messages of a tab, whose fetching has been noted in the state."""
         request = p.FetchMessages(0, session, limit=FIRST_FETCH)
         answer = await self._ask(request, p.Messages)
         if answer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from textual import events
@@ -72,7 +73,6 @@ class SettingsPanel(SidePanel):
         height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
     }
     SettingsPanel #settings-advice.-wrong { color: $ink-bad; }
-    .-low SettingsPanel #settings-advice { height: 3; }
     SettingsPanel #settings-reset { margin-top: 1; }
     """
 
@@ -136,6 +136,15 @@ class SettingsPanel(SidePanel):
             return
         self._title.update(Content(f"Settings · {one_line(tab.title, 30)}"))
         self._fill(tab.view.settings)
+
+    def unsaved(self) -> SidePanel.SettingsApplied | None:
+        for name, widget in self._fields.items():
+            if widget.has_focus and self._session:
+                with contextlib.suppress(SettingsError):
+                    changed = with_text(self._settings, name, _text(widget))
+                    if changed != self._settings:
+                        return self.SettingsApplied(self._session, changed)
+        return None
 
     def settled(self, state: TerminalState) -> None:
         """The host has answered one change."""

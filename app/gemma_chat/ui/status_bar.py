@@ -10,14 +10,12 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from gemma_chat.ui.sizes import LOW
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import WIDE, Row, rows_of
 
 SECONDS_BETWEEN = 0.25
 """Figures change many times a second; nobody reads them faster than this."""
-
-_LOW = 16
-"""In a window lower than this there is one row only."""
 
 
 class StatusBar(Widget):
@@ -60,7 +58,7 @@ class StatusBar(Widget):
     def rows(self) -> Literal[1, 2]:
         """How many rows suit this window."""
         window = self.app.size
-        return 1 if window.width >= WIDE or window.height < _LOW else 2
+        return 1 if window.width >= WIDE or window.height < LOW else 2
 
     def fit_window(self) -> None:
         """Take the number of rows that suits the window; causes a layout."""

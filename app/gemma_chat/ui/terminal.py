@@ -34,8 +34,8 @@ def refusal(environment: Mapping[str, str]) -> str:
         )
     if environment.get("TERM", "") in ("", "dumb", "unknown"):
         return (
-            f"The terminal says (TERM={environment.get('TERM', '')}) that it cannot move the cursor."
-            " Set TERM to what it really is, xterm-256color for most, or use `gemma-chat ask`."
+            f"TERM={environment.get('TERM', '')} says that this terminal cannot move the cursor. "
+            "Set TERM to what it really is, xterm-256color for most, or use `gemma-chat ask`."
         )
     return ""
 

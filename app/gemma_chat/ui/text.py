@@ -45,6 +45,13 @@ def one_line(text: str, cells: int) -> str:
     return _cut(line[:limit], cells - 1) + ELLIPSIS
 
 
+def shown(text: str, characters: int) -> str:
+    """`text` over several lines, of at most `characters` characters; control characters visible."""
+    lines = text[: characters + 1].split("\n")
+    safe = "\n".join(line.translate(_VISIBLE) for line in lines)
+    return safe if len(text) <= characters else safe[:characters] + ELLIPSIS
+
+
 def padded(text: str, cells: int) -> str:
     """`text` as by `one_line`, filled with spaces to exactly `cells` cells."""
     line = one_line(text, cells)

@@ -148,6 +148,11 @@ class Welcome(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield self._page
 
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return self._content.plain if self._content is not None else ""
+
     def show(self, page: Content) -> None:
         """Show this page."""
         if self._content is None or not page.is_same(self._content):

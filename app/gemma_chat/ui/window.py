@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.message import Message
@@ -13,6 +14,7 @@ from textual.screen import Screen
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.ui.composer import Composer
+from gemma_chat.ui.sizes import mark_size
 from gemma_chat.ui.state import Panel, TerminalState
 from gemma_chat.ui.status_bar import StatusBar
 from gemma_chat.ui.tab_bar import TabBar, labels_of
@@ -32,7 +34,6 @@ class SidePanel(Container):
         background: $surface;
         border-left: tall $foreground 15%;
     }
-    .-narrow SidePanel { width: 1fr; border-left: none; }
     """
 
     @dataclass
@@ -51,6 +52,10 @@ class SidePanel(Container):
     def show(self, state: TerminalState) -> None:
         """Show what the state says of the active tab."""
 
+    def unsaved(self) -> SettingsApplied | None:
+        """What is being typed and was not taken over yet, when it is allowed."""
+        return None
+
     def settled(self, state: TerminalState) -> None:
         """The host has answered one change of settings that this panel asked for."""
 
@@ -64,6 +69,10 @@ class Window(Screen[None]):
     Window #middle { height: 1fr; }
     Window #reading { width: 1fr; height: 1fr; }
     Window.-narrow.-panel #reading { display: none; }
+    Window.-narrow SidePanel { width: 1fr; border-left: none; }
+    Window.-low Composer { border: none; border-left: outer $primary; }
+    Window.-low Composer Editor { max-height: 3; }
+    Window.-low SettingsPanel #settings-advice { height: 3; }
     """
 
     def __init__(self, install_command: str) -> None:
@@ -94,7 +103,8 @@ class Window(Screen[None]):
         await self._reading.mount(self.transcript)
         return self.transcript
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
+        mark_size(self, event.size)
         self.status_bar.fit_window()
 
     def show(self, state: TerminalState) -> None:
@@ -118,6 +128,8 @@ class Window(Screen[None]):
     def set_panel(self, panel: SidePanel | None) -> None:
         """Show this panel at the right, or none; the keyboard goes where the eye is."""
         if self._panel is not None:
+            if unsaved := self._panel.unsaved():
+                self.post_message(unsaved)
             self._panel.remove()
         self._panel = panel
         self.set_class(panel is not None, "-panel")

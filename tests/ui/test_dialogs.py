@@ -1,0 +1,201 @@
+"""What stands before the window for a moment: help, jump list, palette, themes."""
+
+from __future__ import annotations
+
+import pytest
+from tests.ui.scripted import (
+    HOSTILE_TITLES,
+    OWN,
+    READY,
+    SIZES,
+    ScriptedLink,
+    make_app,
+    notes,
+    screen_text,
+    tab,
+)
+from textual.command import CommandPalette
+from textual.widgets import OptionList
+
+from gemma_chat.errors import SettingsError
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.help import HelpScreen
+from gemma_chat.ui.jump_list import matching
+from gemma_chat.ui.state import TerminalState, apply
+from gemma_chat.ui.theme_list import ThemeList
+from gemma_chat.ui.themes import OWN_THEMES
+
+TABS = (tab(1, "Pirate"), tab(2, "Tutor"), tab(3, "Code Reviewer", failed=True))
+
+
+def state_of(*views: p.SessionView) -> TerminalState:
+    snapshot = p.Snapshot(views, p.LockView(), READY, p.SummarizerView())
+    return apply(TerminalState(own=OWN), snapshot)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sessions"),
+    [("", [1, 2, 3]), ("rev", [3]), ("tut", [2]), ("2", [2]), ("zzz", []), ("cr", [3])],
+)
+def test_a_few_letters_or_a_number_find_a_tab(wanted: str, sessions: list[int]) -> None:
+    found = matching(state_of(*TABS), wanted)
+    assert [each.session for _, each in found] == sessions
+
+
+async def test_the_jump_list_goes_to_the_tab_that_was_found() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        await pilot.press("ctrl+g")
+        await pilot.pause()
+        assert "! the last reply failed" in screen_text(app)
+        await pilot.press("r", "e", "v", "enter")
+        await pilot.pause()
+        assert app.state.active == 3
+
+
+async def test_arrows_choose_and_escape_leaves_everything_as_it_was() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        await pilot.press("ctrl+g", "down", "escape")
+        assert app.state.active == 1
+        await pilot.press("ctrl+g", "down", "enter")
+        await pilot.pause()
+        assert app.state.active == 2
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_hostile_titles_can_be_listed_and_chosen(size: tuple[int, int]) -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=size) as pilot:
+        link.connect([tab(n, title) for n, title in enumerate(HOSTILE_TITLES, 1)])
+        await pilot.pause()
+        await pilot.press("ctrl+g", "down", "enter")
+        await pilot.pause()
+        assert app.state.active == 2
+
+
+async def test_keys_of_the_window_do_nothing_while_a_dialog_is_open() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS, lock=p.LockView(p.LockEntry(1, 1, "Pirate", phase="generating")))
+        await pilot.pause()
+        await pilot.press("f1")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("ctrl+t", "alt+w", "alt+2", "escape")
+        await pilot.pause()
+        assert app.state.active == 1
+        assert not link.asked(p.OpenSession)
+        assert not link.asked(p.StopTurn)
+        assert app.screen is app.window
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_help_fits_and_scrolls_in_every_window(size: tuple[int, int]) -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("f1")
+        await pilot.pause()
+        assert "Messages" in screen_text(app)
+        await pilot.press("end")
+        await pilot.pause()
+        assert "last reply failed" in screen_text(app)
+
+
+async def test_the_palette_switches_to_a_tab_by_its_title() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        assert isinstance(app.screen, CommandPalette)
+        await pilot.press(*"Switch Tut")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await pilot.pause(0.1)
+        assert app.state.active == 2
+
+
+async def test_a_marked_theme_is_shown_and_escape_goes_back() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        app.push_screen(ThemeList())
+        await pilot.pause()
+        names = [option.id for option in app.screen.query_one(OptionList).options]
+        assert sorted(names[:5]) == sorted(OWN_THEMES)
+        before = app.theme
+        await pilot.press("down")
+        await pilot.pause()
+        assert app.theme != before
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.theme == before
+
+
+async def test_a_chosen_theme_is_stored_and_a_failure_to_store_is_told() -> None:
+    stored: list[str] = []
+
+    def keep(name: str) -> None:
+        stored.append(name)
+        if len(stored) > 1:
+            raise SettingsError("The settings file [x] is damaged.")
+
+    link = ScriptedLink()
+    app = make_app(link, keep_theme=keep)
+    async with app.run_test() as pilot:
+        for _ in range(2):
+            app._commands.choose_theme()
+            await pilot.pause()
+            await pilot.press("down", "enter")
+            await pilot.pause()
+        assert stored[0] == app.theme or len(stored) == 2
+        assert "The settings file [x] is damaged." in notes(app)
+
+
+@pytest.mark.parametrize("theme", [*OWN_THEMES, "ansi-dark", "ansi-light", "textual-light"])
+async def test_every_theme_draws_every_place(theme: str) -> None:
+    link = ScriptedLink()
+    app = make_app(link, theme=theme)
+    async with app.run_test(size=(100, 30)) as pilot:
+        link.connect(TABS, lock=p.LockView(p.LockEntry(1, 1, "Pirate", phase="generating")))
+        await pilot.pause()
+        await pilot.press("f3", "f4", "f1")
+        await pilot.pause()
+        assert app.current_theme.name == theme
+        assert app.is_running
+
+
+async def test_stopping_the_host_leaves_the_program() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        app._commands.run("host.stop")
+        await pilot.pause()
+        await pilot.pause()
+        assert len(link.asked(p.StopHost)) == 1
+        assert app.return_code == 0
+
+
+async def test_a_host_that_was_given_up_is_looked_for_again_from_the_palette() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.phase("failed", "The host [pid] ended 3 times.")
+        await pilot.pause()
+        assert "The host [pid] ended 3 times." in screen_text(app)
+        app._commands.run("host.retry")
+        assert link.retries == 1
