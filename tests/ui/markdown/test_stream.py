@@ -154,3 +154,40 @@ def test_an_open_block_of_code_is_not_parsed_again(monkeypatch: pytest.MonkeyPat
     first = growing.feed("y = 2\n")
 
     assert first == len(growing.lines) - 1
+
+
+def test_a_row_that_is_being_written_is_shown_in_the_columns_as_they_are() -> None:
+    growing = MarkdownStream(40)
+    growing.feed("text\n\n| one | two |\n|---|---|\n| a | b |\n")
+
+    first = growing.feed("| c and mo")
+
+    assert texts(growing.lines)[first:] == ["c   │    ", "and │    ", "mo  │    "]
+    assert texts(growing.lines)[:first] == ["text", "", "one │ two", "────┼────", "a   │ b  "]
+
+
+def test_a_wider_cell_lays_the_whole_table_out_again() -> None:
+    growing = MarkdownStream(40)
+    growing.feed("text\n\n| one | two |\n|---|---|\n| a | b |\n")
+
+    first = growing.feed("| c and more |\n")
+
+    assert first == 2
+    assert texts(growing.lines)[2:] == [
+        "one        │ two",
+        "───────────┼────",
+        "a          │ b  ",
+        "c and more │    ",
+    ]
+
+
+@pytest.mark.parametrize(
+    "after", ["\n", "> quote\n", "- item\n", "```\n", "    code\n", "# head\n"]
+)
+def test_a_table_ends_where_the_parser_says(after: str) -> None:
+    text = f"| a | b |\n|---|---|\n| c | d |\n{after}| e | f |\n"
+    growing = streamed(text, [1], 30)
+
+    growing.finish()
+
+    assert growing.lines == render_markdown(text, 30)

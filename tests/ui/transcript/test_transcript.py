@@ -96,6 +96,21 @@ async def test_it_can_be_filled_before_it_is_on_the_screen() -> None:
         assert screen(app)[4] == "  more"
 
 
+async def test_what_came_while_it_was_hidden_is_there_when_it_is_shown_again() -> None:
+    async with running([*history(30), message(31, "", state="streaming")]) as (app, pilot):
+        app.transcript.display = False
+        await pilot.pause()
+        app.transcript.append(31, 0, "line\n\n" * 20 + "last line")
+        app.transcript.put(message(32, "newest"))
+        await pilot.pause(0.1)
+
+        app.transcript.display = True
+        await pilot.pause()
+
+        assert screen(app)[-2] == "  newest"
+        assert app.transcript.scroll_y == app.transcript.max_scroll_y
+
+
 async def test_who_speaks_is_told_by_name_and_bar_also_without_colour() -> None:
     talk = [message(1, "Hello", role="user"), message(2, "Good day")]
     async with running(talk) as (app, _):
@@ -225,6 +240,16 @@ async def test_older_messages_are_asked_for_once_and_do_not_move_the_view() -> N
         await pilot.press("home")
         assert app.wanted == [100, 50]
         assert screen(app)[1] == "  message 50 paragraph 0"
+
+
+async def test_older_messages_are_asked_for_again_when_the_reader_comes_back() -> None:
+    async with running(history(60, first=100)) as (app, pilot):
+        app.transcript.focus()
+
+        await pilot.press("home", "end", "home")
+        await pilot.pause()
+
+        assert app.wanted == [100, 100]
 
 
 async def test_a_message_can_be_taken_out() -> None:

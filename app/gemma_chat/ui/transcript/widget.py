@@ -98,7 +98,7 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
     class OlderWanted(Message):
         """The reader is within a page of the first message, number `before`.
 
-        Posted once for each first message.
+        Posted once each time the reader comes near.
         """
 
         before: int
@@ -311,10 +311,11 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _ask_for_older(self, height: int) -> None:
         first = self._rows.first_message
-        if first is None or first == self._asked_before or not self._rows.is_near_start(height):
-            return
-        self._asked_before = first
-        self.post_message(self.OlderWanted(first))
+        if first is None or not self._rows.is_near_start(height):
+            self._asked_before = None
+        elif first != self._asked_before:
+            self._asked_before = first
+            self.post_message(self.OlderWanted(first))
 
     # ------------------------------------------------------------ painting
 
