@@ -21,6 +21,15 @@ from gemma_chat.engine.llama import LlamaEngine
 Speak = Callable[..., tuple[str, TurnRun]]
 
 
+@pytest.fixture(autouse=True)
+def nothing_saved(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sessions of one test leave nothing that those of the next could share."""
+    yield
+    for name in ("engine", "smollm2", "gemma3"):
+        if name in request.fixturenames:
+            forget_all(request.getfixturevalue(name))
+
+
 @pytest.fixture(scope="session")
 def engine(model_path: Path) -> Iterator[LlamaEngine]:
     """Each of the two real models in turn."""
@@ -43,6 +52,12 @@ def gemma3(gemma3_path: Path) -> Iterator[LlamaEngine]:
     engine = LlamaEngine.load(gemma3_path, EngineOptions(context_size=2048, states_mb=256))
     yield engine
     engine.close()
+
+
+def forget_all(engine: LlamaEngine) -> None:
+    """Drop every saved state: the next turn evaluates all of its prompt."""
+    for saved in list(engine._shelf._states.values()):
+        engine._shelf._drop(saved)
 
 
 def run_to_end(run: TurnRun) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.engine.conftest import run_to_end, speak, talk
+from tests.engine.conftest import forget_all, run_to_end, speak, talk
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
@@ -59,6 +59,7 @@ def test_a_switch_to_another_session_and_back_changes_nothing(engine: LlamaEngin
         return answers
 
     undisturbed = dialogue(lambda: None)
+    forget_all(engine)
     other = engine.open_sequence()
     switched = dialogue(lambda: speak(engine, other, talk("Something else entirely.")))
     assert switched == undisturbed
@@ -67,6 +68,7 @@ def test_a_switch_to_another_session_and_back_changes_nothing(engine: LlamaEngin
 def test_a_turn_that_gives_way_in_prefill_and_in_decode_is_the_same(engine: LlamaEngine) -> None:
     messages = talk(LONG + "Summarise this.")
     undisturbed = run_to_end(begin(engine, messages, lane="background", max_output_tokens=10))
+    forget_all(engine)
 
     other = engine.open_sequence()
     run = begin(engine, messages, lane="background", max_output_tokens=10)
@@ -91,6 +93,7 @@ def test_a_turn_that_gives_way_in_prefill_and_in_decode_is_the_same(engine: Llam
 def test_an_interrupted_micro_batch_leaves_the_session_as_it_was(engine: LlamaEngine) -> None:
     messages = talk(LONG)
     expected = run_to_end(begin(engine, messages))
+    forget_all(engine)
     run = begin(engine, messages)
     seen: list[object] = []
     text = ""
@@ -123,10 +126,11 @@ def test_a_stopped_turn_keeps_what_it_evaluated(engine: LlamaEngine) -> None:
     run.step()
     run.step()
     run.finish()
-    assert sequence.token_count == 256
+    evaluated = sequence.token_count
+    assert 128 < evaluated <= 256
     again = engine.begin(sequence, prompt, SamplingSettings(max_output_tokens=4), "foreground")
     run_to_end(again)
-    assert again.counts.reused == 256
+    assert again.counts.reused == evaluated
 
 
 def test_finishing_twice_is_fine(engine: LlamaEngine) -> None:
@@ -264,6 +268,7 @@ def test_the_sliding_window_is_never_trusted_beyond_its_edge(gemma3: LlamaEngine
     speak(gemma3, sequence, talk(LONG * 4))
     edited = talk(LONG[:300] + "And now something else.")
     text, run = speak(gemma3, sequence, edited)
+    forget_all(gemma3)
     fresh, _ = speak(gemma3, gemma3.open_sequence(), edited)
     assert text == fresh
     assert run.counts.reused + run.counts.restored + run.counts.evaluated == run.prompt_tokens

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from gemma_chat.engine.library import AbortFlag, native
+from gemma_chat.engine.state_files import StateBytes
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
 
 MICRO_BATCH = 128
@@ -23,7 +23,6 @@ MICRO_BATCH = 128
 STREAMS = 2
 """One for the chats, one for the background."""
 
-StateBytes = npt.NDArray[np.uint8]
 _PADDING = 256
 
 
@@ -125,15 +124,24 @@ class Context:
         if length <= 0:
             self.clear(stream)
             return length == 0
-        memory = self._memory
         if self.length(stream) > length:
-            self._llama.llama_memory_seq_rm(memory, stream, length, -1)
-        first = self._llama.llama_memory_seq_pos_min(memory, stream)
-        needed = max(0, length - self.sliding_window) if self.sliding_window else 0
-        if self.length(stream) == length and 0 <= first <= needed:
+            self._llama.llama_memory_seq_rm(self._memory, stream, length, -1)
+        if self.length(stream) == length and 0 <= self.first(stream) <= self._edge(length):
             return True
         self.clear(stream)
         return False
+
+    def can_cut(self, stream: int, length: int) -> bool:
+        """Whether `cut` to this length would keep everything that is needed to go on."""
+        return length <= self.length(stream) and 0 <= self.first(stream) <= self._edge(length)
+
+    def first(self, stream: int) -> int:
+        """The first position the stream still holds in all layers; -1 when it is empty."""
+        return int(self._llama.llama_memory_seq_pos_min(self._memory, stream))
+
+    def _edge(self, length: int) -> int:
+        """The last position that may be the first one held, for going on after `length`."""
+        return max(0, length - self.sliding_window) if self.sliding_window else 0
 
     def clear(self, stream: int) -> None:
         """Empty a stream."""
@@ -141,20 +149,34 @@ class Context:
 
     def save(self, stream: int) -> StateBytes:
         """A copy of the stream's whole state."""
-        size = self._llama.llama_state_seq_get_size_ext(self.handle, stream, 0)
+        return self._save(stream, 0)
+
+    def restore(self, stream: int, state: StateBytes) -> bool:
+        """Put a saved state into a stream, in place of what it holds; False when it is refused."""
+        self.clear(stream)
+        return self._restore(stream, state, 0)
+
+    def save_window(self, stream: int) -> StateBytes:
+        """A copy of the sliding-window layers of a stream alone."""
+        return self._save(stream, self._llama.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY)
+
+    def restore_window(self, stream: int, state: StateBytes) -> bool:
+        """Put the sliding-window layers back; the other layers keep what they hold."""
+        return self._restore(stream, state, self._llama.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY)
+
+    def _save(self, stream: int, flags: int) -> StateBytes:
+        size = self._llama.llama_state_seq_get_size_ext(self.handle, stream, flags)
         state: StateBytes = np.empty(size, np.uint8)
         written = self._llama.llama_state_seq_get_data_ext(
-            self.handle, _pointer(state), size, stream, 0
+            self.handle, _pointer(state), size, stream, flags
         )
         if written != size:
             raise EngineCrashedError("llama.cpp could not save a session's state; it is dropped.")
         return state
 
-    def restore(self, stream: int, state: StateBytes) -> bool:
-        """Put a saved state into a stream, in place of what it holds; False when it is refused."""
-        self.clear(stream)
+    def _restore(self, stream: int, state: StateBytes, flags: int) -> bool:
         read = self._llama.llama_state_seq_set_data_ext(
-            self.handle, _pointer(state), state.size, stream, 0
+            self.handle, _pointer(state), state.size, stream, flags
         )
         if read == state.size:
             return True

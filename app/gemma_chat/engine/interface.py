@@ -63,11 +63,13 @@ class Prompt:
 
     `pieces` alternates freely between control tokens (`int`) and runs of plain text (`bytes`,
     UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
-    types can forge a turn. `token_count` is the length when nothing can be reused.
+    types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
+    system instruction, whose tokens are evaluated by themselves so that sessions can share them.
     """
 
     pieces: tuple[int | bytes, ...]
     token_count: int
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ class EngineOptions:
     """llama.cpp's repacked weights; `None` finds out in a child process whether they work."""
     states_mb: int = 0
     """Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048."""
+    states_disk_mb: int = 0
+    """Budget for saved states in files of the cache directory; 0 keeps them in RAM only."""
     gpu_layers: int = 0
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
 import psutil
 
+from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.context import Context
@@ -22,9 +25,12 @@ from gemma_chat.engine.interface import (
     Prompt,
     SequenceHandle,
 )
-from gemma_chat.engine.memory import HeldSequence, KVMemory, Lane, StateShelf
+from gemma_chat.engine.library import library_file
+from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.sampler import Sampler
+from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
+from gemma_chat.engine.state_files import StateFiles
 from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
@@ -35,6 +41,11 @@ DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
 _MOST_STATES = 2 * 1024**3
 _CACHED_RUN = 16_384
+_WORTH_SEARCHING = 24
+"""Tokens that another saved state must spare before it is looked for and taken."""
+_CANDIDATES = 4
+_ANY_TWO = ("A", "1")
+"""Two messages whose tokens differ from the first one on."""
 
 
 class LlamaEngine:
@@ -76,6 +87,7 @@ class LlamaEngine:
         self._weights = weights
         self._vocabulary = Vocabulary(weights.vocabulary)
         self._tokenize = lru_cache(maxsize=4096)(self._vocabulary.tokenize)
+        self._opening = lru_cache(maxsize=256)(self._opening_tokens)
         self._writer = PromptWriter(
             self._vocabulary,
             architecture=weights.metadata("general.architecture"),
@@ -87,8 +99,10 @@ class LlamaEngine:
             threads=mode.threads or options.threads or physical_cores(),
             sliding_window=weights.sliding_window,
         )
-        shelf = StateShelf(_states_budget(options.states_mb))
-        self._memory = KVMemory(self._context, shelf)
+        self._shelf = StateShelf(
+            _states_budget(options.states_mb), _files(weights.path, context_size, options, mode)
+        )
+        self._memory = KVMemory(self._context, self._shelf)
         self._closing = threading.Lock()
         self._description = ModelDescription(
             path=str(weights.path),
@@ -117,7 +131,7 @@ class LlamaEngine:
         return MemoryFigures(
             weights_bytes=self._description.weights_bytes,
             kv_resident_bytes=self._context.kv_bytes,
-            kv_saved_bytes=self._memory.shelf.bytes,
+            kv_saved_bytes=self._shelf.bytes,
         )
 
     def count_tokens(self, text: str) -> int:
@@ -128,7 +142,17 @@ class LlamaEngine:
         """Render a conversation; see the interface."""
         pieces = self._writer.write(messages)
         count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
-        return Prompt(pieces, count)
+        system = messages[0].text if messages and messages[0].role == "system" else ""
+        return Prompt(pieces, count, system)
+
+    def _opening_tokens(self, system: str) -> list[int]:
+        """What all prompts with one system instruction begin with."""
+        first = [ChatMessage("system", system)] if system else []
+        left, right = (
+            self._plan([], Prompt(self._writer.write([*first, ChatMessage("user", text)]), 0))[1]
+            for text in _ANY_TWO
+        )
+        return left[: prefix.common_prefix(left, right)]
 
     def _run_tokens(self, run: bytes) -> list[int]:
         if len(run) > _CACHED_RUN:
@@ -141,16 +165,13 @@ class LlamaEngine:
 
     def fork(self, sequence: SequenceHandle) -> SequenceHandle:
         """A new sequence that shares what the other has saved."""
-        parent = cast(HeldSequence, sequence)
         child = HeldSequence()
-        self._memory.shelf.share(parent, child)
-        if child.saved is not None:
-            child.tokens.extend(child.saved.tokens)
+        self._shelf.share(cast(HeldSequence, sequence).saved, child)
         return child
 
     def release(self, sequence: SequenceHandle) -> None:
         """Give back the sequence's memory; its stream is taken over by whoever needs it next."""
-        self._memory.shelf.remove(cast(HeldSequence, sequence))
+        self._shelf.remove(cast(HeldSequence, sequence))
 
     # ------------------------------------------------------------ engine thread
 
@@ -169,14 +190,7 @@ class LlamaEngine:
                 "context_size."
             )
         held = cast(HeldSequence, sequence)
-        matched, rest = prefix.plan(
-            held.tokens,
-            prompt.pieces,
-            tokenize=self._run_tokens,
-            piece=self._vocabulary.piece,
-            is_control=self._vocabulary.is_control,
-        )
-        tokens = held.tokens[:matched] + rest
+        matched, tokens = self._match(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
         sampler = Sampler(self._weights.vocabulary, self._vocabulary.size, sampling, tokens)
@@ -186,6 +200,7 @@ class LlamaEngine:
             self._vocabulary,
             held,
             prompt=tokens,
+            boundary=prefix.common_prefix(tokens, self._opening(prompt.system)),
             held=matched,
             sampler=sampler,
             text=TextStream(sampling.stop),
@@ -193,9 +208,40 @@ class LlamaEngine:
             lane=lane,
         )
 
+    def _match(self, held: HeldSequence, prompt: Prompt) -> tuple[int, list[int]]:
+        """How many tokens of a prompt are evaluated already, and all its tokens.
+
+        When another state on the shelf holds more of it than the session does (the same system
+        instruction, an earlier branch, the conversation before a restart), the session takes that.
+        """
+        matched, tokens = self._plan(held.tokens, prompt)
+        if len(tokens) - matched < _WORTH_SEARCHING:
+            return matched, tokens
+        best: SavedState | None = None
+        for state in self._shelf.longest(self._plan([], prompt)[1], _CANDIDATES):
+            found, its_tokens = self._plan(state.tokens.tolist(), prompt)
+            found = max((seam for seam in state.seams if seam <= found), default=0)
+            if found >= matched + _WORTH_SEARCHING:
+                best, matched, tokens = state, found, its_tokens
+        if best is not None:
+            self._memory.leave(held)
+            self._shelf.share(best, held)
+        return matched, tokens
+
+    def _plan(self, held: list[int], prompt: Prompt) -> tuple[int, list[int]]:
+        matched, rest = prefix.plan(
+            held,
+            prompt.pieces,
+            tokenize=self._run_tokens,
+            piece=self._vocabulary.piece,
+            is_control=self._vocabulary.is_control,
+        )
+        return matched, held[:matched] + rest
+
     def close(self) -> None:
-        """Free all native memory; twice is fine."""
+        """Write what waits for the disk and free all native memory; twice is fine."""
         with self._closing:
+            self._shelf.close()
             self._context.close()
             self._weights.close()
 
@@ -220,3 +266,25 @@ def _states_budget(megabytes: int) -> int:
     if megabytes:
         return megabytes * 1024**2
     return min(psutil.virtual_memory().available // 4, _MOST_STATES)
+
+
+def _files(path: Path, context_size: int, options: EngineOptions, mode: safety.Mode) -> StateFiles:
+    budget = options.states_disk_mb * 1024**2
+    fingerprint = _fingerprint(path, str(context_size), str(mode), _identity(library_file()))
+    return StateFiles(Paths.default().states_dir, fingerprint, budget)
+
+
+def _fingerprint(path: Path, *parts: str) -> str:
+    """Names a model file by its beginning, end and size, and how it is run: states fit no other."""
+    digest = sha256("\n".join(parts).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(1 << 20))
+        file.seek(-min(1 << 20, path.stat().st_size), os.SEEK_END)
+        digest.update(file.read())
+    digest.update(str(path.stat().st_size).encode())
+    return digest.hexdigest()
+
+
+def _identity(file: Path) -> str:
+    status = file.stat()
+    return f"{file} {status.st_size} {status.st_mtime_ns}"

@@ -1,48 +1,25 @@
-"""The KV memory: which session's tokens are in which stream, and which are saved in RAM.
+"""The KV memory: which session's tokens are in which stream of the context.
 
-A session that computes is *resident* in a stream of the context. When its turn ends its state is
-saved, so that the next session in the stream pays for one restore only. Saved states share a
-budget; the least recently used ones are dropped first, and their sessions evaluate their history
-again when they are next used.
+A session that computes is *resident* in a stream. When its turn ends its state is saved, so that
+the next session in the stream pays for one restore only. Going back (regenerate, edit, another
+branch) cuts the stream; where sliding-window attention has dropped the positions that would be
+needed, a checkpoint taken at a turn boundary brings them back.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from gemma_chat.engine.context import STREAMS, Context, StateBytes
+import numpy as np
+
+from gemma_chat.engine.context import STREAMS, Context
+from gemma_chat.engine.shelf import Checkpoint, HeldSequence, StateShelf
 
 Lane = Literal["foreground", "background"]
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SavedState:
-    """A stream's state after exactly `tokens` were evaluated. Never changed, so forks share it."""
-
-    tokens: tuple[int, ...]
-    state: StateBytes
-
-
-@dataclass(slots=True, eq=False)
-class HeldSequence:
-    """One session's place in the KV memory.
-
-    `tokens` are what its stream holds while it is resident; `saved` is what it can go back to.
-    """
-
-    tokens: list[int] = field(default_factory=list)
-    saved: SavedState | None = None
-    released: bool = False
-
-    @property
-    def token_count(self) -> int:
-        """How many tokens can be reused without evaluating them again."""
-        return len(self.tokens)
+_MOST_CHECKPOINTS = 6
+"""Turn boundaries (two a turn) a session with a sliding window can go back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,75 +31,12 @@ class Placement:
     restored: int
 
 
-class StateShelf:
-    """Saved states in RAM, least recently used first, within a budget in bytes. Thread-safe."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.bytes = 0
-        self._states: OrderedDict[int, tuple[SavedState, list[HeldSequence]]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, sequence: HeldSequence, state: SavedState) -> None:
-        """Keep `state` for `sequence` in place of its older one, dropping others if need be."""
-        with self._lock:
-            self._detach(sequence)
-            self._attach(sequence, state)
-            while self.bytes > self.budget and len(self._states) > 1:
-                self._drop(next(iter(self._states)))
-
-    def share(self, parent: HeldSequence, child: HeldSequence) -> None:
-        """Give `child` what `parent` has saved; no bytes are copied."""
-        with self._lock:
-            if parent.saved is not None and not child.released:
-                self._attach(child, parent.saved)
-
-    def touch(self, sequence: HeldSequence) -> None:
-        """Mark the sequence's state as used now."""
-        with self._lock:
-            if sequence.saved is not None and id(sequence.saved) in self._states:
-                self._states.move_to_end(id(sequence.saved))
-
-    def remove(self, sequence: HeldSequence) -> None:
-        """Forget the sequence; its state goes with the last sequence that shares it."""
-        with self._lock:
-            sequence.released = True
-            self._detach(sequence)
-
-    def _attach(self, sequence: HeldSequence, state: SavedState) -> None:
-        if sequence.released:
-            return
-        entry = self._states.setdefault(id(state), (state, []))
-        if not entry[1]:
-            self.bytes += state.state.nbytes
-        entry[1].append(sequence)
-        self._states.move_to_end(id(state))
-        sequence.saved = state
-
-    def _detach(self, sequence: HeldSequence) -> None:
-        state, sequence.saved = sequence.saved, None
-        if state is None or id(state) not in self._states:
-            return
-        owners = self._states[id(state)][1]
-        if sequence in owners:
-            owners.remove(sequence)
-        if not owners:
-            del self._states[id(state)]
-            self.bytes -= state.state.nbytes
-
-    def _drop(self, key: int) -> None:
-        state, owners = self._states.pop(key)
-        self.bytes -= state.state.nbytes
-        for owner in owners:
-            owner.saved = None
-
-
 class KVMemory:
-    """Puts sessions into streams and takes them out. Engine thread only, `shelf` excepted."""
+    """Puts sessions into streams and takes them out. Engine thread only."""
 
     def __init__(self, context: Context, shelf: StateShelf) -> None:
         self._context = context
-        self.shelf = shelf
+        self._shelf = shelf
         self._resident: list[HeldSequence | None] = [None] * STREAMS
 
     def stream_of(self, sequence: HeldSequence) -> int | None:
@@ -139,47 +53,88 @@ class KVMemory:
         none) when they are lost and must be evaluated again.
         """
         stream = self.stream_of(sequence)
-        if stream is not None and self._context.cut(stream, keep):
-            del sequence.tokens[keep:]
-            return Placement(stream, keep, 0)
+        if stream is not None and (kept := self._go_back(sequence, stream, keep)):
+            return Placement(stream, kept, 0)
         if stream is None:
-            stream = self._vacate(_STREAM[lane])
-        restored = self._restore(sequence, stream, keep)
+            stream = _STREAM[lane]
+            self._vacate(stream)
         self._resident[stream] = sequence
-        del sequence.tokens[restored:]
-        return Placement(stream, 0, restored)
+        return Placement(stream, 0, self._restore(sequence, stream, keep))
 
     def _restore(self, sequence: HeldSequence, stream: int, keep: int) -> int:
         """Fill `stream` from the saved state; returns how many tokens it holds then."""
         saved = sequence.saved
+        wanted = np.array(sequence.tokens[:keep], np.int32)
+        sequence.cut(0)
         self._context.clear(stream)
         if saved is None or keep == 0:
             return 0
-        self.shelf.touch(sequence)
-        usable = _shared(saved.tokens, sequence.tokens[:keep])
-        if not usable or not self._context.restore(stream, saved.state):
+        length = min(keep, saved.tokens.size)
+        if not np.array_equal(saved.tokens[:length], wanted[:length]):
             return 0
-        return usable if self._context.cut(stream, usable) else 0
+        state = self._shelf.bytes_of(saved)
+        if state is None or not self._context.restore(stream, state):
+            return 0
+        sequence.take(saved)
+        return self._go_back(sequence, stream, length)
 
-    def _vacate(self, stream: int) -> int:
+    def _go_back(self, sequence: HeldSequence, stream: int, keep: int) -> int:
+        """Cut a resident session to `keep` tokens, or to fewer; returns how many remain."""
+        context = self._context
+        kept = keep if context.can_cut(stream, keep) else self._rewind(sequence, stream, keep)
+        if not kept:
+            context.clear(stream)
+        elif not context.cut(stream, kept):
+            kept = 0
+        sequence.cut(kept)
+        return kept
+
+    def _rewind(self, sequence: HeldSequence, stream: int, keep: int) -> int:
+        """Bring back the window of a checkpoint from which `keep`, or nearly, can be reached."""
+        edge = max(0, keep - self._context.sliding_window)
+        points = sequence.checkpoints
+        exact = [c for c in points if c.length >= keep and c.first <= edge]
+        below = [c for c in points if c.length < keep]
+        chosen = exact[0] if exact else below[-1] if below else None
+        if chosen is None or not self._context.restore_window(stream, chosen.state):
+            return 0
+        return min(keep, chosen.length)
+
+    def mark(self, sequence: HeldSequence) -> None:
+        """Remember this turn boundary: a session can come back here, or set out from here."""
+        sequence.seam()
+        stream = self.stream_of(sequence)
+        context = self._context
+        length = len(sequence.tokens)
+        if stream is None or not context.sliding_window or length <= context.sliding_window:
+            return
+        if any(point.length == length for point in sequence.checkpoints):
+            return
+        point = Checkpoint(length, context.first(stream), context.save_window(stream))
+        sequence.checkpoints.append(point)
+        del sequence.checkpoints[:-_MOST_CHECKPOINTS]
+
+    def leave(self, sequence: HeldSequence) -> None:
+        """Take a session out of its stream without saving it: it goes on from another state."""
+        stream = self.stream_of(sequence)
+        if stream is not None:
+            self._resident[stream] = None
+
+    def _vacate(self, stream: int) -> None:
         """Take whoever is resident out of `stream`, saved if it computed since its last save."""
         resident = self._resident[stream]
         if resident is not None:
-            if not resident.released:
-                self.save(resident)
+            self.save(resident, "memory")
             self._resident[stream] = None
-        return stream
 
-    def save(self, sequence: HeldSequence) -> None:
+    def save(self, sequence: HeldSequence, durability: Literal["file", "memory"]) -> None:
         """Save a resident session's state unless its saved one is current."""
         stream = self.stream_of(sequence)
-        if stream is None or not sequence.tokens:
+        if stream is None or not sequence.tokens or sequence.released:
             return
         saved = sequence.saved
-        if saved is not None and list(saved.tokens) == sequence.tokens:
-            return
-        state = SavedState(tuple(sequence.tokens), self._context.save(stream))
-        self.shelf.put(sequence, state)
+        if saved is None or saved.tokens.tolist() != sequence.tokens:
+            self._shelf.put(sequence, self._context.save(stream), durability)
 
     def forget(self, sequence: HeldSequence) -> None:
         """The session's tokens in its stream are not to be trusted: evaluate them again."""
@@ -187,11 +142,4 @@ class KVMemory:
         if stream is not None:
             self._context.clear(stream)
             self._resident[stream] = None
-        sequence.tokens.clear()
-
-
-def _shared(left: Sequence[int], right: Sequence[int]) -> int:
-    length = min(len(left), len(right))
-    if tuple(left[:length]) == tuple(right[:length]):
-        return length
-    return next(at for at in range(length) if left[at] != right[at])
+        sequence.cut(0)

@@ -17,8 +17,9 @@ from gemma_chat.engine.interface import (
     Step,
     TokenCounts,
 )
-from gemma_chat.engine.memory import HeldSequence, KVMemory, Lane
+from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.sampler import Sampler
+from gemma_chat.engine.shelf import HeldSequence
 from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.errors import EngineCrashedError
@@ -35,6 +36,7 @@ class LlamaTurn:
         sequence: HeldSequence,
         *,
         prompt: list[int],
+        boundary: int,
         held: int,
         sampler: Sampler,
         text: TextStream,
@@ -47,6 +49,7 @@ class LlamaTurn:
         self._sequence = sequence
         self._tokens = prompt
         self._prompt_length = len(prompt)
+        self._boundary = boundary
         self._held = held
         self._sampler = sampler
         self._text = text
@@ -112,13 +115,19 @@ class LlamaTurn:
         done = len(self._sequence.tokens)
         left = self._prompt_length - 1 - done
         if left > 0:
-            chunk = self._tokens[done : done + min(MICRO_BATCH, left)]
-            if not self._evaluate(chunk):
+            if done < self._boundary:
+                left = min(left, self._boundary - done)
+            if not self._evaluate(self._tokens[done : done + min(MICRO_BATCH, left)]):
                 return Interrupted()
+            if len(self._sequence.tokens) == self._boundary:
+                self._sequence.seam()
             return Prefill(len(self._sequence.tokens), self._prompt_length)
+        if done == self._prompt_length - 1:
+            self._memory.mark(self._sequence)
         if done < len(self._tokens):
-            # After an eviction more than one token may be behind: still one micro-batch a step.
-            if not self._evaluate(self._tokens[done : done + MICRO_BATCH]):
+            # After its state was lost more than one token may be behind. They are evaluated one
+            # by one as they were the first time: other batches would round differently.
+            if not self._evaluate(self._tokens[done : done + 1]):
                 return Interrupted()
             if len(self._sequence.tokens) < len(self._tokens):
                 return Generated("")
@@ -165,6 +174,7 @@ class LlamaTurn:
         self._state = "finished"
         self._take_interrupt()
         self._sampler.close()
-        if not self._sequence.released:
-            self._memory.save(self._sequence)
+        self._memory.mark(self._sequence)
+        # What works in the background is done again sooner than it is read from a file.
+        self._memory.save(self._sequence, "file" if self._lane == "foreground" else "memory")
         return text

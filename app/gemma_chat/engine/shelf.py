@@ -1,0 +1,261 @@
+"""Saved states: in RAM within a budget, in files behind it, and found again by their tokens.
+
+A state belongs to the sessions that use it: one, or several after a fork. When a session goes on
+from a state, the older one is dropped; when it takes another way (a reply regenerated, a message
+edited), the older one stays as an *orphan*, so that going back to that branch costs nothing. Files
+left by an earlier process are orphans too: after a restart a conversation finds its own again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gemma_chat.engine.state_files import StateBytes, StateFiles, StoredState, Tokens
+
+_MOST_ORPHANS = 512
+_MOST_PENDING = 8
+"""States that may wait for the disk, in RAM, before a turn has to wait for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """The sliding-window part alone, after `length` tokens; it holds positions from `first` on."""
+
+    length: int
+    first: int
+    state: StateBytes
+
+
+@dataclass(slots=True, eq=False)
+class SavedState:
+    """A stream's state after exactly `tokens` were evaluated.
+
+    Tokens and bytes never change, so sessions share it. `state` is `None` while it is only in its
+    file.
+    """
+
+    tokens: Tokens
+    seams: tuple[int, ...]
+    state: StateBytes | None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    stored: StoredState | None = None
+    owners: int = 0
+
+    @property
+    def ram_bytes(self) -> int:
+        """What it takes in RAM now."""
+        if self.state is None:
+            return 0
+        return self.state.nbytes + sum(point.state.nbytes for point in self.checkpoints)
+
+
+@dataclass(slots=True, eq=False)
+class HeldSequence:
+    """One session's place in the KV memory.
+
+    `tokens` are what can be reused: what its stream holds while it is resident, and what `saved`
+    holds otherwise.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    saved: SavedState | None = None
+    seams: list[int] = field(default_factory=list)
+    """Where batches ended that every session with the same tokens so far ends too, growing.
+
+    The same tokens in other batches give slightly other numbers. A session that takes over what
+    another one evaluated takes it up to a seam, and so computes what it would have by itself.
+    """
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    released: bool = False
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens can be reused without evaluating them again."""
+        return len(self.tokens)
+
+    def cut(self, length: int) -> None:
+        """Forget what comes after the first `length` tokens."""
+        del self.tokens[length:]
+        self.seams[:] = [seam for seam in self.seams if seam <= length]
+        self.checkpoints[:] = [point for point in self.checkpoints if point.length <= length]
+
+    def seam(self) -> None:
+        """A batch has ended here that would have ended here in any session."""
+        if not self.seams or self.seams[-1] < len(self.tokens):
+            self.seams.append(len(self.tokens))
+
+    def take(self, saved: SavedState) -> None:
+        """Hold what a saved state holds."""
+        self.tokens[:] = saved.tokens.tolist()
+        self.seams[:] = saved.seams
+        self.checkpoints[:] = saved.checkpoints
+
+
+class StateShelf:
+    """All saved states of one engine. Thread-safe.
+
+    Args:
+        budget: bytes of RAM; the least recently used states go to their files, or are dropped.
+        files: where states are written; `None` keeps them in RAM only.
+    """
+
+    def __init__(self, budget: int, files: StateFiles | None = None) -> None:
+        self._budget = budget
+        self._files = files
+        self._states: dict[int, SavedState] = {}
+        self._lock = threading.RLock()
+        self._ram = 0
+        for stored in files.known() if files else ():
+            self._add(SavedState(stored.tokens, stored.seams, None, stored=stored))
+
+    @property
+    def bytes(self) -> int:
+        """What all states take in RAM."""
+        return self._ram
+
+    # ------------------------------------------------------------ a session's state
+
+    def put(
+        self,
+        sequence: HeldSequence,
+        state: StateBytes,
+        durability: Literal["file", "memory"],
+    ) -> None:
+        """Keep `state` for what `sequence` holds now, in place of its older one."""
+        with self._lock:
+            if sequence.released:
+                return
+            tokens = np.array(sequence.tokens, np.int32)
+            saved = SavedState(tokens, tuple(sequence.seams), state, tuple(sequence.checkpoints))
+            outgrown = self._detach(sequence, saved)
+            self._add(saved)
+            self._attach(sequence, saved)
+            if durability == "file":
+                self._write(saved, outgrown)
+            self._shrink()
+
+    def share(self, saved: SavedState | None, sequence: HeldSequence) -> None:
+        """Give `sequence` a state that is on the shelf, in place of its own; copies no bytes."""
+        with self._lock:
+            if saved is None or sequence.released or id(saved) not in self._states:
+                return
+            if sequence.saved is not saved:
+                self._detach(sequence, saved)
+                self._attach(sequence, saved)
+            sequence.take(saved)
+
+    def bytes_of(self, saved: SavedState) -> StateBytes | None:
+        """The bytes of a state, from its file if need be; `None` when they are lost."""
+        with self._lock:
+            if id(saved) in self._states:
+                self._states[id(saved)] = self._states.pop(id(saved))
+            if saved.state is None and saved.stored is not None and self._files is not None:
+                self._files.settle()
+                saved.state = self._files.read(saved.stored)
+                self._ram += saved.ram_bytes
+                if saved.state is None:
+                    self._drop(saved)
+                else:
+                    self._shrink(keep=saved)
+            return saved.state
+
+    def remove(self, sequence: HeldSequence) -> None:
+        """Forget a session. Its RAM comes back; its file stays for when it is opened again."""
+        with self._lock:
+            sequence.released = True
+            saved, sequence.saved = sequence.saved, None
+            if saved is None:
+                return
+            saved.owners -= 1
+            if saved.owners == 0:
+                self._unload(saved)
+
+    # ------------------------------------------------------------ finding
+
+    def longest(self, prompt: Sequence[int], count: int) -> list[SavedState]:
+        """The states that share most tokens with the beginning of a prompt, the best first."""
+        wanted = np.array(prompt, np.int32)
+        with self._lock:
+            scored = [(_shared(state.tokens, wanted), state) for state in self._states.values()]
+        scored.sort(key=lambda entry: entry[0], reverse=True)
+        return [state for shared, state in scored[:count] if shared]
+
+    # ------------------------------------------------------------ within the lock
+
+    def _add(self, saved: SavedState) -> None:
+        self._states[id(saved)] = saved
+        self._ram += saved.ram_bytes
+        orphans = [state for state in self._states.values() if not state.owners]
+        for orphan in orphans[: len(orphans) - _MOST_ORPHANS]:
+            self._drop(orphan)
+
+    def _attach(self, sequence: HeldSequence, saved: SavedState) -> None:
+        sequence.saved = saved
+        saved.owners += 1
+
+    def _detach(self, sequence: HeldSequence, successor: SavedState) -> Path | None:
+        """Take a session's state from it; returns the file that `successor` makes useless."""
+        saved, sequence.saved = sequence.saved, None
+        if saved is None:
+            return None
+        saved.owners -= 1
+        outgrown = _shared(saved.tokens, successor.tokens) == saved.tokens.size
+        if saved.owners or not outgrown or id(saved) not in self._states:
+            return None
+        self._forget(saved)
+        return saved.stored.path if saved.stored else None
+
+    def _write(self, saved: SavedState, outgrown: Path | None) -> None:
+        if self._files is None or saved.state is None:
+            return
+        saved.stored = self._files.write_soon(
+            saved.tokens,
+            saved.seams,
+            saved.state,
+            replaces=outgrown,
+            wanted=lambda: id(saved) in self._states,
+        )
+        self._files.keep_up(_MOST_PENDING)
+
+    def _shrink(self, keep: SavedState | None = None) -> None:
+        for saved in list(self._states.values()):
+            if self._ram <= self._budget:
+                return
+            if saved is not keep and saved.state is not None:
+                self._unload(saved)
+
+    def _unload(self, saved: SavedState) -> None:
+        """Free the RAM of a state; without a file it is gone."""
+        if saved.stored is None:
+            self._drop(saved)
+            return
+        self._ram -= saved.ram_bytes
+        saved.state, saved.checkpoints = None, ()
+
+    def _drop(self, saved: SavedState) -> None:
+        self._forget(saved)
+        if saved.stored is not None and self._files is not None:
+            self._files.remove_soon(saved.stored.path)
+            saved.stored = None
+
+    def _forget(self, saved: SavedState) -> None:
+        if self._states.pop(id(saved), None) is not None:
+            self._ram -= saved.ram_bytes
+
+    def close(self) -> None:
+        """Write what waits for the disk."""
+        if self._files is not None:
+            self._files.close()
+
+
+def _shared(left: Tokens, right: Tokens) -> int:
+    """The length of the longest common beginning."""
+    length = min(left.size, right.size)
+    different = np.flatnonzero(left[:length] != right[:length])
+    return int(different[0]) if different.size else length

@@ -1,0 +1,243 @@
+"""Saved states in files: what makes a conversation go on at once after a restart.
+
+One file holds one state: a header that says what it belongs to, the tokens, the bytes of llama.cpp.
+Files are written whole or not at all (temporary file, fsync, rename) by a thread of their own. A
+file that is cut, damaged, of another model, build or context is ignored and removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+StateBytes = npt.NDArray[np.uint8]
+Tokens = npt.NDArray[np.int32]
+
+_MAGIC = b"gemma-chat state 1\n"
+_SUFFIX = ".state"
+_MOST_HEADER = 4096
+
+_log = logging.getLogger(__name__)
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file says about itself; `checksum` is the CRC-32 of tokens and state."""
+
+    fingerprint: str
+    tokens: int
+    state_bytes: int
+    seams: tuple[int, ...]
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A state in a file: its tokens are known, its bytes are read when they are wanted."""
+
+    path: Path
+    tokens: Tokens
+    seams: tuple[int, ...]
+    bytes: int
+
+
+class StateFiles:
+    """The state files of one model in one folder.
+
+    Args:
+        folder: made when the first file is written.
+        fingerprint: names model, build and context; files of another one are removed.
+        budget: bytes of all files together; the longest unused go first. 0 writes nothing.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, budget: int) -> None:
+        self._folder = folder
+        self._fingerprint = fingerprint
+        self._budget = budget
+        self._waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._writer: threading.Thread | None = None
+
+    # ------------------------------------------------------------ reading
+
+    def known(self) -> Iterator[StoredState]:
+        """All usable states of this model, the last used first; removes what is not usable."""
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used, reverse=True):
+            header, tokens = self._read_header(path)
+            if header is not None and header.fingerprint == self._fingerprint:
+                yield StoredState(path, tokens, header.seams, header.state_bytes)
+            elif header is None or path.name.startswith(self._fingerprint[:16]):
+                self._remove(path, "it is damaged or outdated")
+
+    def read(self, stored: StoredState) -> StateBytes | None:
+        """The bytes of a state, checked; `None`, and no file any more, when they are not whole."""
+        header, tokens = self._read_header(stored.path)
+        try:
+            if header is None or not np.array_equal(tokens, stored.tokens):
+                raise ValueError("its header has changed")
+            with stored.path.open("rb") as file:
+                file.seek(-header.state_bytes, os.SEEK_END)
+                state = np.fromfile(file, np.uint8)
+            if _checksum(tokens, state) != header.checksum:
+                raise ValueError("its checksum is wrong")
+        except (OSError, ValueError) as error:
+            self._remove(stored.path, str(error))
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(stored.path)
+        return state
+
+    def _read_header(self, path: Path) -> tuple[Header | None, Tokens]:
+        """Header and tokens, or `None` when the file's form or length is wrong."""
+        nothing = np.empty(0, np.int32)
+        try:
+            with path.open("rb") as file:
+                if file.read(len(_MAGIC)) != _MAGIC:
+                    return None, nothing
+                line = file.readline(_MOST_HEADER)
+                header = msgspec.json.decode(line, type=Header)
+                whole = file.tell() + 4 * header.tokens + header.state_bytes
+                if header.tokens < 0 or header.state_bytes < 1 or path.stat().st_size != whole:
+                    return None, nothing
+                return header, np.fromfile(file, np.int32, header.tokens)
+        except (OSError, ValueError, msgspec.MsgspecError, OverflowError):
+            return None, nothing
+
+    # ------------------------------------------------------------ writing
+
+    def path_of(self, tokens: Tokens) -> Path:
+        """The name of the file for these tokens."""
+        return self._folder / (
+            f"{self._fingerprint[:16]}-{sha256(tokens.tobytes()).hexdigest()[:32]}{_SUFFIX}"
+        )
+
+    def write_soon(
+        self,
+        tokens: Tokens,
+        seams: tuple[int, ...],
+        state: StateBytes,
+        *,
+        replaces: Path | None,
+        wanted: Callable[[], bool],
+    ) -> StoredState | None:
+        """Write a state in the background; returns where, or `None` when nothing is written.
+
+        `wanted` is asked just before the writing: a state that was replaced meanwhile is skipped.
+        `replaces` is removed once the new file is whole.
+        """
+        if not self._budget or state.nbytes > self._budget:
+            return None
+        path = self.path_of(tokens)
+
+        def write() -> None:
+            if wanted() and not path.exists():
+                self._write(path, tokens, seams, state)
+            if replaces is not None and replaces != path and path.exists():
+                replaces.unlink(missing_ok=True)
+
+        self._enqueue(write)
+        return StoredState(path, tokens, seams, state.nbytes)
+
+    def remove_soon(self, path: Path) -> None:
+        """Remove a file after what is being written."""
+        self._enqueue(lambda: path.unlink(missing_ok=True))
+
+    def settle(self) -> None:
+        """Wait until everything is written."""
+        self.keep_up(0)
+
+    def keep_up(self, most: int) -> None:
+        """Wait until at most so many files are still to be written."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._pending <= most)
+
+    def close(self) -> None:
+        """Write what waits, then end the thread; twice is fine."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._waiting.put(None)
+            writer.join()
+
+    def _enqueue(self, job: Callable[[], None]) -> None:
+        with self._idle:
+            self._pending += 1
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._work, name="state files", daemon=True)
+            self._writer.start()
+        self._waiting.put(job)
+
+    def _work(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            try:
+                job()
+            except OSError as error:
+                _log.warning("A saved state is kept in memory only: %s", error)
+            with self._idle:
+                self._pending -= 1
+                self._idle.notify_all()
+
+    def _write(self, path: Path, tokens: Tokens, seams: tuple[int, ...], state: StateBytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_room(state.nbytes)
+        header = Header(
+            self._fingerprint, tokens.size, state.nbytes, seams, _checksum(tokens, state)
+        )
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="writing-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_MAGIC + msgspec.json.encode(header) + b"\n")
+                file.write(tokens.data)
+                file.write(state.data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _make_room(self, size: int) -> None:
+        for leftover in self._folder.glob("writing-*"):
+            leftover.unlink(missing_ok=True)
+        files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used)
+        total = sum(_size(file) for file in files) + size
+        for file in files:
+            if total <= self._budget:
+                return
+            total -= _size(file)
+            file.unlink(missing_ok=True)
+
+    def _remove(self, path: Path, reason: str) -> None:
+        _log.info("The saved state %s is removed: %s", path.name, reason)
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _checksum(tokens: Tokens, state: StateBytes) -> int:
+    return zlib.crc32(state.data, zlib.crc32(tokens.data))
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,140 @@
+"""Saved states in files: whole or not at all, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gemma_chat.engine.state_files import StateFiles, StoredState
+
+FINGERPRINT = "a" * 64
+
+
+def tokens(*numbers: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    return np.array(numbers, np.int32)
+
+
+def some_bytes(size: int = 1000, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[StateFiles]:
+    files = StateFiles(tmp_path / "states", FINGERPRINT, 10_000)
+    yield files
+    files.close()
+
+
+def write(files: StateFiles, *numbers: int, seed: int = 1, size: int = 1000) -> StoredState:
+    stored = files.write_soon(
+        tokens(*numbers),
+        (len(numbers),),
+        some_bytes(size, seed),
+        replaces=None,
+        wanted=lambda: True,
+    )
+    assert stored is not None
+    files.settle()
+    return stored
+
+
+def test_a_state_comes_back_as_it_was(files: StateFiles) -> None:
+    stored = write(files, 1, 2, 3)
+    assert np.array_equal(files.read(stored), some_bytes())
+
+
+def test_a_later_process_finds_states_with_their_tokens_and_seams(
+    files: StateFiles, tmp_path: Path
+) -> None:
+    write(files, 1, 2, 3)
+    [found] = StateFiles(tmp_path / "states", FINGERPRINT, 10_000).known()
+    assert found.tokens.tolist() == [1, 2, 3]
+    assert found.seams == (3,)
+    assert np.array_equal(files.read(found), some_bytes())
+
+
+def test_states_of_another_model_are_neither_used_nor_removed(
+    files: StateFiles, tmp_path: Path
+) -> None:
+    stored = write(files, 1, 2, 3)
+    assert list(StateFiles(tmp_path / "states", "b" * 64, 10_000).known()) == []
+    assert stored.path.exists()
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_file_is_ignored_and_removed(files: StateFiles, data: st.DataObject) -> None:
+    stored = write(files, 1, 2, 3)
+    whole = bytearray(stored.path.read_bytes())
+    if data.draw(st.booleans(), "cut"):
+        del whole[data.draw(st.integers(0, len(whole) - 1), "at") :]
+    else:
+        at = data.draw(st.integers(0, len(whole) - 1), "at")
+        whole[at] ^= data.draw(st.integers(1, 255), "bits")
+    stored.path.write_bytes(whole)
+    state = files.read(stored)
+    if state is None:
+        assert not stored.path.exists()
+    else:
+        # A changed fingerprint or seam in the header is caught when the folder is read.
+        assert np.array_equal(state, some_bytes())
+
+
+@pytest.mark.parametrize("content", [b"", b"gemma-chat state 1\n", b"\0" * 5000, b"{" * 9000])
+def test_a_foreign_file_in_the_folder_is_removed(
+    files: StateFiles, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "states").mkdir()
+    foreign = tmp_path / "states" / "x.state"
+    foreign.write_bytes(content)
+    assert list(files.known()) == []
+    assert not foreign.exists()
+
+
+def test_the_longest_unused_files_make_room(files: StateFiles) -> None:
+    stored = [write(files, number, size=4000) for number in range(4)]
+    assert [entry.path.exists() for entry in stored] == [False, False, True, True]
+
+
+def test_a_state_larger_than_the_budget_is_not_written(files: StateFiles) -> None:
+    assert (
+        files.write_soon(tokens(1), (1,), some_bytes(20_000), replaces=None, wanted=lambda: True)
+        is None
+    )
+
+
+def test_a_state_nobody_wants_any_more_is_not_written(files: StateFiles) -> None:
+    stored = files.write_soon(tokens(1), (1,), some_bytes(), replaces=None, wanted=lambda: False)
+    files.settle()
+    assert stored is not None
+    assert not stored.path.exists()
+
+
+def test_the_file_a_new_one_replaces_goes_only_when_the_new_one_is_whole(
+    files: StateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = write(files, 1)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gemma_chat.engine.state_files.os.fsync", full)
+    files.write_soon(tokens(1, 2), (2,), some_bytes(), replaces=old.path, wanted=lambda: True)
+    files.settle()
+    assert old.path.exists()
+    assert [path.name for path in old.path.parent.iterdir()] == [old.path.name]
+    monkeypatch.undo()
+    files.write_soon(tokens(1, 2), (2,), some_bytes(), replaces=old.path, wanted=lambda: True)
+    files.settle()
+    assert not old.path.exists()
+
+
+def test_files_are_private(files: StateFiles) -> None:
+    stored = write(files, 1)
+    assert stored.path.stat().st_mode & 0o077 == 0
+    assert stored.path.parent.stat().st_mode & 0o077 == 0
