@@ -68,11 +68,7 @@ async def test_progress_is_reported_and_options_arrive(loading: ScriptedLoading)
     assert_used_well(loading.engine)
 
 
-@pytest.mark.parametrize("heeds_cancel", [True, False])
-async def test_a_given_up_loading_is_cancelled_and_leaves_nothing_loaded(
-    loading: ScriptedLoading, *, heeds_cancel: bool
-) -> None:
-    loading.heeds_cancel = heeds_cancel
+async def give_up_once_started(loading: ScriptedLoading) -> None:
     task = asyncio.create_task(load_model("some.gguf"))
     await asyncio.to_thread(loading.started.wait, DEADLINE)
     task.cancel()
@@ -81,10 +77,22 @@ async def test_a_given_up_loading_is_cancelled_and_leaves_nothing_loaded(
     assert loading.control is not None
     assert loading.control.cancelled
     loading.go_on.set()
-    await asyncio.to_thread(loading.ended.wait, DEADLINE)
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)
-    assert loading.engine.closed == (0 if heeds_cancel else 1)
+
+
+async def test_a_given_up_loading_is_cancelled(loading: ScriptedLoading) -> None:
+    await give_up_once_started(loading)
+    assert await asyncio.to_thread(loading.ended.wait, DEADLINE)
+    assert loading.engine.closed == 0
+
+
+async def test_a_model_that_was_loaded_in_spite_of_being_given_up_is_closed(
+    loading: ScriptedLoading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = asyncio.Event()
+    monkeypatch.setattr(loading.engine, "close", closed.set)
+    loading.heeds_cancel = False
+    await give_up_once_started(loading)
+    await asyncio.wait_for(closed.wait(), DEADLINE)
 
 
 async def test_a_progress_that_fails_gives_the_loading_up(loading: ScriptedLoading) -> None:

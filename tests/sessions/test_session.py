@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-import msgspec
 import pytest
 from tests.sessions.conftest import assert_used_well
 from tests.sessions.scripted import ScriptedEngine
@@ -166,6 +165,7 @@ async def test_text_without_utf8_is_asked_with_replacement_characters(
     model: InferenceModel,
 ) -> None:
     session = await model.open_session(system_instruction="\udc00")
+    session.settings = SessionSettings(system_instruction="\udc00")
     assert await session.get_response("half \ud83d pair") == "\ufffd 1: half \ufffd pair"
     assert session.size_in_tokens("\ud800") == 1
 
@@ -451,4 +451,3 @@ async def test_the_same_seed_and_settings_reach_the_engine_every_time(
         texts.append(await session.get_response("x"))
     assert len(set(texts)) == 1
     assert engine.samplings == [sampling] * 3
-    assert engine.samplings[0] == msgspec.structs.replace(sampling)

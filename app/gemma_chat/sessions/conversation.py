@@ -10,7 +10,7 @@ from __future__ import annotations
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, Prompt
 from gemma_chat.sessions.events import TurnsDropped
-from gemma_chat.sessions.history import Exchange
+from gemma_chat.sessions.history import Exchange, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
@@ -34,12 +34,11 @@ class Conversation:
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with the question of `job`, without what no longer fits."""
         settings, exchanges, before = self.settings, self.exchanges, self.left_out
+        instruction = well_formed(settings.system_instruction)
         size = self._engine.description.context_size
 
         def render(skip: int) -> Prompt:
-            return self._engine.prompt(
-                messages_of(settings.system_instruction, exchanges[skip:], job.question)
-            )
+            return self._engine.prompt(messages_of(instruction, exchanges[skip:], job.question))
 
         window = fit_window(
             render,
@@ -74,7 +73,9 @@ class Conversation:
         """The length of the conversation as the next prompt would begin, in tokens."""
         if not self.exchanges:
             return 0
-        messages = messages_of(self.settings.system_instruction, self.exchanges[self.left_out :])
+        messages = messages_of(
+            well_formed(self.settings.system_instruction), self.exchanges[self.left_out :]
+        )
         return self._engine.prompt(messages).token_count
 
 

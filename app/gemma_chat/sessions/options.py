@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import AdapterError, ModalityError, SettingsError
-from gemma_chat.sessions.history import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def settings_from(options: SessionOptions) -> SessionSettings:
             )
         return settings.validated()
     return SessionSettings(
-        system_instruction=well_formed(options.get("system_instruction") or ""),
+        system_instruction=options.get("system_instruction") or "",
         sampling=_sampling_from(options),
     ).validated()
 
