@@ -146,14 +146,14 @@ def test_copied_text_leaves_out_bars_and_padding_but_keeps_structure() -> None:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(d.hostile, st.integers(1, 60))
 def test_no_text_brings_a_control_character_to_the_screen(text: str, width: int) -> None:
     for line in render_markdown(text, width):
         assert all(char.isprintable() or char in "\u200d\u200c\u3000" for char in line.text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(d.documents, d.hostile), st.integers(40, 80))
 def test_lines_are_never_wider_than_the_screen_unless_deeply_nested(text: str, width: int) -> None:
     for line in render_markdown(text, width):

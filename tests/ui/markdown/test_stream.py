@@ -23,7 +23,7 @@ def texts(lines: list[Line]) -> list[str]:
     return [line.text for line in lines]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(d.documents, d.fragments, d.hostile, d.with_definitions), d.chunk_sizes, widths)
 def test_a_finished_stream_equals_the_text_rendered_at_once(
     text: str, sizes: list[int], width: int
@@ -35,7 +35,7 @@ def test_a_finished_stream_equals_the_text_rendered_at_once(
     assert growing.lines == render_markdown(text, width)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(d.documents, d.chunk_sizes, widths)
 def test_a_stream_of_whole_blocks_equals_the_finished_text_even_before_its_end_is_known(
     text: str, sizes: list[int], width: int
@@ -46,7 +46,7 @@ def test_a_stream_of_whole_blocks_equals_the_finished_text_even_before_its_end_i
     assert growing.lines == render_markdown(text, width)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(d.documents, d.hostile, d.with_definitions), d.chunk_sizes, widths)
 def test_lines_before_the_reported_one_have_not_changed(
     text: str, sizes: list[int], width: int

@@ -86,7 +86,7 @@ def test_streamed_text_is_taken_once_and_in_order() -> None:
     assert texts(one)[1] == "Hello you▌"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["word ", "\n", "- item\n", "```\n", "**b**"]), max_size=20))
 def test_a_reply_ends_up_as_if_it_had_come_at_once(pieces: list[str]) -> None:
     growing = filled(0)
@@ -153,7 +153,7 @@ def test_rows_of_messages_far_away_are_given_up(monkeypatch: pytest.MonkeyPatch)
     assert painted <= 8
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 400), st.lists(st.integers(-12, 12), max_size=30))
 def test_scrolling_moves_by_exactly_as_many_rows_as_asked(start: int, steps: list[int]) -> None:
     # A reader who scrolls less than a page at a time never sees an estimate.

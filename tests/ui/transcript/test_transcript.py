@@ -406,7 +406,7 @@ async def test_every_strip_has_the_width_and_no_control_character() -> None:
     async with running([]) as (app, _):
         width = app.transcript.scrollable_content_region.width
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=40, deadline=None)
         @given(d.hostile)
         def paints_exactly(text: str) -> None:
             talk = [

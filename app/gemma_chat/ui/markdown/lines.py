@@ -34,7 +34,6 @@ Tag = Literal[
     "comment",
     "name",
     "operator",
-    "mark",
     "person",
     "model",
     "user",

@@ -162,16 +162,18 @@ class MarkdownStream:
     def _read_lines(self, block: OpenBlock) -> int:
         """Let the open block read its complete lines. Returns the first line that changed."""
         changed = self._settled
-        while "\n" in self._tail:
-            line, _, rest = self._tail.partition("\n")
+        *lines, unfinished = self._tail.split("\n")
+        read = 0
+        for line in lines:
             step = block.read(line)
             if step.outcome != "past":
-                self._tail = rest
+                read += 1
                 changed = min(changed, self._take_over(block, step.first))
             if step.outcome != "goes on":
                 self._open = None
                 self._trail = Trail(block.kind)
                 break
+        self._tail = "\n".join([*lines[read:], unfinished])
         return changed
 
     def _close(self, block: OpenBlock) -> None:

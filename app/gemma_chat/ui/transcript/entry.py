@@ -11,7 +11,7 @@ from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdo
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
 
-MAX_MARKDOWN = 400_000
+MAX_MARKDOWN = 200_000
 """Characters; what is longer is shown as it stands, to keep the screen alive."""
 
 CURSOR = Run("▌", frozenset({"status"}))

@@ -88,8 +88,9 @@ class MessageRows:
         """Add older messages. False if all of them are there already."""
         known = {entry.number for entry in self._entries}
         new = [self._entry(view) for view in views if view.message not in known]
-        self._entries = sorted([*new, *self._entries], key=lambda entry: entry.number)
-        self._reindex()
+        if new:
+            self._entries = sorted([*new, *self._entries], key=lambda entry: entry.number)
+            self._reindex()
         return bool(new)
 
     def remove(self, message: int) -> bool:
