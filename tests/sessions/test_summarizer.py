@@ -295,8 +295,9 @@ async def test_closing_the_model_ends_the_summarizer(
     engine.gate.hold()
     summarizer.schedule("a", told("a"))
     summarizer.schedule("b", told("b"))
-    await engine.gate.reached()
+    await engine.gate.let_pass(4)
     await model.close()
     await results.until(lambda: summarizer.current is None)
     await summarizer.close()
+    assert results.all == []
     assert_used_well(engine)

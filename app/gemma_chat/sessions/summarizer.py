@@ -235,7 +235,7 @@ class Summarizer:
     async def _ask(
         self, session: Session, settings: SessionSettings, question: str
     ) -> TurnResult | None:
-        """One turn; `None` when the job was given up, also while it ran."""
+        """One turn; `None` when it did not come to its own end."""
         if self._given_up:
             return None
         session.settings = settings
@@ -245,7 +245,7 @@ class Summarizer:
         finally:
             self._turn.stop()
         result.text_or_raise()
-        return None if self._given_up else result
+        return result if result.reason in ("stop", "length") else None
 
 
 def _nothing() -> None:
