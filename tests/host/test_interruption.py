@@ -21,6 +21,7 @@ def leave_as_a_killed_host_does(folder: Path) -> int:
     store.add_message(tab, turn=1, role="user", text="one", state="complete")
     store.add_message(tab, turn=1, role="assistant", text="half a rep", state="streaming")
     store.add_message(tab, turn=2, role="user", text="two", state="queued")
+    store.add_message(tab, turn=2, role="assistant", state="queued")
     store.close()
     return tab
 
@@ -115,7 +116,7 @@ async def test_a_reply_that_cannot_be_begun_in_the_store_ends_its_turn(
         tab = await terminal.open()
         turn = await terminal.send(tab, "one two")
         with monkeypatch.context() as broken:
-            broken.setattr(rig.store, "add_message", fail)
+            broken.setattr(rig.store, "update_message", fail)
             rig.engine.gate.open()
             end = await terminal.finished(tab, turn)
         assert (end.reason, end.error) == ("failed", "The disk is full.")

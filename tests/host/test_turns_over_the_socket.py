@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.host.rig import Rig, Terminal, running
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.errors import EngineCrashedError, HostError
+from gemma_chat.errors import EngineCrashedError, HostError, StoreError
 from gemma_chat.host.protocol import (
     ChangeSettings,
     CloseSession,
+    FetchMessages,
     LockChanged,
     MarkRead,
     MessageChanged,
@@ -338,3 +340,48 @@ async def test_what_is_fetched_in_mid_reply_is_never_behind_what_was_streamed(
         assert fetched[0] == "assistant"
         assert fetched[1].startswith(terminal.heard(tab, 1))
         assert fetched[2] == "streaming"
+
+
+async def test_numbers_of_messages_grow_in_reading_order(rig: Rig, terminal: Terminal) -> None:
+    rig.engine.gate.hold()
+    tab = await terminal.open()
+    for text in "abc":
+        await terminal.send(tab, text)
+    assert [text for _, text, _ in await terminal.said(tab)] == ["a", "b", "c"]
+    assert terminal.tabs[tab].message_count == 3
+    rig.engine.gate.open()
+    await terminal.finished(tab, 3)
+    messages = await terminal.transcript(tab)
+    assert [one.text for one in messages] == ["a", "1: a", "b", "2: b", "c", "3: c"]
+    numbers = [one.message for one in messages]
+    assert numbers == sorted(numbers)
+    assert terminal.tabs[tab].message_count == 6
+
+
+async def test_a_stretch_is_never_empty_because_replies_have_not_begun(
+    rig: Rig, terminal: Terminal
+) -> None:
+    rig.engine.gate.hold()
+    tab = await terminal.open()
+    for text in "abc":
+        await terminal.send(tab, text)
+    got = await terminal.client.request(FetchMessages(0, tab, 0, 1))
+    assert [one.text for one in got.messages] == ["c"]
+    assert got.more
+
+
+async def test_a_question_without_a_place_for_its_reply_is_not_kept(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await terminal.open()
+    add = rig.store.add_message
+
+    def add_questions_only(session: int, **fields: Any) -> object:
+        if fields["role"] == "assistant":
+            raise StoreError("The disk is full.")
+        return add(session, **fields)
+
+    monkeypatch.setattr(rig.store, "add_message", add_questions_only)
+    with pytest.raises(HostError, match="disk is full"):
+        await terminal.send(tab, "hello")
+    assert await terminal.said(tab) == []

@@ -7,10 +7,13 @@ loaded model, opened with the first turn that needs it, and the turns that have 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError, StoreError
@@ -32,6 +35,7 @@ from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.turn import Turn
+from gemma_chat.store.records import Conversation, Message
 from gemma_chat.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -90,10 +94,12 @@ class Conversations:
         """How many tabs are open."""
         return len(self._tabs)
 
-    def streaming(self, session: int) -> dict[int, str]:
-        """The replies of a conversation that stream now, with all their text so far."""
-        records = (turn.record for turn in self._turns.values() if turn.session == session)
-        return dict(reply for record in records if (reply := record.streaming) is not None)
+    def unfinished(self, session: int) -> dict[int, str | None]:
+        """The replies of a conversation that are not finished, with all their text so far.
+
+        `None` is the text of a reply that has not begun.
+        """
+        return dict(turn.record.reply for turn in self._turns.values() if turn.session == session)
 
     def must_be_open(self, session: int) -> None:
         """Raise `HostError` when no tab shows this conversation."""
@@ -102,7 +108,7 @@ class Conversations:
 
     def views(self) -> tuple[SessionView, ...]:
         """All tabs, in the order of the tab bar."""
-        return tuple(map(session_view, self._store.conversations(open_only=True)))
+        return tuple(map(self._view, self._store.conversations(open_only=True)))
 
     def title(self, session: int) -> str:
         """The title of a tab as it is shown; empty when it is closed."""
@@ -113,9 +119,15 @@ class Conversations:
         """Tell everybody how a tab stands now; `asker` is the client that changed it."""
         tab = self._tabs.get(session)
         if tab is not None:
-            view = session_view(self._store.conversation(session))
+            view = self._view(self._store.conversation(session))
             tab.title = view.title
             self._publish(SessionChanged(view, asker))
+
+    def _view(self, conversation: Conversation) -> SessionView:
+        """A tab, without the replies that have not begun."""
+        waiting = list(self.unfinished(conversation.session).values()).count(None)
+        count = conversation.message_count - waiting
+        return msgspec.structs.replace(session_view(conversation), message_count=count)
 
     # ------------------------------------------------------------ tabs
 
@@ -169,11 +181,9 @@ class Conversations:
         """Store a question and queue its turn; returns the turn's number."""
         self.must_be_open(session)
         number = self._store.conversation(session).turn + 1
-        question = self._store.add_message(
-            session, turn=number, role="user", text=checked_message(text), state="queued"
-        )
+        question, reply = self._ask(session, number, checked_message(text))
         self._turns[session, number] = RunningTurn(
-            TurnRecord(self._store, partial(self._publish_of, session), question),
+            TurnRecord(self._store, partial(self._publish_of, session), question, reply),
             partial(self._queue, self._tabs[session], text),
             self._ended,
         )
@@ -181,6 +191,19 @@ class Conversations:
         self.tell(session, asker)
         self._on_turns()
         return number
+
+    def _ask(self, session: int, turn: int, text: str) -> tuple[Message, Message]:
+        """Store a question, and the place of its reply before all that is asked later."""
+        question = self._store.add_message(
+            session, turn=turn, role="user", text=text, state="queued"
+        )
+        try:
+            reply = self._store.add_message(session, turn=turn, role="assistant", state="queued")
+        except StoreError:
+            with contextlib.suppress(StoreError):
+                self._store.remove_message(question.message)
+            raise
+        return question, reply
 
     def stop(self, session: int, number: int) -> None:
         """End a turn of a tab; 0 is its oldest. One that has ended already is no error."""

@@ -56,10 +56,10 @@ class TurnMetrics(_Wire, frozen=True):
 
 
 class MessageView(_Wire, frozen=True):
-    """One message of a transcript. `message` is its number in the store, growing with time.
+    """One message of a transcript.
 
-    A transcript is read in the order of `turn`, then `message`: questions may be stored before
-    the replies to those in front of them.
+    `message` is its number in the store. Numbers grow in reading order: a reply has its number
+    from the moment its question is asked, so it stands before the questions asked after it.
     """
 
     message: int
@@ -271,8 +271,7 @@ class MarkRead(_Wire, frozen=True, tag="mark_read"):
 class FetchMessages(_Wire, frozen=True, tag="fetch_messages"):
     """The messages of a conversation before message number `before` (0: from the end).
 
-    Answer: `Messages`, in reading order. Those before them are asked for with the smallest number
-    among them.
+    Answer: `Messages`, oldest first.
     """
 
     id: int
@@ -366,7 +365,7 @@ class Queued(_Wire, frozen=True, tag="queued"):
 
 
 class Messages(_Wire, frozen=True, tag="messages"):
-    """A stretch of a transcript in reading order; `more` tells whether older ones exist."""
+    """A stretch of a transcript, oldest first; `more` tells whether older ones exist."""
 
     id: int
     session: int

@@ -185,7 +185,7 @@ class Service:
                     request.session,
                     before=request.before,
                     limit=request.limit,
-                    streaming=self._conversations.streaming(request.session),
+                    unfinished=self._conversations.unfinished(request.session),
                 )
                 return Messages(request.id, request.session, messages, more)
             case GetStatus():

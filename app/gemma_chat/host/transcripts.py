@@ -19,26 +19,26 @@ _ROOM: Final = MAX_FRAME_BYTES // 2
 
 
 def page(
-    store: Store, session: int, *, before: int, limit: int, streaming: Mapping[int, str]
+    store: Store, session: int, *, before: int, limit: int, unfinished: Mapping[int, str | None]
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
-    They are in reading order, a reply behind its question. There may be fewer than `limit`
-    when they are long; the newest is always among them. `streaming` has the text of replies that
-    the store has only a part of: a client that fetched less than was said would ask for ever.
+    There may be fewer than `limit` when they are long; the newest is always among them.
+    `unfinished` has, for each reply that is not finished, all its text so far, or `None` when it
+    has not begun. The store has only a part of it, and a client that fetched less than was said
+    would ask for ever.
     """
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
     store.conversation(session)
-    found = store.messages(session, before=before, limit=limit + 1)
+    stored = store.messages(session, before=before, limit=limit + 1 + len(unfinished))
+    found = [one for one in stored if one.role == "user" or one.state != "queued"]
     taken: list[MessageView] = []
     room = _ROOM
     for message in reversed(found[-limit:]):
         room -= 1024 + _BYTES_PER_CHARACTER * len(message.text)
         if taken and room < 0:
             break
-        view = message_view(message)
-        text = streaming.get(message.message, view.text)
-        taken.append(msgspec.structs.replace(view, text=text))
-    taken.sort(key=lambda view: (view.turn, view.message))
-    return tuple(taken), len(taken) < len(found)
+        text = unfinished.get(message.message) or message.text
+        taken.append(msgspec.structs.replace(message_view(message), text=text))
+    return tuple(reversed(taken)), len(taken) < len(found)

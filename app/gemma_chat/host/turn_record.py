@@ -62,12 +62,19 @@ class Outcome:
 class TurnRecord:
     """The question and the reply of one turn."""
 
-    def __init__(self, store: Store, publish: Callable[[Event], None], question: Message) -> None:
-        """`question` is in the store, with state `queued`."""
+    def __init__(
+        self,
+        store: Store,
+        publish: Callable[[Event], None],
+        question: Message,
+        reply: Message,
+    ) -> None:
+        """Both are in the store with state `queued`; the reply is empty, so nobody is shown it."""
         self._store = store
         self._publish = publish
         self._question = question
-        self._reply: Message | None = None
+        self._reply = reply
+        self._speaks = False
         self._written: list[str] = []
         self._unwritten: list[str] = []
         self._length = 0
@@ -90,11 +97,12 @@ class TurnRecord:
         return self._question
 
     @property
-    def streaming(self) -> tuple[int, str] | None:
-        """The reply that streams, its number and all its text so far; the store may lag behind."""
-        if self._reply is None:
-            return None
-        return self._reply.message, self._text()
+    def reply(self) -> tuple[int, str | None]:
+        """The number of the reply and all its text so far, `None` when it has not begun.
+
+        The store may lag behind.
+        """
+        return self._reply.message, self._text() if self._speaks else None
 
     def begin(self) -> None:
         """The turn has the lock: the question waits no longer. Again is fine."""
@@ -104,8 +112,8 @@ class TurnRecord:
     def add(self, text: str) -> None:
         """More of the reply. Raises `StoreError` when a reply cannot be begun."""
         self.begin()
-        if self._reply is None:
-            self._reply = self._begin_reply(text)
+        if not self._speaks:
+            self._begin_reply(text)
         else:
             self._unwritten.append(text)
             if self._write_due is None:
@@ -137,17 +145,15 @@ class TurnRecord:
     def _text(self) -> str:
         return "".join((*self._written, *self._unwritten))
 
-    def _begin_reply(self, text: str) -> Message:
-        reply = self._store.add_message(
-            self.session, turn=self.turn, role="assistant", text=text, state="streaming"
-        )
+    def _begin_reply(self, text: str) -> None:
+        self._reply = self._store.update_message(self._reply.message, text=text, state="streaming")
+        self._speaks = True
         self._written.append(text)
-        self._tell(msgspec.structs.replace(reply, text=""))
-        return reply
+        self._tell(msgspec.structs.replace(self._reply, text=""))
 
     def _write(self) -> None:
         self._write_due = None
-        if self._reply is None or not self._unwritten:
+        if not self._unwritten:
             return
         try:
             self._store.append_text(self._reply.message, "".join(self._unwritten))
@@ -158,7 +164,6 @@ class TurnRecord:
         self._unwritten.clear()
 
     def _finish_reply(self, text: str, outcome: Outcome) -> None:
-        assert self._reply is not None
         state = _STATE_OF[outcome.reason]
         metrics = stored_metrics(outcome.metrics)
         try:
@@ -173,14 +178,12 @@ class TurnRecord:
         self._tell(self._reply)
 
     def _drop_reply(self) -> None:
-        if self._reply is None:
-            return
-        reply, self._reply = self._reply, None
         try:
-            self._store.remove_message(reply.message)
+            self._store.remove_message(self._reply.message)
         except StoreError as error:
             self._report(error)
-        self._publish(MessageRemoved(self.session, self.turn, reply.message))
+        if self._speaks:
+            self._publish(MessageRemoved(self.session, self.turn, self._reply.message))
 
     def _fail_question(self, outcome: Outcome) -> None:
         match outcome.reason:
