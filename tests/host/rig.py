@@ -151,7 +151,10 @@ class Terminal:
 
 @dataclass
 class Rig:
-    """A running host. `engines` are handed out to loads, in order; one that fails is an error."""
+    """A running host. The model "N.gguf" is engine N; one that is an error cannot be loaded.
+
+    An engine that was closed is followed by a fresh one.
+    """
 
     folder: Path
     settings: Settings = QUIET
@@ -212,6 +215,8 @@ class Rig:
         engine = self.engines[number]
         if isinstance(engine, Exception):
             raise engine
+        if engine.closed:
+            engine = self.engines[number] = ScriptedEngine()
         return InferenceModel(engine)
 
 

@@ -20,10 +20,14 @@ from gemma_chat.errors import HostError
 from gemma_chat.host import launch as launch_module
 from gemma_chat.host import link as link_module
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_OK, EXIT_UNUSABLE, EXIT_USAGE
+from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.launch import HostLaunch, connect_or_start, last_lines
+from gemma_chat.host.link import HostLink, LinkPhase
 from gemma_chat.host.protocol import (
+    PROTOCOL_VERSION,
     GetStatus,
     OpenSession,
+    Refused,
     Request,
     SaveDraft,
     SendMessage,
@@ -371,6 +375,93 @@ async def test_a_host_that_never_listens_is_not_waited_for_for_ever(
             await connect_or_start(launch)
     [host] = spawned
     host.kill()
+
+
+OTHER_VERSION = """
+import asyncio, sys
+from gemma_chat.config.paths import Paths
+from gemma_chat.host.framing import encode_frame, read_payload
+from gemma_chat.host.protocol import Refused
+from gemma_chat.host.tenancy import Tenancy
+
+async def refuse(reader, writer):
+    await read_payload(reader)
+    writer.write(encode_frame(Refused(99, "another version")))
+    await writer.drain()
+    writer.close()
+
+async def serve():
+    paths = Paths.default()
+    paths.make_folders()
+    Tenancy.claim(paths.lock_file, paths.socket)
+    async with await asyncio.start_unix_server(refuse, str(paths.socket)) as server:
+        print("up", flush=True)
+        await server.serve_forever()
+
+asyncio.run(serve())
+"""
+
+
+async def test_a_host_of_another_version_is_left_alone_and_can_be_stopped(
+    paths: Paths, launch: HostLaunch
+) -> None:
+    host = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OTHER_VERSION, stdout=asyncio.subprocess.PIPE
+    )
+    assert host.stdout is not None
+    assert await host.stdout.readline() == b"up\n"
+    watcher = Watcher(launch)
+    await watcher.link.start()
+    await watcher.phase("failed")
+    assert "This gemma-chat is older (protocol 1)" in watcher.link.state.sentence
+    with pytest.raises(HostError, match="older"):
+        await host_status(paths)
+    assert host.returncode is None
+    assert await stop_host(paths)
+    assert await host.wait() == -signal.SIGTERM
+    watcher.link.retry()
+    await watcher.phase("connected")
+    await watcher.link.close()
+
+
+async def test_a_host_met_on_its_way_out_is_followed_by_the_next(
+    paths: Paths, launch: HostLaunch
+) -> None:
+    paths.make_folders()
+    met = asyncio.Event()
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_payload(reader)
+        server.close()
+        paths.socket.unlink()
+        writer.write(encode_frame(Refused(PROTOCOL_VERSION, "leaving", leaving=True)))
+        writer.close()
+        met.set()
+
+    server = await asyncio.start_unix_server(leave, str(paths.socket))
+    watcher = Watcher(launch)
+    await watcher.link.start()
+    await watcher.phase("connected")
+    assert met.is_set()
+    assert [phase for phase, _ in watcher.phases] == ["connecting", "connected"]
+    await watcher.link.close()
+
+
+async def test_a_listener_that_fails_does_not_end_the_link(launch: HostLaunch) -> None:
+    connected = asyncio.Event()
+
+    def fail(phase: LinkPhase, sentence: str) -> None:
+        if phase == "connected":
+            connected.set()
+        raise RuntimeError("boom")
+
+    link = HostLink(launch)
+    link.listen(lambda event: None, fail)
+    await link.start()
+    async with asyncio.timeout(DEADLINE):
+        await connected.wait()
+    assert (await link.request(GetStatus(0))).clients == 1
+    await link.close()
 
 
 def test_last_lines_are_few_and_harmless(tmp_path: Path) -> None:

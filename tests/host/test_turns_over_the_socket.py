@@ -218,6 +218,10 @@ async def test_a_crash_of_the_engine_fails_the_turn_and_everyone_who_waits(
         assert await terminal.said(tab) == [("user", "hello", "failed")]
         assert terminal.tabs[tab].failed
     assert (await terminal.model("failed")).model.error == "llama.cpp gave up."
+    crashed = rig.engine
+    assert (await terminal.ask(tabs[0], "again")).reason == "stop"
+    assert crashed.closed == 1
+    assert [message.text for message in rig.engine.prompts[0]] == ["again"]
 
 
 async def test_a_question_too_long_for_the_context_fails_alone(tmp_path: Path) -> None:

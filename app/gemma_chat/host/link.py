@@ -92,7 +92,7 @@ class HostLink(Requester):
     async def start(self) -> None:
         """Begin to connect; returns at once, what follows comes through the listeners."""
         if self._keeping is None:
-            self._on_phase(self._state.phase, self._state.sentence)
+            self._tell_phase()
             self._keeping = asyncio.create_task(self._keep(), name="host-link")
 
     def retry(self) -> None:
@@ -131,7 +131,8 @@ class HostLink(Requester):
     async def _one_connection(self) -> None:
         """Connect, and return when the host is gone. Raises `HostError` when it cannot be had."""
         self._leaving = None
-        self._change(LinkState("connecting", self._state.sentence))
+        why = self._state.sentence if self._state.phase == "lost" else ""
+        self._change(LinkState("connecting", why))
         self._freshness.expect_snapshot()
         client = await connect_or_start(self._launch, listener=self._receive)
         self._client = client
@@ -179,7 +180,13 @@ class HostLink(Requester):
     def _change(self, state: LinkState) -> None:
         if state != self._state:
             self._state = state
-            self._on_phase(state.phase, state.sentence)
+            self._tell_phase()
+
+    def _tell_phase(self) -> None:
+        try:
+            self._on_phase(self._state.phase, self._state.sentence)
+        except Exception:
+            _log.exception("the listener failed on %s", self._state)
 
 
 def _ignore_event(event: Event) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
-from gemma_chat.config.settings import ModelSettings, Settings, load_settings
+from gemma_chat.config.settings import MemorySettings, ModelSettings, Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.client import PROGRAM
 from gemma_chat.host.exits import (
@@ -88,7 +88,7 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
 
 
 def _log_to(path: Path) -> None:
-    """Log to `path`, private and bounded, and errors to the output of the process as well."""
+    """Log to `path`, private and bounded."""
     try:
         to_file = RotatingFileHandler(
             path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
@@ -140,7 +140,7 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
     service = Service(
         store,
         lambda: load_settings(paths),
-        _loader(settings.model, settings.memory.states_mb),
+        _loader(settings.model, settings.memory, paths.states_dir),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),
@@ -173,7 +173,7 @@ def _model_path(paths: Paths, settings: Settings, options: HostOptions) -> Path 
     return choose_model(paths, options.model or settings.model.path)
 
 
-def _loader(model: ModelSettings, states_mb: int) -> ModelLoader:
+def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> ModelLoader:
     """How a model is loaded with these settings."""
 
     async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
@@ -183,7 +183,9 @@ def _loader(model: ModelSettings, states_mb: int) -> ModelLoader:
             threads=model.threads,
             progress=progress,
             use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
-            states_mb=states_mb,
+            states_mb=memory.states_mb,
+            states_dir=states_dir,
+            states_disk_mb=round(memory.disk_gb * 1024),
             gpu_layers=model.gpu_layers,
         )
 

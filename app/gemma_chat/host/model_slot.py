@@ -57,13 +57,16 @@ class ModelSlot:
         self._loading = asyncio.create_task(self._replace(path, before), name="load-model")
 
     async def ready(self) -> InferenceModel:
-        """The model, as soon as it is loaded. Raises the error why there is none."""
+        """The model, as soon as it is loaded; one whose native code failed is loaded again.
+
+        Raises the error why there is none.
+        """
+        if self._model is not None and self._model.failure is not None:
+            self.load(Path(self._view.path))
         while self._loading is not None and not self._loading.done():
             await asyncio.wait([self._loading])
         if self._model is None:
             raise ModelLoadError(self._view.error or NO_MODEL)
-        if self._model.failure is not None:
-            raise self._model.failure
         return self._model
 
     def measure(self) -> None:

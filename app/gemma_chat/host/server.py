@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gemma_chat.errors import HostError, ProtocolError
+from gemma_chat.errors import GemmaChatError, HostError, ProtocolError
 from gemma_chat.host.connection import Answers, Connection
 from gemma_chat.host.framing import STREAM_BUFFER_BYTES, shut
 from gemma_chat.host.peer import peer_of
@@ -105,6 +105,8 @@ class HostServer:
                 await connection.serve(self._on_clients)
         except ProtocolError as error:
             _log.warning("client %d: %s", connection.peer, error)
+        except GemmaChatError as error:
+            _log.error("client %d cannot be served: %s", connection.peer, error)
         except OSError as error:
             _log.info("client %d is gone: %s", connection.peer, error)
         finally:
