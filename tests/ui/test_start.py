@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.ui.pty_terminal import PtyTerminal, on_terminal
 
+from gemma_chat.ui.splash import outline, typed_text
 from gemma_chat.ui.terminal import RESET_SEQUENCES
 
 PROGRAM = """
@@ -54,6 +55,22 @@ def test_it_paints_before_there_is_a_host_and_leaves_by_ctrl_q(tmp_path: Path) -
         terminal.send("\x11")
         assert terminal.wait() == 0
         assert terminal.attributes == before
+        assert_restored(terminal)
+
+
+def test_what_is_typed_while_it_starts_stands_in_the_input(tmp_path: Path) -> None:
+    with program(tmp_path) as terminal:
+        terminal.until("starting…")
+        terminal.send("typed \x1b[Aearly")
+        terminal.until(PAINTED)
+        terminal.until("typed early")
+        terminal.send("\x11")
+        assert terminal.wait() == 0
+
+
+def test_a_failure_while_it_starts_takes_the_outline_away(tmp_path: Path) -> None:
+    with program(tmp_path, before="sys.modules['textual'] = None") as terminal:
+        assert terminal.wait() == 1
         assert_restored(terminal)
 
 
@@ -151,3 +168,14 @@ def test_a_broken_theme_file_and_an_unknown_theme_are_told(tmp_path: Path) -> No
         terminal.until("There is no theme")
         terminal.send("\x11")
         assert terminal.wait() == 0
+
+
+def test_only_text_is_kept_of_what_was_typed_early() -> None:
+    assert typed_text(b"a\x1b[Ab\x1bOPc\x1b[200~d\x01\x7f\r\xe6\xbc\xa2\xff") == "abcd\n漢"
+    assert typed_text(b"\x1b") == ""
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 10), (80, 24)])
+def test_the_outline_fits_every_terminal(size: tuple[int, int]) -> None:
+    text = typed_text(outline(*size).encode())
+    assert len(text) <= 2 * size[0]

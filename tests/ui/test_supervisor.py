@@ -67,11 +67,12 @@ def test_the_child_notices_that_the_supervisor_was_killed(tmp_path: Path) -> Non
     fifo = tmp_path / "alone"
     os.mkfifo(fifo)
     body = (
-        "signal.signal(signal.SIGHUP, signal.SIG_IGN); select.select([supervisor], [], []);"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN); os.write(2, b'SET');"
+        "select.select([supervisor], [], []);"
         f"open({str(fifo)!r}, 'w').write('alone'); return 0"
     )
     with on_terminal(supervised(body)) as terminal:
-        terminal.until("READY")
+        terminal.until("SET")
         terminal.signal(signal.SIGKILL)
         assert fifo.read_text() == "alone"
         assert terminal.wait() == -signal.SIGKILL

@@ -302,6 +302,10 @@ class ChatApp(App[None]):
         except SettingsError as error:
             self.say(str(error), "error")
 
+    def type_ahead(self, text: str) -> None:
+        """Put into the input what was typed before there was one."""
+        self.window.composer.load(Draft(text))
+
     def leave(self, exit_code: int = 0) -> None:
         """Let the host keep everything, and end the program."""
         self.store_draft()

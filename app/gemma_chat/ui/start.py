@@ -21,6 +21,7 @@ from gemma_chat.config.settings import Settings, change
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
 from gemma_chat.ui.link import Inbox
+from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
 
@@ -70,8 +71,9 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
     await link.start()
     for _ in range(_FIRST_STEPS):
         await asyncio.sleep(0)
-    with guard_screen(options.paths.terminal_log_file):
+    with Splash() as splash, guard_screen(options.paths.terminal_log_file):
         app = _app(options, link, inbox)
+        app.type_ahead(splash.typed())
         _end_orderly(app.leave, supervisor)
         try:
             await app.run_async(mouse=options.settings.terminal.mouse)

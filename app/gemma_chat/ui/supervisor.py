@@ -55,6 +55,8 @@ def _run(child: Child, watched: int) -> None:
     code = 1
     try:
         code = child(watched)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:

@@ -1,0 +1,76 @@
+"""The first thing on the screen, a hundredth of a second after the start.
+
+Textual takes a while to be imported. Until then a bare outline stands there, and what a person
+types already is kept for the input instead of being lost.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import select
+import termios
+from types import TracebackType
+from typing import Any, Final
+
+_CLEAR: Final = "\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l"
+_LEAVE: Final = "\x1b[?1049l\x1b[?25h"
+_MOST_BYTES: Final = 64 * 1024
+
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def outline(columns: int, rows: int) -> str:
+    """What is written: the name above, a word at the foot, in the terminal's own colours."""
+    name = "gemma-chat"[: max(0, columns - 1)]
+    word = "starting…"[: max(0, columns - 1)]
+    return f"{_CLEAR}\x1b[2m {name}\x1b[{rows};1H {word}\x1b[0m"
+
+
+def typed_text(typed: bytes) -> str:
+    """The text in what was typed; keys that are not text are left out."""
+    text = codecs.decode(typed, "utf-8", "ignore").replace("\r", "\n")
+    return _CONTROL.sub("", _SEQUENCE.sub("", text))
+
+
+class Splash:
+    """Shows the outline while it is entered; an exception takes it away again."""
+
+    def __init__(self, keyboard: int = 0, screen: int = 2) -> None:
+        self._keyboard = keyboard
+        self._screen = screen
+        self._attributes: list[Any] | None = None
+
+    def __enter__(self) -> Splash:
+        self._attributes = termios.tcgetattr(self._keyboard)
+        quiet = termios.tcgetattr(self._keyboard)
+        quiet[3] &= ~(termios.ECHO | termios.ICANON)
+        termios.tcsetattr(self._keyboard, termios.TCSANOW, quiet)
+        self._write(outline(*os.get_terminal_size(self._screen)))
+        return self
+
+    def typed(self) -> str:
+        """What was typed since the outline is there. The keyboard is Textual's from now on."""
+        typed = b""
+        while len(typed) < _MOST_BYTES and select.select([self._keyboard], [], [], 0)[0]:
+            read = os.read(self._keyboard, 4096)
+            if not read:
+                break
+            typed += read
+        return typed_text(typed)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._write(_LEAVE)
+        if self._attributes is not None:
+            termios.tcsetattr(self._keyboard, termios.TCSANOW, self._attributes)
+
+    def _write(self, text: str) -> None:
+        os.write(self._screen, text.encode())
