@@ -100,6 +100,8 @@ def load_model(
     projector_path: str | PathLike[str] | None = None,
     use_extra_bufts: bool | None = None,
     states_mb: int = 0,
+    states_dir: str | PathLike[str] | None = None,
+    states_disk_mb: int = 4096,
     gpu_layers: int = 0,
 ) -> InferenceModel:
     """Load a GGUF file; see `gemma_chat.load_model`. `progress` is called on the loop's thread."""
@@ -115,6 +117,8 @@ def load_model(
                 projector_path=projector_path,
                 use_extra_bufts=use_extra_bufts,
                 states_mb=states_mb,
+                states_dir=states_dir,
+                states_disk_mb=states_disk_mb,
                 gpu_layers=gpu_layers,
             )
         )

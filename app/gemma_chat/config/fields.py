@@ -243,6 +243,14 @@ def _process_fields() -> tuple[SettingField, ...]:
             maximum=1_000_000,
         ),
         SettingField(
+            section="memory",
+            name="disk_gb",
+            kind="number",
+            explanation="Gigabytes of files for saved states in the cache folder, so that tabs go "
+            "on at once after a restart; 0 writes none.",
+            maximum=100_000,
+        ),
+        SettingField(
             section="host",
             name="keep_alive",
             kind="number",

@@ -26,6 +26,7 @@ class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much memory is used beside the weights."""
 
     states_mb: int = 512
+    disk_gb: float = 4.0
 
 
 class HostSettings(msgspec.Struct, frozen=True, kw_only=True):

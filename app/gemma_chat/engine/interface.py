@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 from gemma_chat.config.sampling import SamplingSettings
@@ -171,8 +172,10 @@ class EngineOptions:
     """llama.cpp's repacked weights; `None` finds out in a child process whether they work."""
     states_mb: int = 0
     """Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048."""
-    states_disk_mb: int = 0
-    """Budget for saved states in files of the cache directory; 0 keeps them in RAM only."""
+    states_dir: Path | None = None
+    """Where states are saved in files, for a later process to go on from; `None` saves none."""
+    states_disk_mb: int = 4096
+    """Budget for these files."""
     gpu_layers: int = 0
 
 

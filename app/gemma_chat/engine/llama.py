@@ -12,7 +12,6 @@ from typing import cast
 
 import psutil
 
-from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.context import Context
@@ -41,7 +40,7 @@ DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
 _MOST_STATES = 2 * 1024**3
 _CACHED_RUN = 16_384
-_WORTH_SEARCHING = 24
+_WORTH_SEARCHING = 16
 """Tokens that another saved state must spare before it is looked for and taken."""
 _CANDIDATES = 4
 _ANY_TWO = ("A", "1")
@@ -268,10 +267,14 @@ def _states_budget(megabytes: int) -> int:
     return min(psutil.virtual_memory().available // 4, _MOST_STATES)
 
 
-def _files(path: Path, context_size: int, options: EngineOptions, mode: safety.Mode) -> StateFiles:
+def _files(
+    path: Path, context_size: int, options: EngineOptions, mode: safety.Mode
+) -> StateFiles | None:
+    if options.states_dir is None or options.states_disk_mb <= 0:
+        return None
     budget = options.states_disk_mb * 1024**2
     fingerprint = _fingerprint(path, str(context_size), str(mode), _identity(library_file()))
-    return StateFiles(Paths.default().states_dir, fingerprint, budget)
+    return StateFiles(options.states_dir, fingerprint, budget)
 
 
 def _fingerprint(path: Path, *parts: str) -> str:

@@ -31,6 +31,8 @@ async def load_model(
     projector_path: str | PathLike[str] | None = None,
     use_extra_bufts: bool | None = None,
     states_mb: int = 0,
+    states_dir: str | PathLike[str] | None = None,
+    states_disk_mb: int = 4096,
     gpu_layers: int = 0,
 ) -> InferenceModel:
     """Load a GGUF file. Cancelling the call gives the loading up.
@@ -45,6 +47,9 @@ async def load_model(
         projector_path: A multimodal projector; not supported yet.
         use_extra_bufts: llama.cpp's repacked weights; `None` finds out whether they work.
         states_mb: Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048.
+        states_dir: Where saved states are kept in files, for a later process to go on from;
+            `None` keeps none.
+        states_disk_mb: Budget for these files.
         gpu_layers: Layers to put on a GPU.
 
     Raises:
@@ -63,6 +68,8 @@ async def load_model(
         threads=threads,
         use_extra_bufts=use_extra_bufts,
         states_mb=states_mb,
+        states_dir=None if states_dir is None else Path(fspath(states_dir)),
+        states_disk_mb=states_disk_mb,
         gpu_layers=gpu_layers,
     )
     control = LoadControl()
