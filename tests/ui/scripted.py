@@ -18,6 +18,8 @@ from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
 from gemma_chat.ui.themes import first_theme, load_themes
 
 NOWHERE = Path("no-such-directory")
+SHELF = load_themes(NOWHERE)
+"""The themes that are on board, read once."""
 OWN = 100
 ANOTHER = 200
 READY = p.ModelView(
@@ -226,7 +228,7 @@ def make_app(
     options = AppOptions(
         own=OWN,
         theme=first_theme(theme, NOWHERE, {}).theme,
-        shelf=lambda: load_themes(NOWHERE),
+        shelf=lambda: SHELF,
         warnings=warnings,
         keep_theme=keep_theme,
     )

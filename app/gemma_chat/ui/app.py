@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -65,6 +64,8 @@ class AppOptions:
     warnings: tuple[str, ...] = ()
     """Sentences for the person, from before there was a screen."""
     install_command: str = 'pip install "gemma-chat[demo]"'
+    painted: Callable[[], None] = field(default=lambda: None)
+    """Called once, after the first paint."""
     keep_theme: Callable[[str], None] = field(default=lambda name: None)
     """Stores a chosen theme; raises `SettingsError`."""
 
@@ -128,9 +129,7 @@ class ChatApp(App[None]):
         """The first paint is done; what it did not need comes now."""
         self._feed.attach(await self.window.open_transcript(), self.state)
         self._inbox.open(self._pace.wake)
-        # What was made up to here stays: it need not be looked through again and again.
-        gc.freeze()
-        gc.enable()
+        self._options.painted()
         shelf = self._options.shelf()
         for theme in shelf.themes:
             self.register_theme(theme)
@@ -143,12 +142,13 @@ class ChatApp(App[None]):
     def take_events(self) -> None:
         """Apply everything that has arrived, then draw once."""
         before = self.state
+        only_text = True
         for arrived in self._inbox.take():
-            if isinstance(arrived, tuple):
-                self._apply(LinkChanged(LinkState(*arrived)))
-            else:
-                self._apply(arrived)
-        self._draw(before)
+            event = LinkChanged(LinkState(*arrived)) if isinstance(arrived, tuple) else arrived
+            only_text = only_text and isinstance(event, p.TurnText)
+            self._apply(event)
+        if not only_text:
+            self._draw(before)
 
     def change(self, event: AnyEvent) -> None:
         """Apply one event of this terminal, and draw."""
@@ -161,6 +161,8 @@ class ChatApp(App[None]):
         self.state = apply(before, event)
         self._feed.follow(before, self.state, event)
         match event:
+            case LinkChanged() if event.link.phase in ("lost", "failed"):
+                self.say(event.link.sentence, "warning" if event.link.phase == "lost" else "error")
             case p.Notice():
                 self.say(event.text, event.level)
             case p.TurnFinished() if event.error:

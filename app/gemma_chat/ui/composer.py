@@ -176,6 +176,7 @@ class Composer(Vertical):
         self._chips = Vertical(id="chips")
         self._pastes: tuple[str, ...] = ()
         self._saving: Timer | None = None
+        self._explained = ""
 
     def compose(self) -> ComposeResult:
         yield self._chips
@@ -199,7 +200,9 @@ class Composer(Vertical):
 
     def explain(self, title: str) -> None:
         """A short line on the upper edge, above the text; empty takes it away."""
-        self.border_title = Content(one_line(title, max(1, self.size.width - 6)))
+        if title != self._explained:
+            self._explained = title
+            self.border_title = Content(title)
 
     def _set_pastes(self, pastes: tuple[str, ...]) -> None:
         if pastes == self._pastes:

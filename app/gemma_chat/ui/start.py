@@ -110,9 +110,16 @@ def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
             shelf=lambda: load_themes(themes_dir),
             warnings=(first.problem,) if first.problem else (),
             install_command=options.install_command,
+            painted=_collect_garbage_again,
             keep_theme=lambda name: _keep_theme(options.paths, name),
         ),
     )
+
+
+def _collect_garbage_again() -> None:
+    # What was made up to here stays: it need not be looked through again and again.
+    gc.freeze()
+    gc.enable()
 
 
 def _keep_theme(paths: Paths, name: str) -> None:

@@ -53,6 +53,19 @@ def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row,
     return (_fitted(lock, width), _fitted(figures, width))
 
 
+def advice_of(state: TerminalState) -> str:
+    """Why what is sent now is not answered at once; an empty string when nothing is in the way."""
+    if state.link.phase in ("lost", "failed"):
+        return "no host: kept as a draft"
+    match state.model.phase:
+        case "none" | "failed":
+            return "no model: kept as a draft"
+        case "loading" if state.link.phase == "connected":
+            return "the model is loading: what you send waits for it"
+        case _:
+            return ""
+
+
 def _fitted(parts: list[Part], width: int) -> Row:
     parts = [part for part in parts if any(part.forms)]
     chosen = [0] * len(parts)
@@ -98,7 +111,7 @@ def _link(state: TerminalState) -> Part:
         case "lost":
             return Part(("✕ host lost, starting again…", "✕ host lost"), "error", 9)
         case "failed":
-            return Part(("✕ no host; f1 and the palette (ctrl+p) help", "✕ no host"), "error", 9)
+            return Part(("✕ no host · ctrl+p: Connect again", "✕ no host"), "error", 9)
         case _:
             return Part(("◌ looking for the host…", "◌ host…"), "quiet", 9)
 

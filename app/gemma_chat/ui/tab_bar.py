@@ -170,9 +170,8 @@ class TabBar(Widget):
         segments: list[Segment] = []
         self._places.clear()
         used = 0
-        if hidden_left or hidden_right:
-            mark = f"‹{hidden_left}" if hidden_left else ""
-            segments.append(self._segment(mark.ljust(_MARK_CELLS), "mark", base))
+        if hidden_left:
+            segments.append(self._segment(f"‹{hidden_left}".ljust(_MARK_CELLS), "mark", base))
             used += _MARK_CELLS
         for index in range(span.first, span.end):
             label = self._labels[index]

@@ -58,13 +58,10 @@ def _no_model(install_command: str) -> list[_Line]:
         ("A file you have", _QUIET),
         ("  gemma-chat --model FILE.gguf", _CODE),
         ("", ""),
-        ("The same for every start, in the settings file (gemma-chat config edit)", _QUIET),
-        ("  [model]", _CODE),
-        ('  path = "/path/to/FILE.gguf"', _CODE),
+        ("The same for every start", _QUIET),
+        ("  gemma-chat config set model.path FILE.gguf", _CODE),
         ("", ""),
         *_catalogue(),
-        ("", ""),
-        ("You can type already: it is kept as a draft.", _QUIET),
     ]
 
 
@@ -136,7 +133,7 @@ class Welcome(VerticalScroll):
     """The page, in the middle of the transcript's place."""
 
     DEFAULT_CSS = """
-    Welcome { align: center middle; height: 1fr; width: 1fr; }
+    Welcome { align: center middle; height: 1fr; width: 1fr; scrollbar-size-vertical: 1; }
     Welcome Static { width: auto; max-width: 100%; height: auto; padding: 0 2; }
     """
 

@@ -17,6 +17,7 @@ from gemma_chat.ui.composer import Composer
 from gemma_chat.ui.sizes import mark_size
 from gemma_chat.ui.state import Panel, TerminalState
 from gemma_chat.ui.status_bar import StatusBar
+from gemma_chat.ui.status_line import advice_of
 from gemma_chat.ui.tab_bar import TabBar, labels_of
 from gemma_chat.ui.welcome import Welcome, page_for
 
@@ -32,7 +33,7 @@ class SidePanel(Container):
         width: 46;
         height: 1fr;
         background: $surface;
-        border-left: tall $foreground 15%;
+        border-left: solid $foreground 15%;
     }
     """
 
@@ -111,6 +112,7 @@ class Window(Screen[None]):
         """Draw the state; what has not changed costs nothing but a comparison."""
         self.tab_bar.show(labels_of(state))
         self.status_bar.show(state)
+        self.composer.explain(advice_of(state))
         page = page_for(state, self._install_command)
         if page is not None:
             self.welcome.show(page)
