@@ -13,8 +13,9 @@ import msgspec
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.app import AppOptions, ChatApp
+from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
+from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.themes import first_theme, load_themes
 
 NOWHERE = Path("no-such-directory")

@@ -9,7 +9,7 @@ from tests.ui.scripted import ANOTHER, OWN, message, tab
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.state import (
+from gemma_chat.ui.own_events import (
     AnyEvent,
     ClosedHere,
     DraftTyped,
@@ -20,10 +20,8 @@ from gemma_chat.ui.state import (
     MessagesFetched,
     ReopenedHere,
     TabSelected,
-    TerminalState,
-    apply,
-    text_is_missing,
 )
+from gemma_chat.ui.state import TerminalState, apply, text_is_missing
 
 
 def after(*events: AnyEvent, state: TerminalState | None = None) -> TerminalState:

@@ -8,7 +8,8 @@ from rich.cells import cell_len
 from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.state import LinkState, TerminalState, apply
+from gemma_chat.ui.own_events import LinkState
+from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.status_line import Row, gauge, rows_of
 
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, SIZES, ScriptedLink, make_app, tab
 
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.own_events import TabSelected
 from gemma_chat.ui.signs import circled, sign_of
-from gemma_chat.ui.state import TabSelected, TerminalState, apply
+from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import Span, TabBar, labels_of, visible_span
 
 

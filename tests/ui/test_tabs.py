@@ -6,7 +6,7 @@ import pytest
 from tests.ui.scripted import ANOTHER, ScriptedLink, make_app, message, screen_text, tab
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.state import TabSelected
+from gemma_chat.ui.own_events import TabSelected
 
 THREE = (tab(1, "Pirate"), tab(2, "Tutor"), tab(3, "Reviewer"))
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
 
-from gemma_chat.config.settings import Settings
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui import keys
@@ -25,20 +22,20 @@ from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
-from gemma_chat.ui.pace import Pace
-from gemma_chat.ui.state import (
+from gemma_chat.ui.options import AppOptions
+from gemma_chat.ui.own_events import (
     AnyEvent,
     DraftTyped,
     FetchBegun,
     LinkChanged,
     LinkState,
     ScrollMoved,
-    TerminalState,
-    apply,
 )
+from gemma_chat.ui.pace import Pace
+from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.text import shown
-from gemma_chat.ui.themes import Shelf, window_colours
+from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.window import SidePanel, Window, make_panel
 
 if TYPE_CHECKING:
@@ -50,30 +47,12 @@ LEAVE_SECONDS = 0.5
 """How long the end of the program may wait for the host to keep the last draft."""
 
 
-@dataclass(frozen=True)
-class AppOptions:
-    """What the app is told when it is made."""
-
-    own: int
-    """The number by which the host knows this terminal: its process."""
-    settings: Settings = field(default_factory=Settings)
-    theme: Theme | None = None
-    """The theme to start with; `None` is Textual's."""
-    shelf: Callable[[], Shelf] = field(default=lambda: Shelf((), ()))
-    """Reads all themes; called after the first paint."""
-    warnings: tuple[str, ...] = ()
-    """Sentences for the person, from before there was a screen."""
-    install_command: str = 'pip install "gemma-chat[demo]"'
-    painted: Callable[[], None] = field(default=lambda: None)
-    """Called once, after the first paint."""
-    keep_theme: Callable[[str], None] = field(default=lambda name: None)
-    """Stores a chosen theme; raises `SettingsError`."""
-
-
 class ChatApp(App[None]):
     """One terminal on a host."""
 
     TITLE = "gemma-chat"
+    # At the top, where they do not cover what is being typed.
+    CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *(

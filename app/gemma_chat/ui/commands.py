@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.state import (
+from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
     PanelOpened,

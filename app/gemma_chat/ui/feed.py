@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.state import AnyEvent, MessagesFetched, TerminalState, text_is_missing
+from gemma_chat.ui.own_events import AnyEvent, MessagesFetched
+from gemma_chat.ui.state import TerminalState, text_is_missing
 
 
 class TranscriptView(Protocol):

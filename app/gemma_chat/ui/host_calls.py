@@ -13,7 +13,7 @@ from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import Link
-from gemma_chat.ui.state import AnyEvent, FetchFailed, MessagesFetched
+from gemma_chat.ui.own_events import AnyEvent, FetchFailed, MessagesFetched
 
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]

@@ -95,7 +95,8 @@ def _explain(failure: BaseException, log: Path) -> None:
 
 
 def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
-    from gemma_chat.ui.app import AppOptions, ChatApp
+    from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.options import AppOptions
     from gemma_chat.ui.themes import first_theme, load_themes
 
     themes_dir = options.paths.themes_dir

@@ -17,9 +17,23 @@ import msgspec
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft, draft_of
-from gemma_chat.ui.link import LinkPhase
+from gemma_chat.ui.own_events import (
+    AnyEvent,
+    ClosedHere,
+    DraftTyped,
+    FetchBegun,
+    FetchFailed,
+    LinkChanged,
+    LinkState,
+    MessagesFetched,
+    OwnEvent,
+    Panel,
+    PanelOpened,
+    ReopenedHere,
+    ScrollMoved,
+    TabSelected,
+)
 
-Panel = Literal["none", "settings", "summary"]
 Reading = Literal["unknown", "loading", "loaded"]
 
 _PROGRESS: dict[p.MessageState, int] = {"queued": 0, "streaming": 1}
@@ -54,13 +68,6 @@ class TabState(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """The title, or what stands for one."""
         return self.view.title.strip() or "New chat"
-
-
-class LinkState(msgspec.Struct, frozen=True):
-    """How the connection to the host is; `sentence` says why when it is not connected."""
-
-    phase: LinkPhase = "connecting"
-    sentence: str = ""
 
 
 class TerminalState(msgspec.Struct, frozen=True):
@@ -103,89 +110,6 @@ class TerminalState(msgspec.Struct, frozen=True):
             return 0
         place = max(0, self.number(self.active) - 1)
         return self.tabs[(place + step) % len(self.tabs)].session
-
-
-# ---------------------------------------------------------------- events of this terminal
-
-
-class LinkChanged(msgspec.Struct, frozen=True):
-    """The connection to the host came, went, or failed."""
-
-    link: LinkState
-
-
-class TabSelected(msgspec.Struct, frozen=True):
-    """A tab is shown from now on."""
-
-    session: int
-
-
-class DraftTyped(msgspec.Struct, frozen=True):
-    """What stands in a tab's input box now."""
-
-    session: int
-    draft: Draft
-
-
-class ScrollMoved(msgspec.Struct, frozen=True):
-    """Where the reader of a tab stands now."""
-
-    session: int
-    scroll: p.ScrollPosition
-
-
-class FetchBegun(msgspec.Struct, frozen=True):
-    """The newest messages of a tab were asked for."""
-
-    session: int
-
-
-class MessagesFetched(msgspec.Struct, frozen=True):
-    """A stretch of messages came: the newest ones, or with `before` those older than it."""
-
-    session: int
-    messages: tuple[p.MessageView, ...]
-    more: bool
-    before: int = 0
-
-
-class FetchFailed(msgspec.Struct, frozen=True):
-    """The messages of a tab could not be had; they can be asked for again."""
-
-    session: int
-
-
-class PanelOpened(msgspec.Struct, frozen=True):
-    """A side panel is shown from now on, or none."""
-
-    panel: Panel
-
-
-class ClosedHere(msgspec.Struct, frozen=True):
-    """A person closed this tab here."""
-
-    session: int
-
-
-class ReopenedHere(msgspec.Struct, frozen=True):
-    """A person took back the closing of this tab."""
-
-    session: int
-
-
-OwnEvent = (
-    LinkChanged
-    | TabSelected
-    | DraftTyped
-    | ScrollMoved
-    | FetchBegun
-    | MessagesFetched
-    | FetchFailed
-    | PanelOpened
-    | ClosedHere
-    | ReopenedHere
-)
-AnyEvent = p.Event | OwnEvent
 
 
 # ---------------------------------------------------------------- the one change

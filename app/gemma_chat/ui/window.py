@@ -14,8 +14,9 @@ from textual.screen import Screen
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.ui.composer import Composer
+from gemma_chat.ui.own_events import Panel
 from gemma_chat.ui.sizes import mark_size
-from gemma_chat.ui.state import Panel, TerminalState
+from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_bar import StatusBar
 from gemma_chat.ui.status_line import advice_of
 from gemma_chat.ui.tab_bar import TabBar, labels_of
