@@ -1,0 +1,194 @@
+"""Makes the pictures in `screenshots/`: the real program on the real model, a host of its own.
+
+Run by hand: `python tests/take_screenshots.py`. Each picture is a small scene played through
+the keyboard; the program runs without a terminal, everything else is as a person has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+SIZE = (112, 32)
+FOLDER = Path(__file__).parents[1] / "screenshots"
+PIRATE = "You are a pirate captain. Answer in two or three short sentences."
+TUTOR = "You are a patient tutor. Explain things step by step, with a short list."
+POET = "You are a poet who answers in verse."
+
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+
+from textual.pilot import Pilot  # noqa: E402
+
+from gemma_chat.config.paths import Paths  # noqa: E402
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings  # noqa: E402
+from gemma_chat.config.settings import load_settings  # noqa: E402
+from gemma_chat.host.launch import HostLaunch  # noqa: E402
+from gemma_chat.host.link import HostLink  # noqa: E402
+from gemma_chat.host.protocol import OpenSession  # noqa: E402
+from gemma_chat.host.status import stop_host  # noqa: E402
+from gemma_chat.ui.app import AppOptions, ChatApp  # noqa: E402
+from gemma_chat.ui.link import Inbox  # noqa: E402
+from gemma_chat.ui.state import TabState  # noqa: E402
+from gemma_chat.ui.themes import load_themes  # noqa: E402
+
+PATIENCE = 120.0
+
+
+class Stage:
+    """The program with a pilot at its keys."""
+
+    def __init__(self, app: ChatApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the program run until `condition` holds."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await self.pilot.pause(0.05)
+
+    async def open(self, title: str, instruction: str, tokens: int = 90) -> None:
+        """Open a tab with a role."""
+        sampling = SamplingSettings(
+            temperature=0.6,
+            top_k=40,
+            top_p=0.95,
+            min_p=0.05,
+            repeat_penalty=1.1,
+            random_seed=11,
+            max_output_tokens=tokens,
+        )
+        settings = SessionSettings(system_instruction=instruction, sampling=sampling)
+        await self.app.link.request(OpenSession(0, title=title, settings=settings))
+        await self.until(lambda: self.tab(title) is not None)
+
+    async def say(self, text: str) -> None:
+        """Type a message and send it."""
+        for character in text:
+            await self.pilot.press("space" if character == " " else _key(character))
+        await self.pilot.press("enter")
+
+    def tab(self, title: str) -> TabState | None:
+        """The tab with this title."""
+        return next((t for t in self.app.state.tabs if t.view.title == title), None)
+
+    def generated(self) -> int:
+        """Tokens of the turn that holds the lock."""
+        holder = self.app.state.lock.holder
+        return holder.generated if holder else 0
+
+    def idle(self) -> bool:
+        """Whether nobody computes or waits."""
+        lock = self.app.state.lock
+        return lock.holder is None and not lock.waiting
+
+    async def take(self, name: str) -> None:
+        """Write one picture."""
+        await self.pilot.pause(0.4)
+        FOLDER.mkdir(exist_ok=True)
+        svg = self.app.export_screenshot(title="gemma-chat", simplify=False)
+        (FOLDER / f"{name}.svg").write_text(svg, "utf-8")
+        print(f"{name}.svg")
+
+
+def _key(character: str) -> str:
+    names = {"?": "question_mark", ".": "full_stop", ",": "comma", "'": "apostrophe"}
+    return names.get(character, character)
+
+
+async def three_tabs(stage: Stage) -> None:
+    """One generates, two are queued as 1 and 2."""
+    await stage.until(lambda: bool(stage.app.state.tabs))
+    await stage.pilot.press("alt+w")
+    await stage.open("Pirate", PIRATE)
+    await stage.open("Tutor", TUTOR, tokens=220)
+    await stage.open("Poet", POET)
+    await stage.pilot.press("alt+2")
+    await stage.say("How do I boil an egg?")
+    await stage.pilot.press("alt+3")
+    await stage.say("Write a poem about the sea.")
+    await stage.pilot.press("alt+1")
+    await stage.say("What is the sea?")
+    await stage.pilot.press("alt+2")
+    await stage.until(lambda: stage.generated() > 90)
+    await stage.take("three-tabs")
+    await stage.until(stage.idle)
+
+
+async def settings_panel(stage: Stage) -> None:
+    """The settings of a tab, beside its conversation."""
+    await stage.pilot.press("alt+2", "f3")
+    await stage.take("settings")
+    await stage.pilot.press("escape")
+
+
+async def summary_panel(stage: Stage) -> None:
+    """The running summary that the summarizer has written."""
+    await stage.pilot.press("alt+2")
+
+    def summarized() -> bool:
+        tab = stage.tab("Tutor")
+        return tab is not None and bool(tab.view.summary.text) and stage.idle()
+
+    await stage.until(summarized)
+    await stage.pilot.press("f4")
+    await stage.take("summary")
+    await stage.pilot.press("escape")
+
+
+async def jump_list(stage: Stage) -> None:
+    """Finding a tab by a few letters."""
+    await stage.pilot.press("ctrl+g")
+    await stage.take("jump-list")
+    await stage.pilot.press("escape")
+
+
+async def help_page(stage: Stage) -> None:
+    """All keys."""
+    await stage.pilot.press("f1")
+    await stage.take("help")
+    await stage.pilot.press("escape")
+
+
+async def play() -> None:
+    """Start host and program, play all scenes, and end the host."""
+    paths = Paths.default()
+    paths.make_folders()
+    link = HostLink(HostLaunch.of_profile())
+    inbox = Inbox(link)
+    shelf = load_themes(paths.themes_dir)
+    app = ChatApp(
+        link,
+        inbox,
+        AppOptions(
+            own=os.getpid(),
+            settings=load_settings(paths),
+            theme=next(theme for theme in shelf.themes if theme.name == "gemma-dark"),
+            shelf=lambda: shelf,
+        ),
+    )
+    await link.start()
+    try:
+        async with app.run_test(size=SIZE, notifications=False) as pilot:
+            stage = Stage(app, pilot)
+            await stage.until(lambda: app.state.model.phase == "ready")
+            for scene in (three_tabs, settings_panel, summary_panel, jump_list, help_page):
+                await scene(stage)
+    finally:
+        await link.close()
+        await stop_host(paths)
+
+
+def main() -> None:
+    """Make all pictures in a home of their own."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["GEMMA_CHAT_HOME"] = home
+        asyncio.run(play())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
