@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from gemma_chat.engine.library import AbortFlag, native
 from gemma_chat.engine.state_files import StateBytes
+from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
 
 MICRO_BATCH = 128
@@ -27,10 +29,21 @@ _PADDING = 256
 
 
 class Context:
-    """One `llama_context`. Used by one thread at a time, except for `abort`."""
+    """One `llama_context`. Used by one thread at a time, except for `abort`.
 
-    def __init__(self, model: Any, *, context_size: int, threads: int, sliding_window: int) -> None:
+    Args:
+        model: the native model.
+        context_size: positions of each stream.
+        thread_counts: the numbers of threads to choose from while running, ascending.
+        sliding_window: how far back the window layers look; 0 when the model has none.
+    """
+
+    def __init__(
+        self, model: Any, *, context_size: int, thread_counts: Sequence[int], sliding_window: int
+    ) -> None:
         self._llama, log = native()
+        self._threads = ThreadPlan(thread_counts, MICRO_BATCH)
+        self._set_threads = self._threads.threads(1)
         self.context_size = context_size
         self.sliding_window = sliding_window
         parameters = self._llama.llama_context_default_params()
@@ -39,7 +52,7 @@ class Context:
         parameters.n_batch = MICRO_BATCH
         parameters.n_ubatch = MICRO_BATCH
         parameters.n_seq_max = STREAMS
-        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.n_threads = parameters.n_threads_batch = self._set_threads
         parameters.kv_unified = False
         # A full-size cache for the sliding-window layers would cost five times the memory of
         # Gemma 3, in every saved state too.
@@ -93,8 +106,11 @@ class Context:
             batch.seq_id[at][0] = stream
             batch.logits[at] = 0
         batch.logits[count - 1] = 1
+        self._use_threads(self._threads.threads(count))
+        start = time.perf_counter()
         result = self._llama.llama_decode(self.handle, batch)
         if result == 0:
+            self._threads.record(count, start, time.perf_counter())
             return "done"
         if result == 2:
             self._abort.lower()
@@ -104,6 +120,11 @@ class Context:
             f"llama.cpp could not evaluate {count} tokens at position {position} (code {result}). "
             "The turn was given up; the conversation is kept."
         )
+
+    def _use_threads(self, count: int) -> None:
+        if count != self._set_threads:
+            self._llama.llama_set_n_threads(self.handle, count, count)
+            self._set_threads = count
 
     def forget_abort(self) -> None:
         """Drop an abort that came when nothing was running."""

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         context = Context(
             weights.handle,
             context_size=2 * MICRO_BATCH,
-            threads=mode["threads"] or 2,
+            thread_counts=(mode["threads"] or 2,),
             sliding_window=0,
         )
         context.evaluate(0, [1] * MICRO_BATCH, 0)

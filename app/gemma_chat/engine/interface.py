@@ -168,6 +168,7 @@ class EngineOptions:
     context_size: int = 0
     """One session's whole window in tokens; 0 is what the model was trained on, at most 8192."""
     threads: int = 0
+    """How many threads compute; 0 follows what is measured, up to the physical cores."""
     use_extra_bufts: bool | None = None
     """llama.cpp's repacked weights; `None` finds out in a child process whether they work."""
     states_mb: int = 0

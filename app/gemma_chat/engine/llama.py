@@ -31,6 +31,7 @@ from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
 from gemma_chat.engine.state_files import StateFiles
 from gemma_chat.engine.text import TextStream
+from gemma_chat.engine.threads import thread_counts
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.engine.weights import Weights
@@ -95,7 +96,7 @@ class LlamaEngine:
         self._context = Context(
             weights.handle,
             context_size=context_size,
-            threads=mode.threads or options.threads or physical_cores(),
+            thread_counts=_thread_counts(mode.threads or options.threads, mode.gpu_layers),
             sliding_window=weights.sliding_window,
         )
         self._shelf = StateShelf(
@@ -105,7 +106,7 @@ class LlamaEngine:
         self._closing = threading.Lock()
         self._description = ModelDescription(
             path=str(weights.path),
-            name=weights.metadata("general.name") or weights.path.stem,
+            name=weights.path.stem,
             architecture=weights.metadata("general.architecture"),
             family=self._writer.family,
             parameters=weights.parameters,
@@ -248,6 +249,13 @@ class LlamaEngine:
 def physical_cores() -> int:
     """The number of cores to compute with: hyper-threads share an arithmetic unit."""
     return int(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1)
+
+
+def _thread_counts(pinned: int, gpu_layers: int) -> tuple[int, ...]:
+    if pinned or gpu_layers:
+        # A GPU still computes when a step returns, so steps cannot be timed.
+        return (pinned or physical_cores(),)
+    return thread_counts(physical_cores())
 
 
 def _context_size(wanted: int, trained: int) -> int:

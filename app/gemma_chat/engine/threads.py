@@ -1,0 +1,215 @@
+"""How many threads compute: a choice that follows what is measured while running.
+
+Threads that wait for each other are slower than fewer threads as soon as another program takes a
+core: on two cores, two threads decode a fifth faster than one while the machine is quiet, and a
+third slower while one other process is busy. So a neighbouring number is tried for a step or two
+now and then, at once when the present one has become clearly slower, and taken when it is clearly
+faster. Logits do not depend on the number of threads.
+
+Pure: nothing here knows llama.cpp or looks at a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+_SHARE = 0.01
+"""The share of all steps that may be lost by trying other numbers."""
+_MOST_CREDIT = 4.0
+_MOST_DEBT = 3.0
+"""Lost steps after which even a sudden slowness has to wait for credit."""
+_WINDOW = 16
+_ENOUGH = 4
+"""Steps that must be known of the present number before another one is compared with it."""
+_SLOWER = 1.3
+"""The rise in time a step that is a sudden slowness."""
+_HOPELESS = 1.5
+"""The time of a first step, against the usual, after which no second one is tried."""
+_FASTER = 0.95
+"""What another number must need at most, of the present one's time, to be taken."""
+_ASIDE = 5.0
+"""Seconds without a step after which the machine may be another."""
+_SMALL_BATCH = 16
+"""Up to this many tokens a batch spends its time like a single token, not like prefill."""
+_MANY_CORES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a number of threads is tried, in steps.
+
+    A number is judged after `probe` steps, and when it looks better tried for `trial` more.
+    `credit` is what may be lost at the beginning, before any of it is earned.
+    """
+
+    probe: int
+    trial: int
+    credit: float
+
+
+DECODE = Pace(probe=2, trial=6, credit=2.0)
+PREFILL = Pace(probe=1, trial=1, credit=0.0)
+"""Micro-batches are few and long: none is risked before many have shown the usual time."""
+
+
+class ThreadTuner:
+    """Chooses the number of threads for one kind of step.
+
+    Args:
+        counts: the numbers to choose from, ascending; the last one is where it begins. With a
+            single one nothing is ever tried.
+        pace: how others are tried.
+    """
+
+    def __init__(self, counts: Sequence[int], pace: Pace) -> None:
+        self._counts = tuple(counts)
+        self._pace = pace
+        self._at = len(self._counts) - 1
+        self._recent: deque[float] = deque(maxlen=_WINDOW)
+        self._tried: int | None = None
+        self._trial: list[float] = []
+        self._losses: dict[int, float] = {}
+        self._last_tries: dict[int, int] = {}
+        self._tries = 0
+        self._credit = pace.credit
+        self._alarmed = False
+
+    @property
+    def threads(self) -> int:
+        """The number for the next step."""
+        return self._counts[self._at if self._tried is None else self._tried]
+
+    @property
+    def settled(self) -> int:
+        """The number found best so far, whatever is being tried."""
+        return self._counts[self._at]
+
+    def record(self, seconds: float) -> None:
+        """Take in how long a step with `threads` threads took; all steps must be alike."""
+        if len(self._counts) == 1:
+            return
+        if self._tried is not None:
+            self._judge(self._tried, seconds)
+            return
+        self._recent.append(seconds)
+        self._credit = min(self._credit + _SHARE, _MOST_CREDIT)
+        if self._has_slowed():
+            self._doubt()
+        if len(self._recent) >= _ENOUGH or self._alarmed:
+            self._try_another()
+
+    def rest(self) -> None:
+        """The machine was left to others for a while: what is known of it is old."""
+        self._recent.clear()
+        self._losses.clear()
+        self._tried = None
+        self._credit = max(self._credit, self._pace.credit)
+
+    # ------------------------------------------------------------ the present number
+
+    def _has_slowed(self) -> bool:
+        times = list(self._recent)
+        if len(times) < _ENOUGH + 3:
+            return False
+        return median(times[-3:]) > _SLOWER * median(times[:-3])
+
+    def _doubt(self) -> None:
+        """What was measured before the machine slowed down says nothing any more."""
+        for _ in range(len(self._recent) - 3):
+            self._recent.popleft()
+        self._losses.clear()
+        self._last_tries.clear()
+        self._alarmed = self._credit > -_MOST_DEBT
+
+    # ------------------------------------------------------------ another number
+
+    def _try_another(self) -> None:
+        """Begin to try the neighbour tried least recently, if that is affordable; fewer first."""
+        neighbours = [at for at in (self._at - 1, self._at + 1) if 0 <= at < len(self._counts)]
+        chosen = min(neighbours, key=lambda at: self._last_tries.get(at, 0))
+        if not self._alarmed and self._credit < self._losses.get(chosen, self._least_loss):
+            return
+        self._alarmed = False
+        self._tries += 1
+        self._last_tries[chosen] = self._tries
+        self._tried = chosen
+        self._trial.clear()
+
+    @property
+    def _least_loss(self) -> float:
+        """What a try counts at least, so that equals are not tried all the time."""
+        return 0.25 * self._pace.probe
+
+    def _judge(self, tried: int, seconds: float) -> None:
+        self._trial.append(seconds)
+        usual = _typical(self._recent)
+        steps = len(self._trial)
+        if steps < self._pace.probe and seconds <= _HOPELESS * usual:
+            return
+        if _typical(self._trial) > _FASTER * usual:
+            lost = max(sum(self._trial) / usual - steps, 0.0) if usual > 0 else 0.0
+            self._credit -= lost
+            self._losses[tried] = max(lost, self._least_loss)
+            self._tried = None
+        elif steps >= self._pace.probe + self._pace.trial:
+            self._take(tried, usual)
+
+    def _take(self, tried: int, before: float) -> None:
+        slower = before / max(_typical(self._trial), 1e-9) - 1
+        self._losses = {self._at: max(self._pace.probe * slower, self._least_loss)}
+        self._recent = deque(self._trial, maxlen=_WINDOW)
+        self._at = tried
+        self._tried = None
+
+
+class ThreadPlan:
+    """The numbers of threads of one context, for decoding and for prefill.
+
+    Args:
+        counts: the numbers to choose from, ascending.
+        micro_batch: tokens of a full prefill step, the only ones compared with each other.
+    """
+
+    def __init__(self, counts: Sequence[int], micro_batch: int) -> None:
+        self._decode = ThreadTuner(counts, DECODE)
+        self._prefill = ThreadTuner(counts, PREFILL)
+        self._micro_batch = micro_batch
+        self._last = 0.0
+
+    def threads(self, tokens: int) -> int:
+        """How many threads are to evaluate a batch of so many tokens."""
+        if tokens == 1:
+            return self._decode.threads
+        if tokens <= _SMALL_BATCH:
+            return self._decode.settled
+        return self._prefill.threads if tokens == self._micro_batch else self._prefill.settled
+
+    def record(self, tokens: int, start: float, end: float) -> None:
+        """Take in when a batch began and ended, in seconds of any one clock."""
+        if start - self._last > _ASIDE:
+            self._decode.rest()
+            self._prefill.rest()
+        self._last = end
+        if tokens == 1:
+            self._decode.record(end - start)
+        elif tokens == self._micro_batch:
+            self._prefill.record(end - start)
+
+
+def thread_counts(cores: int) -> tuple[int, ...]:
+    """The numbers worth trying on a machine with so many physical cores."""
+    if cores <= _MANY_CORES:
+        return tuple(range(1, max(cores, 1) + 1))
+    some = {1, cores // 4, cores // 2, cores * 3 // 4, cores - 1, cores}
+    return tuple(sorted(some))
+
+
+def _typical(times: Sequence[float] | deque[float]) -> float:
+    """The mean without the longest: one step may be held up by anything."""
+    count = len(times)
+    if count < _ENOUGH:
+        return sum(times) / count
+    return (sum(times) - max(times)) / (count - 1)
