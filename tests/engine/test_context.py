@@ -11,6 +11,7 @@ from tests.engine.conftest import run_to_end, talk
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.context import MICRO_BATCH
 from gemma_chat.engine.llama import LlamaEngine
+from gemma_chat.engine.shelf import HeldSequence
 from gemma_chat.engine.threads import ThreadPlan
 
 QUESTION = talk("The quick brown fox jumps over the lazy dog near the river bank. " * 12)
@@ -39,10 +40,11 @@ def test_the_number_of_threads_changes_no_bit_of_a_turn(
     for plan in (ThreadPlan((1,), MICRO_BATCH), restless):
         monkeypatch.setattr(context, "_threads", plan)
         sequence = engine.open_sequence()
+        assert isinstance(sequence, HeldSequence)
         settings = SamplingSettings(max_output_tokens=8)
         run_to_end(engine.begin(sequence, engine.prompt(QUESTION), settings, "foreground"))
         states.append(context.save(0))
-        engine._memory.forget(sequence)  # type: ignore[arg-type]
+        engine._memory.forget(sequence)
         engine.release(sequence)
     assert restless.used == {1, 2, 3}
     assert np.array_equal(*states)

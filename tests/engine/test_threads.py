@@ -23,12 +23,10 @@ def steady(table: dict[int, float], noise: float = 0.0, seed: int = 0) -> Machin
     return lambda _, threads: table[threads] * (1 + noise * chance.uniform(-1, 1))
 
 
-def run(
-    tuner: ThreadTuner, machine: Machine, steps: int, first: int = 0
-) -> tuple[float, list[int]]:
+def run(tuner: ThreadTuner, machine: Machine, steps: int) -> tuple[float, list[int]]:
     """Let a machine compute; returns the seconds it took and the threads of each step."""
     total, used = 0.0, []
-    for step in range(first, first + steps):
+    for step in range(steps):
         used.append(tuner.threads)
         seconds = machine(step, tuner.threads)
         tuner.record(seconds)
