@@ -23,10 +23,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.ui.pty_terminal import PtyTerminal, on_terminal
+
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.client import HostClient
 from gemma_chat.host.protocol import Event, TurnFinished
-from tests.ui.pty_terminal import PtyTerminal, on_terminal
 
 EMPTY = """
 from textual.app import App

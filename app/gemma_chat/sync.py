@@ -90,38 +90,11 @@ async def _let_tasks_end() -> None:
             task.cancel()
 
 
-def load_model(
-    path: str | PathLike[str],
-    *,
-    context_size: int = 0,
-    max_concurrent_sessions: int | None = None,
-    threads: int = 0,
-    progress: Callable[[float], None] | None = None,
-    projector_path: str | PathLike[str] | None = None,
-    use_extra_bufts: bool | None = None,
-    states_mb: int = 0,
-    states_dir: str | PathLike[str] | None = None,
-    states_disk_mb: int = 4096,
-    gpu_layers: int = 0,
-) -> InferenceModel:
+def load_model(path: str | PathLike[str], **options: Unpack[loading.LoadOptions]) -> InferenceModel:
     """Load a GGUF file; see `gemma_chat.load_model`. `progress` is called on the loop's thread."""
     loop = LoopThread()
     try:
-        model = loop.run(
-            loading.load_model(
-                path,
-                context_size=context_size,
-                max_concurrent_sessions=max_concurrent_sessions,
-                threads=threads,
-                progress=progress,
-                projector_path=projector_path,
-                use_extra_bufts=use_extra_bufts,
-                states_mb=states_mb,
-                states_dir=states_dir,
-                states_disk_mb=states_disk_mb,
-                gpu_layers=gpu_layers,
-            )
-        )
+        model = loop.run(loading.load_model(path, **options))
     except BaseException:
         loop.end()
         raise

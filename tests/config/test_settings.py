@@ -295,6 +295,8 @@ def a_value(field: SettingField) -> st.SearchStrategy[object]:
             values: st.SearchStrategy[object] = st.booleans()
         case "switch_or_auto":
             values = st.booleans() | st.just("auto")
+        case "choice":
+            values = st.sampled_from(field.choices)
         case "text":
             values = text.filter(bool) if field.optional else text
         case "texts":

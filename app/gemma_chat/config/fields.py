@@ -15,7 +15,7 @@ from gemma_chat.config.sampling import (
     SAMPLING_FIELDS,
 )
 
-Kind = Literal["text", "texts", "whole", "number", "switch", "switch_or_auto"]
+Kind = Literal["text", "texts", "whole", "number", "switch", "switch_or_auto", "choice"]
 
 _SHOWN_CHARACTERS = 60
 _SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
@@ -40,6 +40,7 @@ class SettingField:
     minimum: float = 0
     maximum: float = 0
     optional: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,6 +57,8 @@ class SettingField:
                 return "true or false"
             case "switch_or_auto":
                 return 'true, false or "auto"'
+            case "choice":
+                return " or ".join(self.choices)
             case "text":
                 return f"a text of at most {high} characters"
             case "texts":
@@ -95,6 +98,8 @@ class SettingField:
     def _read_word(self, word: str) -> int | float | bool | str:
         if self.kind in ("switch", "switch_or_auto"):
             return _SWITCHES.get(word.lower(), word)
+        if self.kind == "choice":
+            return word
         try:
             return int(word) if self.kind == "whole" else float(word.replace(",", "."))
         except ValueError:
@@ -143,6 +148,7 @@ _CHECKS: dict[Kind, Callable[[SettingField, Any], bool]] = {
     "texts": _is_texts,
     "whole": _is_number,
     "number": _is_number,
+    "choice": lambda field, value: value in field.choices,
     "switch": lambda field, value: isinstance(value, bool),
     "switch_or_auto": lambda field, value: isinstance(value, bool) or value == "auto",
 }
@@ -204,7 +210,7 @@ def _model_fields() -> tuple[SettingField, ...]:
             name="context_size",
             kind="whole",
             explanation="Tokens of one tab's context, prompt and reply together; "
-            "0 takes the length the model was trained with.",
+            "0 takes what the model was trained with, at most 8192.",
             maximum=16_777_216,
         ),
         SettingField(
@@ -229,6 +235,34 @@ def _model_fields() -> tuple[SettingField, ...]:
             explanation="Faster weight formats of this CPU; auto switches them off where they "
             "crash.",
         ),
+        SettingField(
+            section=section,
+            name="kv_type",
+            kind="choice",
+            explanation="How the KV cache is stored: q8_0 takes half the memory of f16, q4_0 a "
+            "quarter, at some loss.",
+            choices=("f16", "q8_0", "q4_0"),
+        ),
+        SettingField(
+            section=section,
+            name="micro_batch",
+            kind="whole",
+            explanation="Tokens evaluated at once while a prompt is read; fewer give way sooner.",
+            minimum=16,
+            maximum=128,
+        ),
+        SettingField(
+            section=section,
+            name="memory_map",
+            kind="switch",
+            explanation="Read the weights through the page cache, so that the next start is quick.",
+        ),
+        SettingField(
+            section=section,
+            name="lock_memory",
+            kind="switch",
+            explanation="Keep the weights from being swapped out.",
+        ),
     )
 
 
@@ -239,7 +273,7 @@ def _process_fields() -> tuple[SettingField, ...]:
             name="states_mb",
             kind="whole",
             explanation="Megabytes of RAM for the saved states of tabs; what is over goes to "
-            "files in the cache folder.",
+            "files in the cache folder. 0 takes a quarter of free memory, at most 2048.",
             maximum=1_000_000,
         ),
         SettingField(

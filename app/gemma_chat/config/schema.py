@@ -9,6 +9,7 @@ import msgspec
 from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
+KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
 
 
@@ -16,16 +17,20 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which model is loaded, and how."""
 
     path: str = ""
-    context_size: int = 8192
+    context_size: int = 0
     threads: int = 0
     gpu_layers: int = -1
     use_extra_bufts: SwitchOrAuto = "auto"
+    kv_type: KvType = "f16"
+    micro_batch: int = 128
+    memory_map: bool = True
+    lock_memory: bool = False
 
 
 class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much memory is used beside the weights."""
 
-    states_mb: int = 512
+    states_mb: int = 0
     disk_gb: float = 4.0
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
 from gemma_chat.engine.state_files import StateBytes
 from gemma_chat.engine.threads import ThreadPlan
@@ -26,6 +27,11 @@ STREAMS = 2
 """One for the chats, one for the background."""
 
 _PADDING = 256
+_GGML_TYPES: dict[KvType, str] = {
+    "f16": "GGML_TYPE_F16",
+    "q8_0": "GGML_TYPE_Q8_0",
+    "q4_0": "GGML_TYPE_Q4_0",
+}
 
 
 class Context:
@@ -36,10 +42,19 @@ class Context:
         context_size: positions of each stream.
         thread_counts: the numbers of threads to choose from while running, ascending.
         sliding_window: how far back the window layers look; 0 when the model has none.
+        micro_batch: tokens evaluated at once, at most `MICRO_BATCH`.
+        kv_type: how the KV cache is stored.
     """
 
     def __init__(
-        self, model: Any, *, context_size: int, thread_counts: Sequence[int], sliding_window: int
+        self,
+        model: Any,
+        *,
+        context_size: int,
+        thread_counts: Sequence[int],
+        sliding_window: int,
+        micro_batch: int = MICRO_BATCH,
+        kv_type: KvType = "f16",
     ) -> None:
         self._llama, log = native()
         self._threads = ThreadPlan(thread_counts, MICRO_BATCH)
@@ -49,8 +64,12 @@ class Context:
         parameters = self._llama.llama_context_default_params()
         padded = -(-context_size // _PADDING) * _PADDING
         parameters.n_ctx = padded * STREAMS
+        self.micro_batch = micro_batch
         parameters.n_batch = MICRO_BATCH
         parameters.n_ubatch = MICRO_BATCH
+        parameters.type_k = parameters.type_v = self._llama.__dict__[_GGML_TYPES[kv_type]]
+        if kv_type != "f16":
+            parameters.flash_attn_type = self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED
         parameters.n_seq_max = STREAMS
         parameters.n_threads = parameters.n_threads_batch = self._set_threads
         parameters.kv_unified = False
@@ -63,7 +82,7 @@ class Context:
         if not self.handle:
             raise ModelLoadError(
                 f"There is no memory for {STREAMS} contexts of {context_size} tokens. "
-                "Choose a smaller context_size."
+                "Choose a smaller context_size, or kv_type f16 for a model without flash attention."
             )
         self.kv_bytes = _kv_bytes(lines)
         self._memory = self._llama.llama_get_memory(self.handle)

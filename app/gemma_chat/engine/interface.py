@@ -178,6 +178,14 @@ class EngineOptions:
     states_disk_mb: int = 4096
     """Budget for these files."""
     gpu_layers: int = 0
+    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
+    """How the KV cache is stored; the smaller ones use flash attention."""
+    micro_batch: int = 128
+    """Tokens evaluated at once in prefill, 16 to 128."""
+    memory_map: bool = True
+    """Read the weights through the page cache, so that a second start is quick."""
+    lock_memory: bool = False
+    """Keep the weights from being swapped out."""
 
 
 class Engine(Protocol):

@@ -14,7 +14,8 @@ import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
-from gemma_chat.engine.context import Context
+from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context
+from gemma_chat.engine.fit import check_fit
 from gemma_chat.engine.interface import (
     ChatMessage,
     EngineOptions,
@@ -39,6 +40,7 @@ from gemma_chat.errors import ContextOverflowError, ModelLoadError, SettingsErro
 
 DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
+SMALLEST_BATCH = 16
 _MOST_STATES = 2 * 1024**3
 _CACHED_RUN = 16_384
 _WORTH_SEARCHING = 16
@@ -71,6 +73,8 @@ class LlamaEngine:
             use_extra_bufts=mode.use_extra_bufts,
             gpu_layers=mode.gpu_layers,
             control=control,
+            memory_map=options.memory_map,
+            lock_memory=options.lock_memory,
         )
         try:
             return cls(weights, options, mode)
@@ -84,6 +88,23 @@ class LlamaEngine:
                 f"{weights.path} is not a text generation model. Choose a chat model."
             )
         context_size = _context_size(options.context_size, weights.trained_context_size)
+        if not SMALLEST_BATCH <= options.micro_batch <= MICRO_BATCH:
+            raise SettingsError(
+                f"micro_batch = {options.micro_batch} is not allowed: {SMALLEST_BATCH} to "
+                f"{MICRO_BATCH} tokens."
+            )
+        available = available_memory()
+        states = _states_budget(options.states_mb, available)
+        self.need = check_fit(
+            weights.path.name,
+            weights.kv_shape,
+            weights=weights.bytes,
+            states=states if options.states_mb else 0,
+            context_size=context_size,
+            kv_type=options.kv_type,
+            streams=STREAMS,
+            available=available,
+        )
         self._weights = weights
         self._vocabulary = Vocabulary(weights.vocabulary)
         self._tokenize = lru_cache(maxsize=4096)(self._vocabulary.tokenize)
@@ -98,10 +119,10 @@ class LlamaEngine:
             context_size=context_size,
             thread_counts=_thread_counts(mode.threads or options.threads, mode.gpu_layers),
             sliding_window=weights.sliding_window,
+            micro_batch=options.micro_batch,
+            kv_type=options.kv_type,
         )
-        self._shelf = StateShelf(
-            _states_budget(options.states_mb), _files(weights.path, context_size, options, mode)
-        )
+        self._shelf = StateShelf(states, _files(weights.path, context_size, options, mode))
         self._memory = KVMemory(self._context, self._shelf)
         self._closing = threading.Lock()
         self._description = ModelDescription(
@@ -269,10 +290,13 @@ def _context_size(wanted: int, trained: int) -> int:
     return wanted
 
 
-def _states_budget(megabytes: int) -> int:
-    if megabytes:
-        return megabytes * 1024**2
-    return min(psutil.virtual_memory().available // 4, _MOST_STATES)
+def available_memory() -> int:
+    """Bytes that can be taken without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def _states_budget(megabytes: int, available: int) -> int:
+    return megabytes * 1024**2 if megabytes else min(available // 4, _MOST_STATES)
 
 
 def _files(
@@ -281,7 +305,8 @@ def _files(
     if options.states_dir is None or options.states_disk_mb <= 0:
         return None
     budget = options.states_disk_mb * 1024**2
-    fingerprint = _fingerprint(path, str(context_size), str(mode), _identity(library_file()))
+    run = f"{context_size} {options.kv_type} {options.micro_batch} {mode}"
+    fingerprint = _fingerprint(path, run, _identity(library_file()))
     return StateFiles(options.states_dir, fingerprint, budget)
 
 

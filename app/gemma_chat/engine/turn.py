@@ -7,7 +7,7 @@ model sees the same tokens in the same batches and so gives the same text.
 
 from __future__ import annotations
 
-from gemma_chat.engine.context import MICRO_BATCH, Context
+from gemma_chat.engine.context import Context
 from gemma_chat.engine.interface import (
     Ended,
     EndReason,
@@ -117,7 +117,7 @@ class LlamaTurn:
         if left > 0:
             if done < self._boundary:
                 left = min(left, self._boundary - done)
-            if not self._evaluate(self._tokens[done : done + min(MICRO_BATCH, left)]):
+            if not self._evaluate(self._tokens[done : done + min(self._context.micro_batch, left)]):
                 return Interrupted()
             if len(self._sequence.tokens) == self._boundary:
                 self._sequence.seam()

@@ -6,10 +6,21 @@ import ctypes
 from pathlib import Path
 from typing import Any
 
+from gemma_chat.engine.fit import KvShape
 from gemma_chat.engine.interface import LoadControl
 from gemma_chat.engine.library import native
 from gemma_chat.errors import LoadCancelledError, ModelLoadError
 from gemma_chat.models.gguf_header import check_model_file
+
+_WINDOW_PATTERN = 6
+"""Of so many layers one sees the whole context, in Gemma 3; newer files say it themselves."""
+
+_LOAD_MODES = {
+    (True, False): "LLAMA_LOAD_MODE_MMAP",
+    (True, True): "LLAMA_LOAD_MODE_MMAP_MLOCK",
+    (False, True): "LLAMA_LOAD_MODE_MLOCK",
+    (False, False): "LLAMA_LOAD_MODE_NONE",
+}
 
 
 class Weights:
@@ -22,6 +33,8 @@ class Weights:
         use_extra_bufts: bool,
         gpu_layers: int,
         control: LoadControl,
+        memory_map: bool = True,
+        lock_memory: bool = False,
     ) -> None:
         check_model_file(path)
         self._llama, log = native()
@@ -29,6 +42,7 @@ class Weights:
         parameters = self._llama.llama_model_default_params()
         parameters.use_extra_bufts = use_extra_bufts
         parameters.n_gpu_layers = gpu_layers
+        parameters.load_mode = self._llama.__dict__[_LOAD_MODES[memory_map, lock_memory]]
 
         def watch(progress: float, _data: object) -> bool:
             control.progress = progress
@@ -80,6 +94,28 @@ class Weights:
     def sliding_window(self) -> int:
         """The sliding attention window in tokens; 0 where all layers see the whole context."""
         return max(0, int(self._llama.llama_model_n_swa(self.handle)))
+
+    @property
+    def kv_shape(self) -> KvShape:
+        """What the KV cache of this model is made of."""
+        architecture = self.metadata("general.architecture")
+
+        def number(key: str, default: int) -> int:
+            found = self.metadata(f"{architecture}.{key}")
+            return int(found) if found.isdecimal() else default
+
+        heads = max(1, int(self._llama.llama_model_n_head(self.handle)))
+        width = int(self._llama.llama_model_n_embd(self.handle)) // heads
+        layers = int(self._llama.llama_model_n_layer(self.handle))
+        pattern = number("attention.sliding_window_pattern", _WINDOW_PATTERN)
+        return KvShape(
+            layers=layers,
+            window_layers=layers - layers // max(1, pattern) if self.sliding_window else 0,
+            window=self.sliding_window,
+            heads=int(self._llama.llama_model_n_head_kv(self.handle)),
+            key_length=number("attention.key_length", width),
+            value_length=number("attention.value_length", width),
+        )
 
     @property
     def bytes(self) -> int:

@@ -187,6 +187,10 @@ def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> M
             states_dir=states_dir,
             states_disk_mb=round(memory.disk_gb * 1024),
             gpu_layers=model.gpu_layers,
+            kv_type=model.kv_type,
+            micro_batch=model.micro_batch,
+            memory_map=model.memory_map,
+            lock_memory=model.lock_memory,
         )
 
     return load

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
 from gemma_chat.errors import ModalityError, ModelLoadError
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.05
+
+
+class LoadOptions(TypedDict, total=False):
+    """The keywords of `load_model`, for those who pass them on."""
+
+    context_size: int
+    max_concurrent_sessions: int | None
+    threads: int
+    progress: Callable[[float], None] | None
+    projector_path: str | PathLike[str] | None
+    use_extra_bufts: bool | None
+    states_mb: int
+    states_dir: str | PathLike[str] | None
+    states_disk_mb: int
+    gpu_layers: int
+    kv_type: Literal["f16", "q8_0", "q4_0"]
+    micro_batch: int
+    memory_map: bool
+    lock_memory: bool
 
 
 async def load_model(
@@ -34,6 +53,10 @@ async def load_model(
     states_dir: str | PathLike[str] | None = None,
     states_disk_mb: int = 4096,
     gpu_layers: int = 0,
+    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16",
+    micro_batch: int = 128,
+    memory_map: bool = True,
+    lock_memory: bool = False,
 ) -> InferenceModel:
     """Load a GGUF file. Cancelling the call gives the loading up.
 
@@ -51,6 +74,10 @@ async def load_model(
             `None` keeps none.
         states_disk_mb: Budget for these files.
         gpu_layers: Layers to put on a GPU.
+        kv_type: How the KV cache is stored; `q8_0` takes half the memory, `q4_0` a quarter.
+        micro_batch: Tokens evaluated at once in prefill, 16 to 128.
+        memory_map: Read the weights through the page cache.
+        lock_memory: Keep the weights from being swapped out.
 
     Raises:
         ModelLoadError: The file is missing, damaged, not GGUF, or too large for memory.
@@ -71,6 +98,10 @@ async def load_model(
         states_dir=None if states_dir is None else Path(fspath(states_dir)),
         states_disk_mb=states_disk_mb,
         gpu_layers=gpu_layers,
+        kv_type=kv_type,
+        micro_batch=micro_batch,
+        memory_map=memory_map,
+        lock_memory=lock_memory,
     )
     control = LoadControl()
     loading = asyncio.ensure_future(
