@@ -18,6 +18,7 @@ from textual.widgets import Input, Static, TextArea
 
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings, SessionSettings
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.own_events import PanelOpened
 from gemma_chat.ui.settings_panel import SettingsPanel
 
 TWO = (tab(1, "Pirate"), tab(2, "Tutor"))
@@ -251,3 +252,19 @@ async def test_panels_fit_every_window(size: tuple[int, int]) -> None:
             region = app.window.panel.region
             assert region.right <= size[0]
             assert region.height >= 4
+
+
+async def test_a_panel_can_be_closed_and_opened_faster_than_it_is_drawn() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(120, 40)) as pilot:
+        link.connect(TWO)
+        await pilot.pause()
+        for panel in ("settings", "none", "settings", "summary", "settings"):
+            app.change(PanelOpened(panel))
+        await pilot.pause()
+        assert len(app.query(SettingsPanel)) == 1
+        assert app.window.panel is app.query_one(SettingsPanel)
+        app.change(PanelOpened("none"))
+        await pilot.pause()
+        assert not app.query(SettingsPanel)

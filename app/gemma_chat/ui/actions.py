@@ -41,6 +41,9 @@ def key_name(key: str) -> str:
     return "+".join(_NAMES.get(part, part) for part in key.split("+"))
 
 
+TAB_NUMBERS = "tab.number"
+"""The one action whose keys differ in what they do: each goes to another tab."""
+
 _TAB_NUMBER_KEYS = tuple(f"alt+{digit}" for digit in range(1, 10))
 
 ACTIONS: tuple[Action, ...] = (
@@ -85,7 +88,7 @@ ACTIONS: tuple[Action, ...] = (
         "Tabs",
         "Go to the tab on the left.",
     ),
-    Action("tab.number", _TAB_NUMBER_KEYS, "Go to tab 1 … 9", "Tabs", "Go to a tab by its number."),
+    Action(TAB_NUMBERS, _TAB_NUMBER_KEYS, "Go to tab 1 … 9", "Tabs", "Go to a tab by its number."),
     Action("tab.jump", ("ctrl+g",), "Jump list", "Tabs", "Find a tab by a few of its letters."),
     Action(
         "tab.rename", ("f2",), "Rename tab", "Tabs", "Empty lets the summarizer choose a title."
@@ -215,4 +218,4 @@ def markdown_key_table() -> str:
 
 
 def _shown_keys(each: Action) -> tuple[str, ...]:
-    return (each.keys[0], each.keys[-1]) if each.id == "tab.number" else each.keys
+    return (each.keys[0], each.keys[-1]) if each.id == TAB_NUMBERS else each.keys

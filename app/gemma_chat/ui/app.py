@@ -14,7 +14,7 @@ from textual.screen import Screen
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui import keys
-from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.drafts import Draft
@@ -55,18 +55,7 @@ class ChatApp(App[None]):
     CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                ",".join(action.keys),
-                f"run('{action.id}')",
-                action.label,
-                id=action.id,
-                show=False,
-                priority=True,
-            )
-            for action in ACTIONS
-            if action.where == "everywhere" and action.keys and action.id != "tab.number"
-        ),
+        *bindings_of("everywhere", "run"),
         *(
             Binding(f"alt+{digit}", f"tab_number({digit})", show=False, priority=True)
             for digit in range(1, 10)
@@ -87,7 +76,6 @@ class ChatApp(App[None]):
         self._feed = TranscriptFeed(self._fetch)
         self._pace = Pace(self, self.take_events)
         self._commands = Commands(self)
-        self._opening = False
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -100,9 +88,6 @@ class ChatApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.window
-
-    def on_mount(self) -> None:
-        self.window.show(self.state)
 
     async def on_ready(self) -> None:
         """The first paint is done; what it did not need comes now."""

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
-from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.drafts import FOLD_CHARACTERS, Draft
 from gemma_chat.ui.keys import MODIFIED_ENTER
 from gemma_chat.ui.text import one_line
@@ -63,18 +63,7 @@ class Editor(TextArea):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            ",".join(action.keys),
-            f"press('{action.id}')",
-            action.label,
-            id=action.id,
-            show=False,
-            priority=True,
-        )
-        for action in ACTIONS
-        if action.where == "input"
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("input", "press")]
 
     class SendWanted(Message):
         """Enter was pressed on text that is complete."""

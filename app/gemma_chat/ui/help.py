@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from gemma_chat.ui.actions import Action, grouped, key_name
+from gemma_chat.ui.actions import TAB_NUMBERS, Action, grouped, key_name
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.signs import FAILED, HOLDING, UNREAD, circled
 
@@ -76,7 +76,7 @@ def _below(keys: list[str], label: str, explanation: str, cells: int) -> list[Co
 def _keys(action: Action) -> list[str]:
     if not action.keys:
         return ["in the palette"]
-    if action.id == "tab.number":
+    if action.id == TAB_NUMBERS:
         return ["alt+1 … alt+9"]
     return [key_name(key) for key in action.keys[:2]]
 

@@ -7,12 +7,12 @@ from functools import partial
 
 from textual.app import SystemCommand
 
-from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.actions import ACTIONS, TAB_NUMBERS
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
 
-_NOT_OFFERED = {"program.palette", "message.send", "message.new_line", "tab.number"}
+_NOT_OFFERED = {"program.palette", "message.send", "message.new_line", TAB_NUMBERS}
 
 
 def commands_for(state: TerminalState, commands: Commands) -> Iterator[SystemCommand]:

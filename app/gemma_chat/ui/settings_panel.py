@@ -77,7 +77,7 @@ class SettingsPanel(SidePanel):
     """
 
     def __init__(self, presets: tuple[Preset, ...], defaults: SessionSettings) -> None:
-        super().__init__(id="settings-panel")
+        super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
         self._session = 0

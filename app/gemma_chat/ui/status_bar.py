@@ -6,6 +6,7 @@ import time
 from typing import ClassVar, Literal
 
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
@@ -14,6 +15,7 @@ from gemma_chat.ui.sizes import LOW
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import WIDE, Row, rows_of
 
+PADDING = 1
 SECONDS_BETWEEN = 0.25
 """Figures change many times a second; nobody reads them faster than this."""
 
@@ -50,19 +52,15 @@ class StatusBar(Widget):
         self._drawn_at = 0.0
         self._later: Timer | None = None
         self._rows: tuple[Row, ...] = ()
+        self._window = Size(80, 24)
+        self._count: Literal[1, 2] = 2
 
-    def on_mount(self) -> None:
-        self.fit_window()
-
-    @property
-    def rows(self) -> Literal[1, 2]:
-        """How many rows suit this window."""
-        window = self.app.size
-        return 1 if window.width >= WIDE or window.height < LOW else 2
-
-    def fit_window(self) -> None:
-        """Take the number of rows that suits the window; causes a layout."""
-        self.set_class(self.rows == 2, "-two-rows")
+    def fit_window(self, window: Size) -> None:
+        """Take the number of rows that suits a window of this size; may cause a layout."""
+        self._window = window
+        self._count = 1 if window.width >= WIDE or window.height < LOW else 2
+        self.set_class(self._count == 2, "-two-rows")
+        self._rows = self._fitted()
         self.refresh()
 
     def show(self, state: TerminalState) -> None:
@@ -71,7 +69,7 @@ class StatusBar(Widget):
         if self._later is not None:
             return
         wait = self._drawn_at + SECONDS_BETWEEN - time.monotonic()
-        if wait <= 0:
+        if wait <= 0 or not self.is_mounted:
             self._draw()
         else:
             self._later = self.set_timer(wait, self._draw)
@@ -79,17 +77,13 @@ class StatusBar(Widget):
     def _draw(self) -> None:
         self._later = None
         self._drawn_at = time.monotonic()
-        rows = rows_of(self._state, self._inner_width, self.rows)
+        rows = self._fitted()
         if rows != self._rows:
             self._rows = rows
             self.refresh()
 
-    @property
-    def _inner_width(self) -> int:
-        return max(1, self.app.size.width - 2)
-
-    def on_resize(self) -> None:
-        self._rows = rows_of(self._state, self._inner_width, self.rows)
+    def _fitted(self) -> tuple[Row, ...]:
+        return rows_of(self._state, max(1, self._window.width - 2 * PADDING), self._count)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style

@@ -25,7 +25,7 @@ class SummaryPanel(SidePanel):
     """
 
     def __init__(self) -> None:
-        super().__init__(id="summary-panel")
+        super().__init__()
         self._head = Static(id="summary-head", markup=False)
         self._text = Static(markup=False)
         self._now = Button("Bring up to date now", id="now", compact=True)

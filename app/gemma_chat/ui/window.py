@@ -90,6 +90,10 @@ class Window(Screen[None]):
         self._install_command = install_command
 
     def compose(self) -> ComposeResult:
+        # Known before anything is laid out, so that it need not be laid out twice.
+        mark_size(self, self.app.size)
+        self.status_bar.fit_window(self.app.size)
+        self.show(TerminalState())
         yield self.tab_bar
         with self._middle, self._reading:
             yield self.welcome
@@ -107,7 +111,7 @@ class Window(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         mark_size(self, event.size)
-        self.status_bar.fit_window()
+        self.status_bar.fit_window(event.size)
 
     def show(self, state: TerminalState) -> None:
         """Draw the state; what has not changed costs nothing but a comparison."""

@@ -1,0 +1,26 @@
+"""Textual's bindings, made from the table of actions."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+from gemma_chat.ui.actions import ACTIONS, TAB_NUMBERS, Where
+
+
+def bindings_of(where: Where, method: str) -> list[Binding]:
+    """The keys that one part of the screen listens to; each calls `method` with the action's id.
+
+    They have priority: a key of the table means the same wherever the keyboard is.
+    """
+    return [
+        Binding(
+            ",".join(action.keys),
+            f"{method}('{action.id}')",
+            action.label,
+            id=action.id,
+            show=False,
+            priority=True,
+        )
+        for action in ACTIONS
+        if action.where == where and action.keys and action.id != TAB_NUMBERS
+    ]
