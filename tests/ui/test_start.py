@@ -68,13 +68,26 @@ def test_what_is_typed_while_it_starts_stands_in_the_input(tmp_path: Path) -> No
         assert terminal.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_while_it_starts_it_leaves_a_whole_terminal(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with program(tmp_path) as terminal:
+        before = terminal.attributes
+        terminal.until("starting…")
+        terminal.signal(number)
+        assert terminal.wait() == 128 + number
+        assert terminal.attributes == before
+        assert_restored(terminal)
+
+
 def test_a_failure_while_it_starts_takes_the_outline_away(tmp_path: Path) -> None:
     with program(tmp_path, before="sys.modules['textual'] = None") as terminal:
         assert terminal.wait() == 1
         assert_restored(terminal)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_told_to_end_it_restores_the_terminal_and_says_so(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -50,7 +50,8 @@ class TerminalOptions:
 def run_terminal(options: TerminalOptions) -> int:
     """Show the terminal program until the person leaves; the exit code says how it ended.
 
-    0: left on purpose. 2: no terminal to draw on. 129, 143: told to end by SIGHUP, SIGTERM.
+    0: left on purpose. 2: no terminal to draw on. 129, 130, 143: told to end by SIGHUP,
+    SIGINT, SIGTERM.
     128 + n: killed by signal n. 1: an error, which is printed.
     """
     reason = refusal(os.environ)
@@ -58,7 +59,13 @@ def run_terminal(options: TerminalOptions) -> int:
         sys.stderr.write(reason + "\n")
         return EXIT_NO_TERMINAL
     options.paths.make_folders()
-    return supervise(lambda supervisor: asyncio.run(_run(options, supervisor)))
+    return supervise(lambda supervisor: _in_child(options, supervisor))
+
+
+def _in_child(options: TerminalOptions, supervisor: int) -> int:
+    # Otherwise asyncio would turn the first ctrl+c into a cancelled task, which Textual swallows.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return asyncio.run(_run(options, supervisor))
 
 
 async def _run(options: TerminalOptions, supervisor: int) -> int:
@@ -72,9 +79,14 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
     for _ in range(_FIRST_STEPS):
         await asyncio.sleep(0)
     with Splash() as splash, guard_screen(options.paths.terminal_log_file):
-        app = _app(options, link, inbox)
+
+        def painted() -> None:
+            _collect_garbage_again()
+            # Until here a signal simply ends this process, and the supervisor restores the rest.
+            _end_orderly(app.leave, supervisor)
+
+        app = _app(options, link, inbox, painted)
         app.type_ahead(splash.typed())
-        _end_orderly(app.leave, supervisor)
         try:
             await app.run_async(mouse=options.settings.terminal.mouse)
         finally:
@@ -94,7 +106,9 @@ def _explain(failure: BaseException, log: Path) -> None:
     )
 
 
-def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
+def _app(
+    options: TerminalOptions, link: HostLink, inbox: Inbox, painted: Callable[[], None]
+) -> ChatApp:
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.options import AppOptions
     from gemma_chat.ui.themes import first_theme, load_themes
@@ -111,7 +125,7 @@ def _app(options: TerminalOptions, link: HostLink, inbox: Inbox) -> ChatApp:
             shelf=lambda: load_themes(themes_dir),
             warnings=(first.problem,) if first.problem else (),
             install_command=options.install_command,
-            painted=_collect_garbage_again,
+            painted=painted,
             keep_theme=lambda name: _keep_theme(options.paths, name),
         ),
     )
@@ -130,7 +144,7 @@ def _keep_theme(paths: Paths, name: str) -> None:
 def _end_orderly(leave: Callable[[int], None], supervisor: int) -> None:
     """End the program as by hand when it is told to end, or when the supervisor is gone."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, leave, 128 + number)
 
     def gone() -> None:
