@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 APP = Path(__file__).resolve().parents[2] / "app"
 PATIENCE = 30.0
 """Seconds after which what does not come will not come."""
@@ -73,14 +75,7 @@ class PtyTerminal:
 
     def children(self) -> list[int]:
         """The processes that the program started itself."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(fields[1]) == self.pid:
-                        found.append(int(entry.name))
-        return found
+        return [child.pid for child in psutil.Process(self.pid).children()]
 
     @property
     def attributes(self) -> list[Any]:

@@ -3,6 +3,7 @@
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
 in the input box only. Keys that terminals swallow or garble (alt+enter and alt+digit without
 `keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that always arrives.
+ctrl+z is left out: suspending can deadlock in Textual 8.2.
 """
 
 from __future__ import annotations
