@@ -2,6 +2,10 @@
 
 Penalties, DRY, top-k, typical-p, top-p, min-p, XTC, temperature, draw. A grammar comes before all
 of them: what it forbids is never a candidate.
+
+Where only a few tokens can be chosen (greedy, or a small top-k), llama.cpp's samplers are given a
+shortlist that certainly holds those few, and choose what they would choose from the whole
+vocabulary; where that is not certain, they are given the whole vocabulary.
 """
 
 from __future__ import annotations
@@ -12,15 +16,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.library import NativeLog, native
+from gemma_chat.engine.shortlist import Logits, Shortlist
 from gemma_chat.errors import SettingsError
 
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _CANDIDATE = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])
 """The layout of `llama_token_data` in llama.h."""
+_LARGEST_SHORT_K = 256
+_SPARE = 64
+"""How many of the likeliest tokens penalties may push out before the shortlist is too short."""
+_LONGEST = 4096
+"""Tokens a shortlist may have; only logits that are nearly all equal give a longer one."""
+_AHEAD = 8192
+"""Tokens of a reply that fit a window over the whole context before its beginning leaves it."""
 
 
 class Sampler:
@@ -47,17 +58,28 @@ class Sampler:
         self._size = vocabulary_size
         self._grammar: Any = None
         self._chain: Any = None
+        self._penalties: Any = None
+        self._choice: Any = None
         self._greedy = settings.temperature == 0 or settings.top_k == 1
         penalised = _penalises(settings)
         self._argmax = self._greedy and not penalised and settings.grammar is None
         if settings.grammar is not None:
             self._grammar = self._read_grammar(vocabulary, settings.grammar, log)
         if not self._argmax:
-            self._chain = self._llama.llama_sampler_chain_init(
-                self._llama.llama_sampler_chain_default_params()
-            )
-            self._add_penalties(vocabulary, settings, context)
+            self._chain = self._new_chain()
+            if penalised:
+                self._penalties = self._new_chain()
+                self._add_penalties(vocabulary, settings, context)
+                self._llama.llama_sampler_chain_add(self._chain, self._penalties)
+            self._choice = self._new_chain()
             self._add_choice(settings)
+            self._llama.llama_sampler_chain_add(self._chain, self._choice)
+        self._few = 1 if self._greedy else settings.top_k
+        self._shortlist: Shortlist | None = None
+        if not self._argmax and self._grammar is None and self._can_shorten(settings):
+            wanted = min(self._few + (_SPARE if penalised else 0), vocabulary_size)
+            self._shortlist = Shortlist(vocabulary_size, wanted)
+            self._candidates = np.zeros(_LONGEST, _CANDIDATE)
 
     # ------------------------------------------------------------ building
 
@@ -79,8 +101,18 @@ class Sampler:
             )
         return made
 
-    def _add(self, sampler: Any) -> None:
-        self._llama.llama_sampler_chain_add(self._chain, sampler)
+    def _new_chain(self) -> Any:
+        parameters = self._llama.llama_sampler_chain_default_params()
+        return self._llama.llama_sampler_chain_init(parameters)
+
+    def _can_shorten(self, settings: SamplingSettings) -> bool:
+        """Penalties that raise logits could lift a token from anywhere into the few."""
+        raises = _penalises_tokens(settings) and (
+            settings.repeat_penalty < 1
+            or settings.presence_penalty < 0
+            or settings.frequency_penalty < 0
+        )
+        return 0 < self._few <= min(_LARGEST_SHORT_K, self._size) and not raises
 
     def _add_penalties(
         self, vocabulary: Any, settings: SamplingSettings, context: Sequence[int]
@@ -88,7 +120,8 @@ class Sampler:
         """Penalties and DRY look back: they are told the end of the prompt before they start."""
         llama = self._llama
         if _penalises_tokens(settings):
-            window = len(context) if settings.repeat_last_n < 0 else settings.repeat_last_n
+            window = settings.repeat_last_n
+            window = len(context) + _AHEAD if window < 0 else window
             sampler = llama.llama_sampler_init_penalties(
                 self._size,
                 window,
@@ -98,11 +131,11 @@ class Sampler:
             )
             for token in context[len(context) - min(window, len(context)) :]:
                 llama.llama_sampler_accept(sampler, token)
-            self._add(sampler)
+            llama.llama_sampler_chain_add(self._penalties, sampler)
         if settings.dry_multiplier > 0:
             breakers = (ctypes.c_char_p * len(_DRY_BREAKERS))(*_DRY_BREAKERS)
             window = settings.dry_penalty_last_n
-            window = len(context) + 1024 if window < 0 else window
+            window = len(context) + _AHEAD if window < 0 else window
             sampler = llama.llama_sampler_init_dry(
                 vocabulary,
                 settings.dry_multiplier,
@@ -114,59 +147,110 @@ class Sampler:
             )
             for token in context[len(context) - min(window, len(context)) :]:
                 llama.llama_sampler_accept(sampler, token)
-            self._add(sampler)
+            llama.llama_sampler_chain_add(self._penalties, sampler)
 
     def _add_choice(self, settings: SamplingSettings) -> None:
         llama = self._llama
+
+        def add(sampler: Any) -> None:
+            llama.llama_sampler_chain_add(self._choice, sampler)
+
         if self._greedy:
-            self._add(llama.llama_sampler_init_greedy())
+            add(llama.llama_sampler_init_greedy())
             return
         seed = settings.random_seed
         if seed is None:
             seed = random.SystemRandom().randrange(2**32 - 1)
         if settings.top_k > 0:
-            self._add(llama.llama_sampler_init_top_k(settings.top_k))
+            add(llama.llama_sampler_init_top_k(settings.top_k))
         if settings.typical_p < 1:
-            self._add(llama.llama_sampler_init_typical(settings.typical_p, 1))
+            add(llama.llama_sampler_init_typical(settings.typical_p, 1))
         if settings.top_p < 1:
-            self._add(llama.llama_sampler_init_top_p(settings.top_p, 1))
+            add(llama.llama_sampler_init_top_p(settings.top_p, 1))
         if settings.min_p > 0:
-            self._add(llama.llama_sampler_init_min_p(settings.min_p, 1))
+            add(llama.llama_sampler_init_min_p(settings.min_p, 1))
         if settings.xtc_probability > 0:
-            self._add(
+            add(
                 llama.llama_sampler_init_xtc(
                     settings.xtc_probability, settings.xtc_threshold, 1, seed
                 )
             )
-        self._add(llama.llama_sampler_init_temp(settings.temperature))
-        self._add(llama.llama_sampler_init_dist(seed))
+        add(llama.llama_sampler_init_temp(settings.temperature))
+        add(llama.llama_sampler_init_dist(seed))
 
     # ------------------------------------------------------------ sampling
 
-    def sample(self, context: Any) -> int | None:
-        """The next token after the last evaluated one; `None` when the grammar allows nothing."""
-        if self._argmax:
-            return int(self._logits(context).argmax())
-        if self._grammar is None:
-            return int(self._llama.llama_sampler_sample(self._chain, context, -1))
-        return self._sample_by_grammar(context)
+    def sample(self, context: Any, index: int = -1) -> int | None:
+        """The next token after one of the batch just evaluated; `None` when a grammar allows none.
 
-    def _logits(self, context: Any) -> npt.NDArray[np.float32]:
-        pointer = self._llama.llama_get_logits_ith(context, -1)
+        Args:
+            context: the native context.
+            index: which token of the batch, one whose logits were asked for; -1 is the last.
+        """
+        if self._argmax:
+            return int(self._logits(context, index).argmax())
+        if self._grammar is not None:
+            return self._sample_by_grammar(context, index)
+        token = self._sample_from_few(context, index)
+        if token is None:
+            return self._sample_from_all(context, index)
+        self._llama.llama_sampler_accept(self._chain, token)
+        return token
+
+    def _sample_from_all(self, context: Any, index: int) -> int:
+        return int(self._llama.llama_sampler_sample(self._chain, context, index))
+
+    def _logits(self, context: Any, index: int) -> Logits:
+        pointer = self._llama.llama_get_logits_ith(context, index)
         return np.ctypeslib.as_array(pointer, (self._size,))
 
-    def _sample_by_grammar(self, context: Any) -> int | None:
-        candidates = np.empty(self._size, _CANDIDATE)
-        candidates["id"] = np.arange(self._size, dtype=np.int32)
-        candidates["logit"] = self._logits(context)
-        candidates["p"] = 0
+    def _sample_from_few(self, context: Any, index: int) -> int | None:
+        """Choose from a shortlist; `None` when the choice from all might be another."""
+        if self._shortlist is None:
+            return None
+        logits = self._logits(context, index)
+        found = self._shortlist.best(logits)
+        count = found.tokens.size
+        if not self._few <= count <= _LONGEST:
+            return None
+        candidates = self._candidates[:count]
+        candidates["id"] = found.tokens
+        candidates["logit"] = logits[found.tokens]
+        array = self._array(candidates)
+        if self._penalties is not None:
+            self._llama.llama_sampler_apply(self._penalties, ctypes.byref(array))
+        if not self._is_certain(candidates["logit"], found.floor):
+            return None
+        self._llama.llama_sampler_apply(self._choice, ctypes.byref(array))
+        return int(array.data[array.selected].id)
+
+    def _is_certain(self, logits: Logits, floor: float) -> bool:
+        """Whether the few best of the shortlist are the few best of all, in the same order.
+
+        All others are below `floor`. Which of two equals comes first is up to llama.cpp's sort,
+        and depends on what else it sorts; the greedy choice takes the first, here as there.
+        """
+        if self._greedy:
+            return bool(logits.max() >= floor)
+        ordered = np.sort(logits)[-self._few - 1 :]
+        return bool(ordered[-self._few] >= floor and (ordered[1:] > ordered[:-1]).all())
+
+    def _array(self, candidates: np.ndarray[Any, Any]) -> Any:
         module = self._llama
-        array = module.llama_token_data_array(
+        return module.llama_token_data_array(
             data=candidates.ctypes.data_as(module.llama_token_data_p),
-            size=self._size,
+            size=candidates.size,
             selected=-1,
             sorted=False,
         )
+
+    def _sample_by_grammar(self, context: Any, index: int) -> int | None:
+        candidates = np.empty(self._size, _CANDIDATE)
+        candidates["id"] = np.arange(self._size, dtype=np.int32)
+        candidates["logit"] = self._logits(context, index)
+        candidates["p"] = 0
+        module = self._llama
+        array = self._array(candidates)
         module.llama_sampler_apply(self._grammar, ctypes.byref(array))
         if not np.isfinite(candidates["logit"]).any():
             return None
@@ -181,7 +265,7 @@ class Sampler:
         for sampler in (self._chain, self._grammar):
             if sampler:
                 self._llama.llama_sampler_free(sampler)
-        self._chain = self._grammar = None
+        self._chain = self._penalties = self._choice = self._grammar = None
 
 
 def _penalises_tokens(settings: SamplingSettings) -> bool:
