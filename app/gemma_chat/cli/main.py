@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from gemma_chat import __version__
+from gemma_chat.cli.bench_command import bench
 from gemma_chat.cli.config_commands import config
 from gemma_chat.cli.host_commands import host
 from gemma_chat.cli.profile import PROFILE_OPTION
@@ -54,6 +55,7 @@ def cli(
 
 cli.add_command(host)
 cli.add_command(config)
+cli.add_command(bench)
 
 
 def main() -> None:
