@@ -29,8 +29,6 @@ DRAWN = SamplingSettings(temperature=0.8, top_k=40, top_p=0.95)
 _TASK = "Tell all of this again in your own words, at great length and with many details."
 _CHUNK = 8
 """Tokens of each side before the other has its turn: what disturbs the machine disturbs both."""
-_LEFT_BEHIND = 2.0
-"""Seconds for one side under load, where two threads on one free core hardly move."""
 
 
 def decode(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
@@ -87,7 +85,8 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens/s of a reply while another process is busy, against the best fixed thread count.
 
     The best is the bare loop whose median is highest. All take turns under the same load, which
-    has been there for some tokens before the first round.
+    has been there for some tokens before the first round. Each decodes `plan.decoded` tokens, or as
+    many as `plan.busy_seconds` allow: two threads on one free core hardly move.
     """
     depth = plan.depths[0]
     counts = sorted({1, max(1, rig.threads - 1), rig.threads})
@@ -99,16 +98,16 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     ):
         bare.prefill(rig.tokens(_prompt(engine, depth, number=1)))
         start = bare.save()
-        reply.advance(4 * _CHUNK, 2 * _LEFT_BEHIND)
+        reply.advance(4 * _CHUNK, 2 * plan.busy_seconds)
         ours: list[float] = []
         fixed: dict[int, list[float]] = {count: [] for count in counts}
         for _ in range(plan.rounds):
             reply.rewind()
-            ours.append(_Speed().add(reply.advance(plan.decoded, _LEFT_BEHIND)).per_second)
+            ours.append(_Speed().add(reply.advance(plan.decoded, plan.busy_seconds)).per_second)
             for count in counts:
                 bare.restore(start)
                 bare.set_threads(count)
-                speed = _Speed().add(bare.decode(plan.decoded, _LEFT_BEHIND))
+                speed = _Speed().add(bare.decode(plan.decoded, plan.busy_seconds))
                 fixed[count].append(speed.per_second)
             tick()
     best = max(counts, key=lambda count: median(fixed[count]))

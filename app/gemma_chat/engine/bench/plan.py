@@ -21,6 +21,8 @@ class Plan:
     """Tokens before the reply whose decoding is timed."""
     decoded: int = 48
     """Tokens of such a reply, each round."""
+    busy_seconds: float = 2.0
+    """The most that one side takes in a round beside a busy process."""
     prefill: int = 1024
     history: int = 1500
     """The conversations that are switched between and restarted."""
@@ -64,14 +66,15 @@ FULL = Plan()
 QUICK = Plan(
     quick=True,
     rounds=3,
-    depths=(128, 384),
+    depths=(128, 256),
     decoded=16,
+    busy_seconds=1.0,
     prefill=256,
-    history=384,
+    history=320,
     replays=1,
     turns_history=576,
-    summarized=256,
-    fork_history=576,
+    summarized=192,
+    fork_history=384,
     idle_tabs=4,
     tabs=0,
 )
