@@ -20,7 +20,7 @@ TINY = Plan(
     rounds=1,
     depths=(40,),
     decoded=2,
-    busy_seconds=0.2,
+    decode_seconds=0.2,
     prefill=40,
     history=40,
     replays=1,
@@ -107,7 +107,7 @@ def test_a_measurement_that_cannot_be_taken_is_left_out_and_the_next_one_is_take
         raise error
         yield
 
-    monkeypatch.setitem(suite.MEASUREMENTS, "turns", fail)  # type: ignore[arg-type]
+    monkeypatch.setitem(suite.MEASUREMENTS, "turns", fail)
     first, *others = taken(rig, Watched(), "turns", "fork")
     assert isinstance(first, LeftOut)
     assert reason in first.reason

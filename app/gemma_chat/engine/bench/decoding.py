@@ -63,18 +63,24 @@ def _side_by_side(
     plan: Plan,
     tick: Tick,
 ) -> list[Round]:
-    """Time `plan.decoded` tokens of both in turns of `_CHUNK`; each round begins at the depth."""
+    """Time `plan.decoded` tokens of both in turns of `_CHUNK`; each round begins at the depth.
+
+    A round ends sooner when both together have taken twice `plan.decode_seconds`.
+    """
     rounds = []
     depth = bare.save()
     with closing(EndlessReply(engine, prompt, sampling)) as reply:
-        reply.advance(_CHUNK)
+        reply.advance(_CHUNK, plan.decode_seconds)
         for _ in range(plan.rounds):
             reply.rewind()
             bare.restore(depth)
             ours, theirs = _Speed(), _Speed()
-            while ours.tokens < plan.decoded:
-                ours.add(reply.advance(_CHUNK))
-                theirs.add(bare.decode(_CHUNK))
+            while (
+                ours.tokens < plan.decoded
+                and ours.seconds + theirs.seconds < 2 * plan.decode_seconds
+            ):
+                ours.add(reply.advance(_CHUNK, plan.decode_seconds))
+                theirs.add(bare.decode(_CHUNK, plan.decode_seconds))
             rounds.append(Round.of(ours.per_second, theirs.per_second))
             tick()
     bare.restore(depth)
@@ -86,7 +92,7 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
 
     The best is the bare loop whose median is highest. All take turns under the same load, which
     has been there for some tokens before the first round. Each decodes `plan.decoded` tokens, or as
-    many as `plan.busy_seconds` allow: two threads on one free core hardly move.
+    many as `plan.decode_seconds` allow: two threads on one free core hardly move.
     """
     depth = plan.depths[0]
     counts = sorted({1, max(1, rig.threads - 1), rig.threads})
@@ -98,16 +104,16 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     ):
         bare.prefill(rig.tokens(_prompt(engine, depth, number=1)))
         start = bare.save()
-        reply.advance(4 * _CHUNK, 2 * plan.busy_seconds)
+        reply.advance(4 * _CHUNK, 2 * plan.decode_seconds)
         ours: list[float] = []
         fixed: dict[int, list[float]] = {count: [] for count in counts}
         for _ in range(plan.rounds):
             reply.rewind()
-            ours.append(_Speed().add(reply.advance(plan.decoded, plan.busy_seconds)).per_second)
+            ours.append(_Speed().add(reply.advance(plan.decoded, plan.decode_seconds)).per_second)
             for count in counts:
                 bare.restore(start)
                 bare.set_threads(count)
-                speed = _Speed().add(bare.decode(plan.decoded, plan.busy_seconds))
+                speed = _Speed().add(bare.decode(plan.decoded, plan.decode_seconds))
                 fixed[count].append(speed.per_second)
             tick()
     best = max(counts, key=lambda count: median(fixed[count]))

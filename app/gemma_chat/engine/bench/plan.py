@@ -21,13 +21,14 @@ class Plan:
     """Tokens before the reply whose decoding is timed."""
     decoded: int = 48
     """Tokens of such a reply, each round."""
-    busy_seconds: float = 2.0
-    """The most that one side takes in a round beside a busy process."""
+    decode_seconds: float = 3.0
+    """The most that one side takes in a round: on a busy machine threads hardly move."""
     prefill: int = 1024
     history: int = 1500
     """The conversations that are switched between and restarted."""
     replays: int = 5
-    """Rounds in which the history is evaluated anew, which is what takes long."""
+    """Rounds in which the history is evaluated anew, which takes long; the median stands for the
+    other rounds."""
     message: int = 15
     turns_history: int = 700
     """More than the sliding window of the models at hand, whose checkpoints are needed then."""
@@ -68,7 +69,7 @@ QUICK = Plan(
     rounds=3,
     depths=(128, 256),
     decoded=16,
-    busy_seconds=1.0,
+    decode_seconds=1.0,
     prefill=256,
     history=320,
     replays=1,

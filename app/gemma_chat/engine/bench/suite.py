@@ -44,7 +44,7 @@ def ticks(name: Name, plan: Plan) -> int:
         "decode": 2 * plan.rounds * len(plan.depths),
         "busy": plan.rounds,
         "prefill": plan.rounds,
-        "switch": plan.rounds + min(plan.rounds, plan.replays),
+        "switch": plan.rounds,
         "turns": 3,
         "restart": plan.rounds,
         "lookup": plan.rounds,

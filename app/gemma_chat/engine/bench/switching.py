@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from tempfile import mkdtemp
 
 from gemma_chat.engine.bench.conversation import Conversation, opened
@@ -16,23 +17,21 @@ from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
 from gemma_chat.engine.interface import Engine
 
-_SCALE = 10_000
-"""Numbers of passages by subject, so that none occurs twice."""
-
 
 def switch(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Times to first token in A with and without a turn of B in between, and of A's whole history.
 
     A round: a message to A while it is resident; a turn of B; a message to A; A's last reply again,
-    which evaluates one token; a turn of B; A's last reply again. Both messages are of the same
-    length, and A grows by them. Every message is timed from the messages, not yet rendered, to its
-    first token. B's turns are not timed.
+    which evaluates one token; a turn of B; A's last reply again; all of A's history in a new
+    conversation; A's last reply, for A to be resident again. Both messages are of the same length,
+    and A grows by them. Each is timed from the messages, not yet rendered, to its first token. B's
+    turns and the last one of A are not timed.
     """
     with rig.engine() as engine:
         a = opened(engine, plan.history, number=1)
         b = opened(engine, plan.history, number=2)
         a.say(_message(engine, plan, 0))
-        resident, switched, restored = [], [], []
+        resident, switched, restored, replays = [], [], [], []
         for number in range(1, plan.rounds + 1):
             resident.append(a.say(_message(engine, plan, 2 * number)).first)
             b.regenerate()
@@ -40,16 +39,15 @@ def switch(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
             again = a.regenerate().first
             b.regenerate()
             restored.append(a.regenerate().first - again)
-            tick()
-        replays = []
-        for number in range(min(plan.rounds, plan.replays)):
-            replays.append(_replayed(engine, a, number))
+            if number <= plan.replays:
+                replays.append(_replayed(engine, a, number))
+                a.regenerate()
             tick()
     yield from _switch_figures(plan, resident, switched, restored, replays)
 
 
 def _message(engine: Engine, plan: Plan, number: int) -> str:
-    return passage(engine.count_tokens, plan.message, 3 * _SCALE + number)
+    return passage(engine.count_tokens, plan.message, 30_000 + number)
 
 
 def _replayed(engine: Engine, original: Conversation, number: int) -> float:
@@ -71,7 +69,7 @@ def _switch_figures(
     restored: list[float],
     replays: list[float],
 ) -> Iterator[Figure]:
-    anew = [replays[at % len(replays)] for at in range(len(switched))]
+    anew = [*replays, *[median(replays)] * (len(switched) - len(replays))]
     replay_title = "evaluating A's whole history anew"
     title = f"A→B→A of {plan.history} tokens"
     yield figure(
