@@ -46,6 +46,8 @@ FIGURES: dict[Name, list[str]] = {
     "tabs": ["tabs", "tabs-follow-up"],
 }
 
+COUNTED = ("regenerate", "edit", "fork-message", "tabs-follow-up")
+
 
 @pytest.fixture(scope="module")
 def rig(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
@@ -87,7 +89,7 @@ def test_a_measurement_gives_its_figures_and_ticks_as_often_as_it_said(
         assert isinstance(one, Figure)
         assert one.rounds
         # What is counted, unlike what is timed, is the same on every machine.
-        assert one.reached or one.target.relation != "="
+        assert one.reached or one.name not in COUNTED
 
 
 def test_measurements_come_in_their_order_whatever_the_order_asked(rig: Rig) -> None:

@@ -17,8 +17,9 @@ def turns(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens evaluated by a reply written again, an edited message and a message to a fork.
 
     New are the tokens that come after what the sequence held at the end of the turn before: the
-    message in its frame. One is counted for a reply written again, whose first token is chosen by
-    the logits of the last prompt token.
+    message in its frame. An edited message may cost less where it begins like the one it replaces.
+    One is counted for a reply written again, whose first token is chosen by the logits of the last
+    prompt token.
     """
     with rig.engine() as engine:
         conversation = opened(engine, plan.turns_history, number=5)
@@ -48,7 +49,7 @@ def _counted(name: str, title: str, cost: Cost, new: int) -> Figure:
         f"{title}: tokens evaluated",
         unit="tokens",
         rounds=[Round.of(cost.evaluated, max(1, new))],
-        target=Target("ratio", "=", 1.0),
+        target=Target("ratio", "<=", 1.0),
         baseline_title="new tokens",
         note=f"of {cost.prompt} tokens in the prompt",
     )

@@ -27,6 +27,8 @@ DRAWN = SamplingSettings(temperature=0.8, top_k=40, top_p=0.95)
 """What people set who want variety."""
 
 _TASK = "Tell all of this again in your own words, at great length and with many details."
+_MARGIN = 64
+"""Tokens of room in a bare loop's context: prompts come out a little longer than planned."""
 _CHUNK = 8
 """Tokens of each side before the other has its turn: what disturbs the machine disturbs both."""
 
@@ -35,7 +37,7 @@ def decode(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens/s of replies with their sampling, against `llama_decode` alone at the same depth."""
     with (
         rig.engine(without_lookup(rig.options)) as engine,
-        rig.bare(max(plan.depths) + plan.decoded + 1) as bare,
+        rig.bare(max(plan.depths) + plan.decoded + _MARGIN) as bare,
     ):
         for depth in plan.depths:
             prompt = _prompt(engine, depth, number=depth)
@@ -98,7 +100,7 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     counts = sorted({1, max(1, rig.threads - 1), rig.threads})
     with (
         rig.engine(without_lookup(rig.options)) as engine,
-        rig.bare(depth + 4 * plan.decoded) as bare,
+        rig.bare(depth + plan.decoded + _MARGIN) as bare,
         closing(EndlessReply(engine, _prompt(engine, depth, number=1), GREEDY)) as reply,
         busy_process(),
     ):
@@ -136,7 +138,7 @@ def prefill(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     is decoded alone, belongs to the time to first token. The prompts are all different.
     """
     rounds = []
-    with rig.engine() as engine, rig.bare(plan.prefill) as bare:
+    with rig.engine() as engine, rig.bare(plan.prefill + _MARGIN) as bare:
         for number in range(plan.rounds):
             prompt = _prompt(engine, plan.prefill, number=1000 + number)
             ours = _Speed().add(_prefilled(engine, prompt))
