@@ -1,50 +1,52 @@
-"""The native context: what it computes does not depend on how it computes."""
+"""The native context: what it computes does not depend on how many threads compute it."""
 
 from __future__ import annotations
 
-from itertools import cycle
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.engine.conftest import run_to_end, talk
 
-from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.engine.context import MICRO_BATCH
-from gemma_chat.engine.llama import LlamaEngine
-from gemma_chat.engine.shelf import HeldSequence
+from gemma_chat.engine.context import MICRO_BATCH, Context
+from gemma_chat.engine.fit import KvType
+from gemma_chat.engine.interface import LoadControl
 from gemma_chat.engine.threads import ThreadPlan
+from gemma_chat.engine.weights import Weights
 
-QUESTION = talk("The quick brown fox jumps over the lazy dog near the river bank. " * 12)
-
-
-class RestlessPlan(ThreadPlan):
-    """Another number of threads for every batch."""
-
-    def __init__(self) -> None:
-        super().__init__((1,), MICRO_BATCH)
-        self._next = cycle((1, 2, 3))
-        self.used: set[int] = set()
-
-    def threads(self, tokens: int) -> int:
-        count = next(self._next)
-        self.used.add(count)
-        return count
+DEPTH = 272
+"""Past 256 positions llama.cpp attends to 512, where some of its kernels begin to differ."""
+TOKENS = [number * 37 % 900 + 20 for number in range(DEPTH + 3)]
 
 
-def test_the_number_of_threads_changes_no_bit_of_a_turn(
-    engine: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def weights(model_path: Path) -> Iterator[Weights]:
+    loaded = Weights(model_path, use_extra_bufts=True, gpu_layers=0, control=LoadControl())
+    yield loaded
+    loaded.close()
+
+
+@pytest.mark.parametrize("kv_type", ["f16", "q8_0", "q4_0"])
+def test_the_number_of_threads_changes_no_bit_of_the_kv_cache(
+    weights: Weights, kv_type: KvType
 ) -> None:
-    context = engine._context
+    context = Context(
+        weights.handle,
+        context_size=512,
+        thread_counts=(1,),
+        sliding_window=weights.sliding_window,
+        kv_type=kv_type,
+    )
+    for start in range(0, DEPTH, MICRO_BATCH):
+        context.evaluate(0, TOKENS[start : min(start + MICRO_BATCH, DEPTH)], start)
+    before = context.save(0)
     states = []
-    restless = RestlessPlan()
-    for plan in (ThreadPlan((1,), MICRO_BATCH), restless):
-        monkeypatch.setattr(context, "_threads", plan)
-        sequence = engine.open_sequence()
-        assert isinstance(sequence, HeldSequence)
-        settings = SamplingSettings(max_output_tokens=8)
-        run_to_end(engine.begin(sequence, engine.prompt(QUESTION), settings, "foreground"))
+    for threads in (1, 2, 3):
+        context.restore(0, before)
+        context._threads = ThreadPlan((threads,), MICRO_BATCH)
+        for position in range(DEPTH, DEPTH + 3):
+            context.evaluate(0, TOKENS[position : position + 1], position)
         states.append(context.save(0))
-        engine._memory.forget(sequence)
-        engine.release(sequence)
-    assert restless.used == {1, 2, 3}
-    assert np.array_equal(*states)
+    context.close()
+    assert np.array_equal(states[0], states[1])
+    assert np.array_equal(states[0], states[2])

@@ -34,6 +34,17 @@ _GGML_TYPES: dict[KvType, str] = {
 }
 
 
+def plain_attention(kv_type: KvType) -> bool:
+    """Whether attention is computed without llama.cpp's flash attention.
+
+    On a CPU flash attention splits a long context over the threads when one token is decoded:
+    another number of threads gives other logits, and decoding is slower besides. A quantised cache
+    and a GPU need it all the same.
+    """
+    llama, _ = native()
+    return kv_type == "f16" and not llama.llama_supports_gpu_offload()
+
+
 class Context:
     """One `llama_context`. Used by one thread at a time, except for `abort`.
 
@@ -68,8 +79,11 @@ class Context:
         parameters.n_batch = MICRO_BATCH
         parameters.n_ubatch = MICRO_BATCH
         parameters.type_k = parameters.type_v = self._llama.__dict__[_GGML_TYPES[kv_type]]
-        if kv_type != "f16":
-            parameters.flash_attn_type = self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        parameters.flash_attn_type = (
+            self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            if plain_attention(kv_type)
+            else self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        )
         parameters.n_seq_max = STREAMS
         parameters.n_threads = parameters.n_threads_batch = self._set_threads
         parameters.kv_unified = False
@@ -89,6 +103,15 @@ class Context:
         self._batch = self._llama.llama_batch_init(MICRO_BATCH, 0, 1)
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
+
+    def _flash_attention(self, kv_type: KvType) -> int:
+        """With an f16 cache of 512 positions or more llama.cpp's flash attention shares one
+        token's work among the threads, and rounds differently for each number of them. Without it
+        decoding is faster on CPUs and prefill slower. A smaller cache needs it, and is not shared.
+        """
+        if kv_type == "f16":
+            return int(self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED)
+        return int(self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED)
 
     def close(self) -> None:
         """Free the context; twice is fine."""

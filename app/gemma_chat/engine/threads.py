@@ -4,7 +4,7 @@ Threads that wait for each other are slower than fewer threads as soon as anothe
 core: on two cores, two threads decode a fifth faster than one while the machine is quiet, and a
 third slower while one other process is busy. So a neighbouring number is tried for a step or two
 now and then, at once when the present one has become clearly slower, and taken when it is clearly
-faster. Logits do not depend on the number of threads.
+faster. `Context` sees to it that logits do not depend on the number of threads.
 
 Pure: nothing here knows llama.cpp or looks at a clock.
 """
