@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_chat.engine.prefix import common_prefix, plan
+from gemma_chat.engine.prefix import common_prefix, plan, settled
 
 CONTROL = 1000
 """Tokens from here on are control tokens; the others are pairs of letters or single letters."""
@@ -101,3 +101,14 @@ def test_a_common_prefix_is_common_and_the_longest(left: list[int], right: list[
         len(left),
         len(right),
     )
+
+
+@given(st.lists(st.integers(0, 500)).map(sorted), st.integers(0, 600), st.integers(1, 128))
+def test_a_match_is_taken_over_up_to_a_seam_or_whole_micro_batches_after_it(
+    seams: list[int], found: int, step: int
+) -> None:
+    taken = settled(seams, found, step)
+    base = max((seam for seam in [0, *seams] if seam <= found), default=0)
+    assert base <= taken <= found
+    assert (taken - base) % step == 0
+    assert found - taken < step

@@ -229,6 +229,19 @@ class Engine(Protocol):
         `SettingsError` when the grammar cannot be used.
         """
 
+    def anticipate(
+        self,
+        sequence: SequenceHandle,
+        left: Prompt,
+        right: Prompt,
+        lane: Literal["foreground", "background"],
+    ) -> TurnRun:
+        """Prepare to evaluate, ahead of a turn, what two possible prompts of it begin with.
+
+        The run samples nothing. It ends by itself when all is evaluated that the turn would
+        evaluate in the same batches.
+        """
+
     def close(self) -> None:
         """Free all native memory, exactly once; later calls do nothing."""
 

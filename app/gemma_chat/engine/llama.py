@@ -14,8 +14,10 @@ import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
-from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context
-from gemma_chat.engine.fit import check_fit
+from gemma_chat.engine.anticipation import LlamaAnticipation
+from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context, plain_attention
+from gemma_chat.engine.evaluation import Evaluation
+from gemma_chat.engine.fit import KvType, check_fit
 from gemma_chat.engine.interface import (
     ChatMessage,
     EngineOptions,
@@ -117,7 +119,7 @@ class LlamaEngine:
         self._context = Context(
             weights.handle,
             context_size=context_size,
-            thread_counts=_thread_counts(mode.threads or options.threads, mode.gpu_layers),
+            thread_counts=_thread_counts(mode.threads or options.threads, options.kv_type),
             sliding_window=weights.sliding_window,
             micro_batch=options.micro_batch,
             kv_type=options.kv_type,
@@ -217,16 +219,34 @@ class LlamaEngine:
         sampler = Sampler(self._weights.vocabulary, self._vocabulary.size, sampling, tokens)
         return LlamaTurn(
             self._context,
-            self._memory,
             self._vocabulary,
-            held,
+            self._evaluation(held, tokens, matched, prompt.system, lane),
             prompt=tokens,
-            boundary=prefix.common_prefix(tokens, self._opening(prompt.system)),
-            held=matched,
             sampler=sampler,
             text=TextStream(sampling.stop),
             limit=sampling.max_output_tokens or self._context.context_size,
-            lane=lane,
+        )
+
+    def anticipate(
+        self, sequence: SequenceHandle, left: Prompt, right: Prompt, lane: Lane
+    ) -> LlamaAnticipation:
+        """Prepare to evaluate what two possible prompts begin with; see the interface."""
+        held = cast(HeldSequence, sequence)
+        matched, tokens = self._match(held, left)
+        common = prefix.common_prefix(tokens, self._plan(tokens, right)[1])
+        tokens = tokens[: min(common, self._context.context_size - 1)]
+        return LlamaAnticipation(
+            self._evaluation(held, tokens, min(matched, len(tokens)), left.system, lane),
+            tokens=tokens,
+            micro_batch=self._context.micro_batch,
+        )
+
+    def _evaluation(
+        self, held: HeldSequence, tokens: list[int], matched: int, system: str, lane: Lane
+    ) -> Evaluation:
+        boundary = prefix.common_prefix(tokens, self._opening(system))
+        return Evaluation(
+            self._context, self._memory, held, held=matched, boundary=boundary, lane=lane
         )
 
     def _match(self, held: HeldSequence, prompt: Prompt) -> tuple[int, list[int]]:
@@ -235,13 +255,15 @@ class LlamaEngine:
         When another state on the shelf holds more of it than the session does (the same system
         instruction, an earlier branch, the conversation before a restart), the session takes that.
         """
-        matched, tokens = self._plan(held.tokens, prompt)
+        step = self._context.micro_batch
+        found, tokens = self._plan(held.tokens, prompt)
+        matched = prefix.settled(held.seams, found, step)
         if len(tokens) - matched < _WORTH_SEARCHING:
             return matched, tokens
         best: SavedState | None = None
         for state in self._shelf.longest(self._plan([], prompt)[1], _CANDIDATES):
             found, its_tokens = self._plan(state.tokens.tolist(), prompt)
-            found = max((seam for seam in state.seams if seam <= found), default=0)
+            found = prefix.settled(state.seams, found, step)
             if found >= matched + _WORTH_SEARCHING:
                 best, matched, tokens = state, found, its_tokens
         if best is not None:
@@ -272,9 +294,10 @@ def physical_cores() -> int:
     return int(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1)
 
 
-def _thread_counts(pinned: int, gpu_layers: int) -> tuple[int, ...]:
-    if pinned or gpu_layers:
-        # A GPU still computes when a step returns, so steps cannot be timed.
+def _thread_counts(pinned: int, kv_type: KvType) -> tuple[int, ...]:
+    if pinned or not plain_attention(kv_type):
+        # A GPU still computes when a step returns, so steps cannot be timed; and flash attention
+        # gives other logits with another number of threads.
         return (pinned or physical_cores(),)
     return thread_counts(physical_cores())
 

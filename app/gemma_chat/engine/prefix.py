@@ -23,6 +23,22 @@ def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     return length
 
 
+def settled(seams: Sequence[int], found: int, micro_batch: int) -> int:
+    """How many of `found` matching tokens can be taken over without changing what follows.
+
+    A turn evaluates its prompt from the last seam on in whole micro-batches. A match that ends in
+    the middle of one is cut back to its beginning, so that the rest is evaluated in the batches it
+    would be without the match.
+
+    Args:
+        seams: where turns began or ended, growing.
+        found: how many tokens match.
+        micro_batch: tokens evaluated at once.
+    """
+    base = max((seam for seam in seams if seam <= found), default=0)
+    return base + (found - base) // micro_batch * micro_batch
+
+
 def plan(
     held: Sequence[int],
     pieces: Sequence[int | bytes],

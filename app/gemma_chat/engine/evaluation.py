@@ -1,0 +1,123 @@
+"""Evaluating the tokens of one session, step by step: what a turn and an anticipation share.
+
+It keeps the session resident while it computes, brings it back after another one took its stream,
+and takes interrupts from other threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gemma_chat.engine.context import Context
+from gemma_chat.engine.interface import TokenCounts
+from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.shelf import HeldSequence
+
+
+class Evaluation:
+    """One session's tokens on their way into the KV cache.
+
+    Args:
+        context: where they are evaluated.
+        memory: who is resident where.
+        sequence: the session.
+        held: how many of its tokens the work begins with.
+        boundary: where the system instruction ends: a batch always ends there, in every session.
+        lane: which stream it takes.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        memory: KVMemory,
+        sequence: HeldSequence,
+        *,
+        held: int,
+        boundary: int,
+        lane: Lane,
+    ) -> None:
+        self.counts = TokenCounts()
+        self._context = context
+        self._memory = memory
+        self._sequence = sequence
+        self._held = held
+        self._boundary = boundary
+        self._lane = lane
+        self._stream: int | None = None
+        self._placed = False
+        self._interrupted = False
+
+    @property
+    def done(self) -> int:
+        """How many tokens are in the KV cache."""
+        return len(self._sequence.tokens)
+
+    # ------------------------------------------------------------ interrupts
+
+    def interrupt(self) -> None:
+        """End the running `evaluate`, or the next one. From any thread."""
+        self._interrupted = True
+        self._context.abort()
+
+    def take_interrupt(self) -> bool:
+        """Whether there was an interrupt since the last call; it is over then."""
+        taken, self._interrupted = self._interrupted, False
+        if taken:
+            self._context.forget_abort()
+        return taken
+
+    # ------------------------------------------------------------ computing
+
+    def settle(self) -> None:
+        """Make the session resident: at the first step, and again after it had to leave."""
+        stream = self._memory.stream_of(self._sequence)
+        if stream is not None and stream == self._stream:
+            return
+        keep = self.done if self._placed else self._held
+        placed = self._memory.place(self._sequence, keep, self._lane)
+        self._stream = placed.stream
+        if not self._placed:
+            self.counts.reused = placed.reused
+            self.counts.restored = placed.restored
+            self._placed = True
+
+    def next_chunk(self, target: int) -> int:
+        """How many tokens the next micro-batch on the way to `target` tokens has."""
+        done = self.done
+        if done < self._boundary:
+            target = min(target, self._boundary)
+        return min(self._context.micro_batch, target - done)
+
+    def at_boundary(self, length: int) -> bool:
+        """Whether after `length` tokens a batch ends in every session with the same tokens."""
+        return length == self._boundary
+
+    def evaluate(self, tokens: Sequence[int], prompt_length: int) -> bool:
+        """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
+
+        `prompt_length` is how many of all tokens count as the prompt.
+        """
+        position = self.done
+        assert self._stream is not None
+        if self._context.evaluate(self._stream, tokens, position) == "aborted":
+            return False
+        self._sequence.tokens.extend(tokens)
+        self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
+        if self.done == self._boundary:
+            self._sequence.seam()
+        return True
+
+    # ------------------------------------------------------------ boundaries and the end
+
+    def mark(self) -> None:
+        """Remember this turn boundary, for going back to it."""
+        self._memory.mark(self._sequence)
+
+    def forget(self) -> None:
+        """What is resident is not to be trusted after an error."""
+        self._memory.forget(self._sequence)
+
+    def save(self) -> None:
+        """Keep what was evaluated; a turn of the foreground outlives the process."""
+        # What works in the background is done again sooner than it is read from a file.
+        self._memory.save(self._sequence, "file" if self._lane == "foreground" else "memory")
