@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from gemma_chat.cli import bench_run
 from gemma_chat.cli.bench_text import report_text
-from gemma_chat.cli.main import cli, main
+from gemma_chat.cli.commands import cli
+from gemma_chat.cli.main import main
 from gemma_chat.engine.bench.figures import (
     Figure,
     LeftOut,
@@ -281,6 +282,7 @@ def test_options_reach_the_plan_and_a_line_is_written_for_each_measurement(
 
 
 def test_a_real_quick_run_gives_every_round_as_json(smollm2_path: Path, own_home: Path) -> None:
+    CliRunner().invoke(cli, ["config", "set", "model.threads", "1"])
     shown = shell(
         *("--quick", "--rounds", "1", "--only", "fork", "--json", "--model", str(smollm2_path))
     )
