@@ -37,7 +37,7 @@ class Empty(App):
         yield Static("READY-MARK")
 Empty().run()
 """
-PROGRAM = "from gemma_chat.cli.main import cli; cli(prog_name='gemma-chat')"
+PROGRAM = "import sys; sys.argv = ['gemma-chat']; from gemma_chat.cli.main import main; main()"
 FIRST_PAINT_MARK = "enter sends"
 REPLY = 400
 QUESTION = "Tell me a very long story about the sea."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click import Command, Group
 
-from gemma_chat.cli.main import cli
+from gemma_chat.cli.commands import cli
 from gemma_chat.ui.actions import markdown_key_table
 
 ROOT = Path(__file__).parents[1]

@@ -50,7 +50,7 @@ def test_help_loads_neither_screen_nor_host_nor_model() -> None:
     statement = (
         "import sys; sys.argv = ['gemma-chat', '--help']\n"
         "import contextlib, io\n"
-        "from gemma_chat.cli.main import cli\n"
+        "from gemma_chat.cli.commands import cli\n"
         "with contextlib.redirect_stdout(io.StringIO()):\n"
         "    cli.main(['--help'], standalone_mode=False)"
     )

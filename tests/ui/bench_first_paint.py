@@ -30,7 +30,7 @@ from gemma_chat.host.launch import HostLaunch
 from gemma_chat.ui.start import TerminalOptions, run_terminal
 paths = Paths.default()
 launch = HostLaunch(paths, ("--no-such-option",))
-sys.exit(run_terminal(TerminalOptions(paths, load_settings(paths), launch)))
+sys.exit(run_terminal(TerminalOptions(load_settings(paths), launch)))
 """
 
 

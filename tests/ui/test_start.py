@@ -22,7 +22,7 @@ from gemma_chat.ui import start
 paths = Paths.default()
 {before}
 launch = HostLaunch(paths, ("--no-such-option",))
-sys.exit(start.run_terminal(start.TerminalOptions(paths, load_settings(paths), launch, {options})))
+sys.exit(start.run_terminal(start.TerminalOptions(load_settings(paths), launch, {options})))
 """
 PAINTED = "ctrl+j new line"
 

@@ -1,4 +1,4 @@
-"""`gemma-chat`: the command line.
+"""`gemma-chat`: the console script.
 
 Without a command it shows the terminal program. Exit codes: 0 all is well; 1 it could not be done,
 and a sentence on stderr says why; 2 the command line is wrong, or there is no terminal to draw on;
@@ -7,64 +7,31 @@ and a sentence on stderr says why; 2 the command line is wrong, or there is no t
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 
-import click
-
-from gemma_chat import __version__
-from gemma_chat.cli.bench_command import bench
-from gemma_chat.cli.config_commands import config
-from gemma_chat.cli.host_commands import host
-from gemma_chat.cli.profile import PROFILE_OPTION
 from gemma_chat.errors import GemmaChatError
 
 
-@click.group(
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="The chats themselves have a page of help: press F1 there.",
-)
-@click.version_option(__version__, "-V", "--version", message="gemma-chat %(version)s")
-@click.option(
-    "-m",
-    "--model",
-    type=click.Path(path_type=Path),
-    help="A GGUF file to load instead of the configured one.",
-)
-@click.option("--theme", default="", help="A theme for this time.")
-@click.option("--reset-terminal", is_flag=True, help="Bring a garbled terminal back, and end.")
-@PROFILE_OPTION
-@click.pass_context
-def cli(
-    context: click.Context, model: Path | None, theme: str, reset_terminal: bool, profile: str
-) -> None:
-    """Many conversations on one local model, a tab for each."""
-    context.obj = profile
-    if context.invoked_subcommand is not None:
-        return
-    if reset_terminal:
-        from gemma_chat.ui.terminal import Tty
-
-        Tty().restore()
-        return
-    from gemma_chat.cli.terminal_command import show_terminal
-
-    sys.exit(show_terminal(profile, model, theme))
-
-
-cli.add_command(host)
-cli.add_command(config)
-cli.add_command(bench)
-
-
 def main() -> None:
-    """The console script: run the command line and end with its exit code."""
+    """Run the command line and end with its exit code."""
     try:
-        cli(prog_name="gemma-chat")
+        sys.exit(_run())
     except GemmaChatError as error:
-        click.echo(f"gemma-chat: {error}", err=True)
+        sys.stderr.write(f"gemma-chat: {error}\n")
         sys.exit(1)
+
+
+def _run() -> int:
+    if len(sys.argv) == 1:
+        # By far the most frequent call: there is nothing to parse, and the first paint waits.
+        from gemma_chat.cli.terminal_command import show_terminal
+
+        return show_terminal(os.environ.get("GEMMA_CHAT_PROFILE", "default"), None, "")
+    from gemma_chat.cli.commands import cli
+
+    cli(prog_name="gemma-chat")
+    return 0
 
 
 if __name__ == "__main__":

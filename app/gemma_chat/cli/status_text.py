@@ -11,7 +11,7 @@ def status_text(status: Status) -> str:
     """What `gemma-chat host status` prints."""
     minutes, seconds = divmod(int(time.time() - status.started), 60)
     lines = [
-        f"host      pid {status.pid}, gemma-chat {status.program}, up {minutes} min {seconds} s",
+        f"host      pid {status.pid}, up {minutes} min {seconds} s",
         f"model     {_model(status.model)}",
         f"memory    {_memory(status.model)}",
         f"sessions  {status.sessions} open, {status.clients} terminals",

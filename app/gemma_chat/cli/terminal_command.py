@@ -6,15 +6,14 @@ code, instead of inside a screen that has to be left again.
 
 from __future__ import annotations
 
+import os
 import sys
-import tempfile
 from pathlib import Path
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import load_settings
 from gemma_chat.errors import StoreError
 from gemma_chat.host.launch import HostLaunch
-from gemma_chat.models.gguf_header import check_model_file
 from gemma_chat.ui.start import TerminalOptions, run_terminal
 
 
@@ -28,12 +27,13 @@ def show_terminal(profile: str, model: Path | None, theme: str) -> int:
     settings = load_settings(paths)
     if model is not None:
         model = model.expanduser().absolute()
+        from gemma_chat.models.gguf_header import check_model_file
+
         check_model_file(model)
     paths.make_folders()
     _check_writable(paths)
     return run_terminal(
         TerminalOptions(
-            paths=paths,
             settings=settings,
             launch=HostLaunch.of_profile(profile, model),
             theme=theme,
@@ -44,14 +44,11 @@ def show_terminal(profile: str, model: Path | None, theme: str) -> int:
 
 def _check_writable(paths: Paths) -> None:
     for folder, what in ((paths.data_dir, "conversations"), (paths.state_dir, "logs")):
-        try:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise StoreError(
-                f"The folder {folder} for {what} cannot be written ({error.strerror}). Make it "
-                "writable for you, or set GEMMA_CHAT_HOME to another folder."
-            ) from error
+                f"The folder {folder} for {what} cannot be written. Make it writable for you, or "
+                "set GEMMA_CHAT_HOME to another folder."
+            )
     database = paths.database
     if database.exists():
         try:

@@ -37,7 +37,6 @@ _FIRST_STEPS = 20
 class TerminalOptions:
     """What the command line says about the terminal program."""
 
-    paths: Paths
     settings: Settings
     launch: HostLaunch
     """Where the host is, and how it is started."""
@@ -58,7 +57,7 @@ def run_terminal(options: TerminalOptions) -> int:
     if reason:
         sys.stderr.write(reason + "\n")
         return EXIT_NO_TERMINAL
-    options.paths.make_folders()
+    options.launch.paths.make_folders()
     return supervise(lambda supervisor: _in_child(options, supervisor))
 
 
@@ -78,7 +77,7 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
     await link.start()
     for _ in range(_FIRST_STEPS):
         await asyncio.sleep(0)
-    with Splash() as splash, guard_screen(options.paths.terminal_log_file):
+    with Splash() as splash, guard_screen(options.launch.paths.terminal_log_file):
 
         def painted() -> None:
             _collect_garbage_again()
@@ -92,7 +91,7 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
         finally:
             await link.close()
     if app.failure is not None:
-        _explain(app.failure, options.paths.terminal_log_file)
+        _explain(app.failure, options.launch.paths.terminal_log_file)
     return app.return_code or 0
 
 
@@ -113,7 +112,7 @@ def _app(
     from gemma_chat.ui.options import AppOptions
     from gemma_chat.ui.themes import first_theme, load_themes
 
-    themes_dir = options.paths.themes_dir
+    themes_dir = options.launch.paths.themes_dir
     first = first_theme(options.theme or options.settings.terminal.theme, themes_dir, os.environ)
     return ChatApp(
         link,
@@ -126,7 +125,7 @@ def _app(
             warnings=(first.problem,) if first.problem else (),
             install_command=options.install_command,
             painted=painted,
-            keep_theme=lambda name: _keep_theme(options.paths, name),
+            keep_theme=lambda name: _keep_theme(options.launch.paths, name),
         ),
     )
 

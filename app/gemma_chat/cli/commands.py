@@ -1,0 +1,52 @@
+"""The commands and options of `gemma-chat`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gemma_chat import __version__
+from gemma_chat.cli.bench_command import bench
+from gemma_chat.cli.config_commands import config
+from gemma_chat.cli.host_commands import host
+from gemma_chat.cli.profile import PROFILE_OPTION
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The chats themselves have a page of help: press F1 there.",
+)
+@click.version_option(__version__, "-V", "--version", message="gemma-chat %(version)s")
+@click.option(
+    "-m",
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A GGUF file to load instead of the configured one.",
+)
+@click.option("--theme", default="", help="A theme for this time.")
+@click.option("--reset-terminal", is_flag=True, help="Bring a garbled terminal back, and end.")
+@PROFILE_OPTION
+@click.pass_context
+def cli(
+    context: click.Context, model: Path | None, theme: str, reset_terminal: bool, profile: str
+) -> None:
+    """Many conversations on one local model, a tab for each."""
+    context.obj = profile
+    if context.invoked_subcommand is not None:
+        return
+    if reset_terminal:
+        from gemma_chat.ui.terminal import Tty
+
+        Tty().restore()
+        return
+    from gemma_chat.cli.terminal_command import show_terminal
+
+    sys.exit(show_terminal(profile, model, theme))
+
+
+cli.add_command(host)
+cli.add_command(config)
+cli.add_command(bench)
