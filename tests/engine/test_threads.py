@@ -155,20 +155,18 @@ def test_after_a_rest_the_other_numbers_are_looked_at_again() -> None:
     plan = ThreadPlan((1, 2), 128)
     now = 0.0
 
-    def decode(table: dict[int, float], steps: int) -> list[int]:
+    def decode(table: dict[int, float], steps: int) -> int:
+        """The number that small batches are given then: the best one found."""
         nonlocal now
-        used = []
         for _ in range(steps):
-            used.append(plan.threads(1))
-            end = now + table[used[-1]]
+            end = now + table[plan.threads(1)]
             plan.record(1, now, end)
             now = end
-        return used
+        return plan.threads(2)
 
-    decode(BUSY, 60)
-    assert plan.threads(1) == 1
+    assert decode(BUSY, 60) == 1
     now += 60
-    assert decode(QUIET, 16)[-1] == 2
+    assert decode(QUIET, 16) == 2
 
 
 def test_small_batches_follow_decoding_and_parts_of_a_micro_batch_prefill() -> None:
@@ -189,3 +187,14 @@ def test_the_numbers_to_try_go_from_one_to_all_cores_and_stay_few(cores: int) ->
     assert counts[-1] == cores
     assert list(counts) == sorted(set(counts))
     assert len(counts) <= 6
+
+
+def test_a_number_that_is_ten_times_slower_is_not_tried_after_every_rest() -> None:
+    tuner = ThreadTuner((1, 2), DECODE)
+    machine = steady({1: 0.025, 2: 0.250})
+    run(tuner, machine, 60)
+    seconds = 0.0
+    for _ in range(40):
+        tuner.rest()
+        seconds += run(tuner, machine, 50)[0]
+    assert seconds <= 40 * 50 * 0.025 / 0.90

@@ -22,8 +22,10 @@ _MOST_CREDIT = 4.0
 _MOST_DEBT = 3.0
 """Lost steps after which even a sudden slowness has to wait for credit."""
 _WINDOW = 16
-_ENOUGH = 4
+_ENOUGH = 2
 """Steps that must be known of the present number before another one is compared with it."""
+_TRIMMED = 4
+"""From so many steps on the longest is left out of their mean."""
 _SLOWER = 1.3
 """The rise in time a step that is a sudden slowness."""
 _HOPELESS = 1.5
@@ -102,17 +104,20 @@ class ThreadTuner:
             self._try_another()
 
     def rest(self) -> None:
-        """The machine was left to others for a while: what is known of it is old."""
+        """The machine was left to others for a while: what is known of it is old.
+
+        Debts stay: where a try was very costly, not every turn begins with one.
+        """
         self._recent.clear()
         self._losses.clear()
         self._tried = None
-        self._credit = max(self._credit, self._pace.credit)
+        self._credit = max(self._credit, min(self._credit + 1.0, self._pace.credit))
 
     # ------------------------------------------------------------ the present number
 
     def _has_slowed(self) -> bool:
         times = list(self._recent)
-        if len(times) < _ENOUGH + 3:
+        if len(times) < _TRIMMED + 3:
             return False
         return median(times[-3:]) > _SLOWER * median(times[:-3])
 
@@ -210,6 +215,6 @@ def thread_counts(cores: int) -> tuple[int, ...]:
 def _typical(times: Sequence[float] | deque[float]) -> float:
     """The mean without the longest: one step may be held up by anything."""
     count = len(times)
-    if count < _ENOUGH:
+    if count < _TRIMMED:
         return sum(times) / count
     return (sum(times) - max(times)) / (count - 1)
