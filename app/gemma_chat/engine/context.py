@@ -104,15 +104,6 @@ class Context:
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
 
-    def _flash_attention(self, kv_type: KvType) -> int:
-        """With an f16 cache of 512 positions or more llama.cpp's flash attention shares one
-        token's work among the threads, and rounds differently for each number of them. Without it
-        decoding is faster on CPUs and prefill slower. A smaller cache needs it, and is not shared.
-        """
-        if kv_type == "f16":
-            return int(self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED)
-        return int(self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED)
-
     def close(self) -> None:
         """Free the context; twice is fine."""
         if self.handle:
