@@ -92,6 +92,12 @@ def test_a_measurement_gives_its_figures_and_ticks_as_often_as_it_said(
         assert one.reached or one.name not in COUNTED
 
 
+def test_an_idle_conversation_takes_something_and_far_less_than_its_state(rig: Rig) -> None:
+    [idle] = taken(rig, Watched(), "idle")
+    assert isinstance(idle, Figure)
+    assert 500 < idle.measured < 100_000
+
+
 def test_measurements_come_in_their_order_whatever_the_order_asked(rig: Rig) -> None:
     watched = Watched()
     taken(rig, watched, "fork", "turns")

@@ -6,8 +6,10 @@ import gc
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 
+from gemma_chat.engine import context
 from gemma_chat.engine.bench.conversation import Conversation, opened
 from gemma_chat.engine.bench.figures import Figure, Round, Target, figure
 from gemma_chat.engine.bench.plan import Plan
@@ -34,7 +36,7 @@ def fork(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
             _close(children)
             with _traced() as growth:
                 children = _forked(parent, plan.forks)
-            sizes.append(Round(growth[0]))
+            sizes.append(Round(growth.states + growth.others))
             _close(children)
             tick()
     title = f"{plan.forks} forks of a conversation of {plan.fork_history} tokens"
@@ -52,28 +54,26 @@ def idle(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Bytes that each of some conversations takes while it waits, without its saved KV state.
 
     Each is a fork of one conversation that has taken a turn of its own, so each has its own state.
+    What saving states has allocated is not counted, whoever shares it.
     """
     with rig.engine() as engine:
         parent = opened(engine, plan.history, number=8)
         tick()
         tabs = []
-        parent.fork().close()
-        saved = engine.figures().kv_saved_bytes
         with _traced() as growth:
             for number in range(plan.idle_tabs):
                 child = parent.fork()
                 child.say(passage(engine.count_tokens, plan.message, 60_000 + number))
                 tabs.append(child)
                 tick()
-        states = engine.figures().kv_saved_bytes - saved
         _close(tabs)
     yield figure(
         "idle",
         f"an idle conversation of {plan.history} tokens, KV state aside",
         unit="bytes",
-        rounds=[Round((growth[0] - states) / plan.idle_tabs)],
+        rounds=[Round(growth.others / plan.idle_tabs)],
         target=Target("measured", "<=", 100_000),
-        note=f"its saved KV state takes {states / plan.idle_tabs / _MB:.1f} MB",
+        note=f"its saved KV state takes {growth.states / plan.idle_tabs / _MB:.1f} MB",
     )
 
 
@@ -86,15 +86,28 @@ def _close(conversations: list[Conversation]) -> None:
         conversation.close()
 
 
+@dataclass(slots=True)
+class _Growth:
+    """Bytes that a block has left allocated, NumPy's among them."""
+
+    states: int = 0
+    """Allocated where `Context` saves states."""
+    others: int = 0
+
+
 @contextmanager
-def _traced() -> Iterator[list[int]]:
-    """Gives a list of one number: the bytes that the block has left allocated (NumPy's too)."""
-    growth = [0]
+def _traced() -> Iterator[_Growth]:
+    """Gives what the block has left allocated, known when it has ended."""
+    growth = _Growth()
     gc.collect()
     tracemalloc.start()
     try:
         yield growth
         gc.collect()
-        growth[0] = tracemalloc.get_traced_memory()[0]
+        for trace in tracemalloc.take_snapshot().traces:
+            if trace.traceback[0].filename == context.__file__:
+                growth.states += trace.size
+            else:
+                growth.others += trace.size
     finally:
         tracemalloc.stop()
