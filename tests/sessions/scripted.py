@@ -401,6 +401,22 @@ class ScriptedEngine:
             reply = self._split(self._reply(messages, sampling))
             return ScriptedRun(self, sequence, tokens, reply, sampling.max_output_tokens)
 
+    def anticipate(
+        self,
+        sequence: SequenceHandle,
+        left: Prompt,
+        right: Prompt,
+        lane: Literal["foreground", "background"],
+    ) -> ScriptedRun:
+        """Evaluate what both prompts begin with, and say nothing."""
+        assert isinstance(sequence, ScriptedSequence)
+        with self.computing("begin", sequence):
+            pairs = enumerate(zip(_tokens(left.pieces), _tokens(right.pieces), strict=False))
+            common = next(at for at, (one, other) in pairs if one != other)
+            self.lanes.append(lane)
+            self.runs_open += 1
+            return ScriptedRun(self, sequence, _tokens(left.pieces)[:common], [], None)
+
     def close(self) -> None:
         """Count, and find turns that were left open."""
         if self._computing:

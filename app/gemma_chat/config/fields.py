@@ -269,6 +269,12 @@ def _model_fields() -> tuple[SettingField, ...]:
 def _process_fields() -> tuple[SettingField, ...]:
     return (
         SettingField(
+            section="engine",
+            name="anticipate",
+            kind="switch",
+            explanation="Evaluate system instructions and long drafts ahead, while nobody waits.",
+        ),
+        SettingField(
             section="memory",
             name="states_mb",
             kind="whole",
@@ -365,22 +371,10 @@ def _terminal_fields() -> tuple[SettingField, ...]:
         ),
         SettingField(
             section=section,
-            name="notifications",
-            kind="switch",
-            explanation="Whether a reply that finishes in another tab shows a notice.",
-        ),
-        SettingField(
-            section=section,
             name="mouse",
             kind="switch",
             explanation="Whether the program takes the mouse; without it, the terminal's own "
             "selection works.",
-        ),
-        SettingField(
-            section=section,
-            name="fast_scroll",
-            kind="switch",
-            explanation="Whether the terminal itself moves the lines when a transcript scrolls.",
         ),
     )
 

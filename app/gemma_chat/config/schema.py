@@ -27,6 +27,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     lock_memory: bool = False
 
 
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine does by itself."""
+
+    anticipate: bool = True
+
+
 class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much memory is used beside the weights."""
 
@@ -78,15 +84,14 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The screen."""
 
     theme: str = ""
-    notifications: bool = True
     mouse: bool = True
-    fast_scroll: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the settings file sets. `presets` holds the person's own ones only."""
 
     model: ModelSettings = ModelSettings()
+    engine: EngineSettings = EngineSettings()
     memory: MemorySettings = MemorySettings()
     host: HostSettings = HostSettings()
     summarizer: SummarizerSettings = SummarizerSettings()

@@ -16,7 +16,7 @@ from functools import partial
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.errors import HostError, StoreError
+from gemma_chat.errors import GemmaChatError, HostError, StoreError
 from gemma_chat.host.context import history_of
 from gemma_chat.host.limits import checked_message
 from gemma_chat.host.model_slot import ModelSlot
@@ -79,6 +79,7 @@ class Conversations:
         }
         self._turns: dict[tuple[int, int], RunningTurn] = {}
         self._closing: dict[int, asyncio.Task[None]] = {}
+        self._anticipating: set[asyncio.Task[None]] = set()
         # Turns enter the model's queue in the order in which they were asked.
         self._queueing = asyncio.Lock()
 
@@ -205,6 +206,29 @@ class Conversations:
             raise
         return question, reply
 
+    def anticipate(self, session: int, draft: str = "") -> None:
+        """Evaluate ahead, while nobody waits, what the next turn of a tab begins with.
+
+        Without a model, or while the tab has turns, nothing happens: those evaluate it themselves.
+        """
+        model = self._slot.model
+        busy = any(turn.session == session for turn in self._turns.values())
+        if model is not None and not busy and session in self._tabs:
+            task = asyncio.create_task(
+                self._anticipate(model, self._tabs[session], draft), name=f"anticipate-{session}"
+            )
+            self._anticipating.add(task)
+            task.add_done_callback(self._anticipating.discard)
+
+    async def _anticipate(self, model: InferenceModel, tab: _Tab, draft: str) -> None:
+        try:
+            async with self._queueing:
+                chat = await self._chat_of(tab, model)
+                chat.anticipate(draft)
+        except GemmaChatError as error:
+            # The turn that comes meets the same obstacle and reports it.
+            _log.info("nothing was evaluated ahead for %d: %s", tab.session, error)
+
     def stop(self, session: int, number: int) -> None:
         """End a turn of a tab; 0 is its oldest. One that has ended already is no error."""
         for turn in self._turns.values():
@@ -222,11 +246,16 @@ class Conversations:
     async def _queue(self, tab: _Tab, text: str) -> Turn:
         async with self._queueing:
             model = await self._slot.ready()
-            chat = tab.chat
-            if chat is None or tab.model is not model:
-                chat = tab.chat = await self._open_chat(model, tab.session)
-                tab.model = model
+            chat = await self._chat_of(tab, model)
             return chat.start_turn(text)
+
+    async def _chat_of(self, tab: _Tab, model: InferenceModel) -> Chat:
+        """The chat of a tab on `model`, opened when it is first needed."""
+        chat = tab.chat
+        if chat is None or tab.model is not model:
+            chat = tab.chat = await self._open_chat(model, tab.session)
+            tab.model = model
+        return chat
 
     async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
         chat = await model.open_chat(

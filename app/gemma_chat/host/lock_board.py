@@ -15,6 +15,7 @@ from gemma_chat.sessions.lock import GenerationLock
 FIGURES_SECONDS: Final = 0.25
 """While nothing but the holder's figures change, they are told this often."""
 SUMMARIZER_NAME: Final = "summarizer"
+ANTICIPATION_NAME: Final = "warm-up"
 
 _Order = tuple[tuple[int, int, str, TurnPhase], ...]
 
@@ -77,7 +78,7 @@ class LockBoard:
         return LockEntry(
             session=0 if turn is None else turn.session,
             turn=0 if turn is None else turn.number,
-            name=SUMMARIZER_NAME if turn is None else self._name_of(turn.session),
+            name=_background_name(entry) if turn is None else self._name_of(turn.session),
             background=entry.background,
             phase=_phase(entry.phase),
             prompt_done=entry.prompt_done,
@@ -94,6 +95,10 @@ class LockBoard:
             name=self._name_of(turn.session),
             elapsed=time.monotonic() - turn.since,
         )
+
+
+def _background_name(entry: events.LockEntry) -> str:
+    return ANTICIPATION_NAME if entry.purpose == "anticipation" else SUMMARIZER_NAME
 
 
 def _phase(phase: events.TurnPhase) -> TurnPhase:

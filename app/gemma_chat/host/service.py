@@ -61,6 +61,9 @@ PROGRESS_SECONDS: Final = 0.1
 FIGURES_SECONDS: Final = 2.0
 """Memory figures are looked at this often, at most, while turns end."""
 
+LONG_DRAFT: Final = 1500
+"""Characters of a draft from which on it is evaluated while it stands in the input box."""
+
 _log = logging.getLogger(__name__)
 
 _TabRequest = (
@@ -170,8 +173,10 @@ class Service:
         match request:
             case OpenSession():
                 settings = request.settings or self._defaults()
-                title = checked_title(request.title)
-                return Opened(request.id, self._conversations.open(title, settings, asker))
+                session = self._conversations.open(checked_title(request.title), settings, asker)
+                if settings.system_instruction:
+                    self._anticipate(session)
+                return Opened(request.id, session)
             case ReopenSession():
                 await self._conversations.reopen(request.session, asker)
                 self._board.changed()
@@ -217,15 +222,23 @@ class Service:
             case SaveScroll():
                 self._store.set_scroll(session, stored_scroll(request.scroll))
             case SaveDraft():
-                self._store.set_draft(session, checked_draft(request.text))
+                draft = checked_draft(request.text)
+                self._store.set_draft(session, draft)
+                if len(draft) >= LONG_DRAFT:
+                    self._anticipate(session, draft)
             case RenameSession():
                 self._rename(session, checked_title(request.title))
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
+                self._anticipate(session)
             case MarkRead():
                 self._store.set_unread(session, unread=False)
                 self._store.set_failed(session, failed=False)
         self._conversations.tell(session, asker)
+
+    def _anticipate(self, session: int, draft: str = "") -> None:
+        if self._settings.engine.anticipate:
+            self._conversations.anticipate(session, draft)
 
     def _defaults(self) -> SessionSettings:
         """The settings of a new tab: the file's as it is now, or as it was when it was right."""

@@ -67,6 +67,10 @@ class Chat:
         """Ask and give the reply in pieces; see `Session.get_response_async`."""
         return self.session.get_response_async(text)
 
+    def anticipate(self, draft: str = "") -> None:
+        """Evaluate ahead while nobody waits; see `Session.anticipate`."""
+        self.session.anticipate(draft)
+
     def stop_generation(self) -> Awaitable[None]:
         """End the oldest unfinished turn; see `Session.stop_generation`."""
         return self.session.stop_generation()

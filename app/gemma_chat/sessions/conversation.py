@@ -14,6 +14,9 @@ from gemma_chat.sessions.history import Exchange, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
+_ANY_TWO = ("A", "1")
+"""Two ways in which a question can go on, with no token in common."""
+
 
 class Conversation:
     """The settings and exchanges of one session; the owner of its turns."""
@@ -33,22 +36,32 @@ class Conversation:
 
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with the question of `job`, without what no longer fits."""
-        settings, exchanges, before = self.settings, self.exchanges, self.left_out
-        instruction = well_formed(settings.system_instruction)
+        before = self.left_out
+        window = self._fit(self.settings, job.question)
+        self._left_out_now = window.left_out
+        dropped = _dropped(job, window, before)
+        return PreparedTurn(window.prompt, self.settings.sampling, dropped)
+
+    def expect(self, draft: str) -> PreparedTurn:
+        """Two prompts of a coming turn whose question begins with `draft`."""
+        settings = self.settings
+        window = self._fit(settings, draft + _ANY_TWO[0])
+        other = self._render(settings, window.left_out, draft + _ANY_TWO[1])
+        return PreparedTurn(window.prompt, settings.sampling, alternative=other)
+
+    def _fit(self, settings: SessionSettings, question: str) -> Window:
         size = self._engine.description.context_size
-
-        def render(skip: int) -> Prompt:
-            return self._engine.prompt(messages_of(instruction, exchanges[skip:], job.question))
-
-        window = fit_window(
-            render,
-            exchanges=len(exchanges),
-            left_out=before,
+        return fit_window(
+            lambda skip: self._render(settings, skip, question),
+            exchanges=len(self.exchanges),
+            left_out=self.left_out,
             context_size=size,
             room=reply_room(size, settings.sampling.max_output_tokens),
         )
-        self._left_out_now = window.left_out
-        return PreparedTurn(window.prompt, settings.sampling, _dropped(job, window, before))
+
+    def _render(self, settings: SessionSettings, skip: int, question: str) -> Prompt:
+        instruction = well_formed(settings.system_instruction)
+        return self._engine.prompt(messages_of(instruction, self.exchanges[skip:], question))
 
     def keep(self, job: TurnJob, reply: str) -> bool:
         """Add the exchange. A reply without a visible character leaves no trace.
@@ -77,6 +90,21 @@ class Conversation:
             well_formed(self.settings.system_instruction), self.exchanges[self.left_out :]
         )
         return self._engine.prompt(messages).token_count
+
+
+class Anticipation:
+    """The owner of a turn that is not asked yet: it leaves no trace in the history."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def prepare(self, job: TurnJob) -> PreparedTurn:
+        """What the turn will begin with, when its question begins as that of `job`."""
+        return self._conversation.expect(job.question)
+
+    def keep(self, job: TurnJob, reply: str) -> bool:
+        """Nothing."""
+        return False
 
 
 def _dropped(job: TurnJob, window: Window, before: int) -> TurnsDropped | None:

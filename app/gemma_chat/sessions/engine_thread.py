@@ -194,7 +194,11 @@ class EngineThread:
         if prepared.dropped is not None:
             self._post((job, prepared.dropped))
         lane: Literal["foreground", "background"] = "background" if job.background else "foreground"
-        run = self._engine.begin(job.sequence, prepared.prompt, prepared.sampling, lane)
+        run: TurnRun
+        if prepared.alternative is None:
+            run = self._engine.begin(job.sequence, prepared.prompt, prepared.sampling, lane)
+        else:
+            run = self._engine.anticipate(job.sequence, prepared.prompt, prepared.alternative, lane)
         job.counts = run.counts
         job.prompt_total = run.prompt_tokens
         job.prompt_done = run.counts.reused + run.counts.restored

@@ -9,6 +9,9 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics
 
 TurnPhase = Literal["queued", "prefill", "generating", "finished"]
+Purpose = Literal["reply", "anticipation"]
+"""An anticipation evaluates ahead what a coming turn begins with, and generates nothing."""
+
 PieceKind = Literal["text", "thinking", "tool_call"]
 
 
@@ -43,6 +46,7 @@ class LockEntry:
     """The rate of decoding so far, 0 before the first token."""
     since: float
     """When it began to hold or to wait, by `time.monotonic`."""
+    purpose: Purpose = "reply"
 
 
 @dataclass(frozen=True, slots=True)

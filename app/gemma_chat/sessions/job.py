@@ -9,7 +9,14 @@ from typing import Protocol
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import Prompt, SequenceHandle, TokenCounts, TurnRun
 from gemma_chat.errors import GemmaChatError
-from gemma_chat.sessions.events import LockEntry, LockEvent, TurnPhase, TurnResult, TurnsDropped
+from gemma_chat.sessions.events import (
+    LockEntry,
+    LockEvent,
+    Purpose,
+    TurnPhase,
+    TurnResult,
+    TurnsDropped,
+)
 from gemma_chat.sessions.metrics import FinishReason, TurnClock
 
 
@@ -20,6 +27,8 @@ class PreparedTurn:
     prompt: Prompt
     sampling: SamplingSettings
     dropped: TurnsDropped | None = None
+    alternative: Prompt | None = None
+    """Another prompt that is possible: only what both begin with is evaluated, ahead of a turn."""
 
 
 class TurnOwner(Protocol):
@@ -54,6 +63,7 @@ class TurnJob:
     background: bool
     sequence: SequenceHandle
     question: str
+    purpose: Purpose = "reply"
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
     phase: TurnPhase = "queued"
@@ -77,6 +87,7 @@ class TurnJob:
             generated=self.counts.generated,
             tokens_per_second=self.clock.rate(self.counts.generated),
             since=self.clock.since,
+            purpose=self.purpose,
         )
 
     def result(

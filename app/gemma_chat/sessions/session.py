@@ -18,7 +18,7 @@ from gemma_chat.errors import (
     SessionClosedError,
     SettingsError,
 )
-from gemma_chat.sessions.conversation import Conversation
+from gemma_chat.sessions.conversation import Anticipation, Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
 from gemma_chat.sessions.history import Exchange, HistoryMessage, flatten, well_formed
@@ -99,6 +99,9 @@ class Session:
         self._totals = SessionTotals()
         self._context_used: int | None = None if exchanges else 0
         self._overflow_listeners: list[OverflowListener] = []
+        self._anticipation: TurnJob | None = None
+        self._ahead: set[TurnJob] = set()
+        """Anticipations that have not ended, the given up ones too."""
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -217,6 +220,7 @@ class Session:
             sequence=self._sequence,
             question=question,
         )
+        self._give_up_anticipation()
         engine_thread = self._home.engine_thread
         turn = Turn(job, engine_thread.stop)
         job.receive = partial(self._receive, turn)
@@ -226,6 +230,37 @@ class Session:
         self._turns.append(turn)
         self._idle.clear()
         return turn
+
+    def anticipate(self, draft: str = "") -> None:
+        """Evaluate ahead, while nobody waits, what the next turn is going to begin with.
+
+        That is the system instruction and the history, and of a long `draft` of the question
+        whole micro-batches. It is given up at once when any turn is asked. The reply is the same
+        as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
+        """
+        self._must_be_open()
+        self._give_up_anticipation()
+        if self._turns:
+            return
+        job = TurnJob(
+            owner=Anticipation(self._conversation),
+            session=self.id,
+            number=0,
+            background=True,
+            sequence=self._sequence,
+            question=_text(draft),
+            purpose="anticipation",
+        )
+        job.receive = partial(self._receive_ahead, job)
+        self._home.engine_thread.submit(job)
+        self._anticipation = job
+        self._ahead.add(job)
+        self._idle.clear()
+
+    def _give_up_anticipation(self) -> None:
+        job, self._anticipation = self._anticipation, None
+        if job is not None:
+            self._home.engine_thread.stop(job, "stopped")
 
     async def get_response(self, text: str | None = None) -> str:
         """Ask, wait for the lock and for the whole reply.
@@ -278,6 +313,7 @@ class Session:
                 f"Session {self.id} cannot go back while its turn {self._turns[0].number} is "
                 "not finished; stop it first."
             )
+        self._give_up_anticipation()
         if self._conversation.rewind(turn):
             self._context_used = None if self._conversation.exchanges else 0
 
@@ -288,11 +324,11 @@ class Session:
         """
         if not self._closed:
             self._closed = True
+            self._give_up_anticipation()
             self._home.forget(self)
             for turn in self._turns:
                 turn.close(self._closed_error())
-            if not self._turns:
-                self._release()
+            self._settle()
         await self._idle.wait()
 
     def model_closed(self) -> None:
@@ -323,7 +359,16 @@ class Session:
             self._context_used = turn.progress.prompt_total + turn.progress.generated
         self._turns.remove(turn)
         turn.end(result)
-        if not self._turns:
+        self._settle()
+
+    def _receive_ahead(self, job: TurnJob, report: Report) -> None:
+        if isinstance(report, TurnResult):
+            self._ahead.discard(job)
+            self._settle()
+
+    def _settle(self) -> None:
+        """When nothing of this session computes or waits any more, it can be let go."""
+        if not self._turns and not self._ahead:
             self._idle.set()
             if self._closed:
                 self._release()

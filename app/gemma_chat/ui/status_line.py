@@ -117,9 +117,9 @@ def _link(state: TerminalState) -> Part:
 
 
 def entry_name(state: TerminalState, entry: LockEntry) -> str:
-    """Who this is, as the tab bar names it: `2 Tutor`, or `summarizer`."""
+    """Who this is, as the tab bar names it: `2 Tutor`; or `summarizer`, or `warm-up`."""
     if entry.background:
-        return "summarizer"
+        return one_line(entry.name, _NAME_CELLS) or "summarizer"
     number = state.number(entry.session)
     tab = state.tab(entry.session)
     title = tab.title if tab else entry.name
@@ -174,6 +174,9 @@ def _context(state: TerminalState) -> Part:
     if tab is None or not window:
         return Part(("",))
     used = tab.view.context_used
+    running = state.lock.holder
+    if running is not None and running.session == tab.session and not running.background:
+        used = max(running.prompt_done, running.prompt_total) + running.generated or used
     share = _percent(used, window)
     figures = f"context {count(used)}/{count(window)}"
     full = used >= window * 0.85
