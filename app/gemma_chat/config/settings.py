@@ -21,6 +21,7 @@ from gemma_chat.config.fields import SETTING_FIELDS, NotAllowed, SettingField
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.schema import (
+    EngineSettings,
     HostSettings,
     MemorySettings,
     ModelSettings,
@@ -32,6 +33,7 @@ from gemma_chat.errors import SettingsError
 
 __all__ = [
     "SETTING_FIELDS",
+    "EngineSettings",
     "HostSettings",
     "MemorySettings",
     "ModelSettings",
