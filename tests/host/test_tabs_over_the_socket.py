@@ -231,7 +231,7 @@ async def test_the_status_tells_who_is_there(rig: Rig, terminal: Terminal) -> No
     await terminal.open()
     await terminal.model("ready")
     status = await terminal.client.request(GetStatus(0))
-    assert (status.clients, status.sessions, status.model.name) == (1, 1, "scripted")
+    assert (status.clients, status.sessions, status.model.name) == (0, 1, "scripted")
     assert status.model.process_bytes > 1_000_000
     assert status.lock.holder is None
 

@@ -381,6 +381,7 @@ class Status(_Wire, frozen=True, tag="status"):
     program: str
     started: float
     clients: int
+    """Connections besides the one that asks."""
     sessions: int
     model: ModelView
     lock: LockView

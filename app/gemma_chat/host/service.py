@@ -261,7 +261,7 @@ class Service:
             pid=os.getpid(),
             program=self._program,
             started=self._started,
-            clients=self._clients(),
+            clients=self._clients() - 1,
             sessions=self._conversations.count,
             model=self._slot.view,
             lock=self._board.view(),
