@@ -44,7 +44,7 @@ DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
 SMALLEST_BATCH = 16
 _MOST_STATES = 2 * 1024**3
-_CACHED_RUN = 16_384
+_CACHED_RUN = 4096
 _WORTH_SEARCHING = 16
 """Tokens that another saved state must spare before it is looked for and taken."""
 _CANDIDATES = 4
@@ -109,7 +109,7 @@ class LlamaEngine:
         )
         self._weights = weights
         self._vocabulary = Vocabulary(weights.vocabulary)
-        self._tokenize = lru_cache(maxsize=4096)(self._vocabulary.tokenize)
+        self._tokenize = lru_cache(maxsize=1024)(self._vocabulary.tokenize)
         self._opening = lru_cache(maxsize=256)(self._opening_tokens)
         self._writer = PromptWriter(
             self._vocabulary,
