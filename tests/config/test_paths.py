@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def short_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for temporary files of this test's own, without a login session's folder."""
     folder = tmp_path / "t"
     folder.mkdir()
-    monkeypatch.setattr(paths_module.tempfile, "gettempdir", lambda: str(folder))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
     return folder
 
 
@@ -157,7 +158,7 @@ def test_no_short_folder_at_all_is_an_error_that_names_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tmp_path / ("t" * 120)
-    monkeypatch.setattr(paths_module.tempfile, "gettempdir", lambda: str(long))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(long))
     with pytest.raises(SettingsError, match="Set TMPDIR or GEMMA_CHAT_HOME"):
         below(tmp_path / ("long" * 30))
 

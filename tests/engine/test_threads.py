@@ -127,7 +127,7 @@ def test_whatever_is_measured_only_the_best_and_its_neighbours_are_used(
 def test_larger_machines_walk_to_their_best_number(case: tuple[int, int]) -> None:
     cores, best = case
     counts = thread_counts(cores)
-    table = {count: 0.02 * 1.15 ** abs(at - best) for at, count in enumerate(counts)}
+    table = {count: 0.02 * 1.25 ** abs(at - best) for at, count in enumerate(counts)}
     tuner = ThreadTuner(counts, DECODE)
     run(tuner, steady(table, 0.02), 600)
     assert tuner.settled == counts[best]
@@ -147,7 +147,7 @@ def test_prefill_risks_nothing_before_it_has_something_to_compare() -> None:
 def test_prefill_that_slows_down_tries_fewer_threads() -> None:
     tuner = ThreadTuner((1, 2), PREFILL)
     run(tuner, steady({1: 0.46, 2: 0.24}), 20)
-    run(tuner, steady({1: 0.46, 2: 0.90}), 8)
+    run(tuner, steady({1: 0.46, 2: 0.90}), 12)
     assert tuner.settled == 1
 
 

@@ -15,7 +15,11 @@ from gemma_chat.ui.status_line import Row, gauge, rows_of
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
 RUNNING = p.LockEntry(1, 4, "Pirate", False, "generating", 0, 0, 80, 43.2, 12.3)
 READING = p.LockEntry(1, 4, "Pirate", False, "prefill", 320, 1200)
-QUEUE = (p.LockEntry(2, 1, "Tutor"), p.LockEntry(3, 1, "Reviewer"), p.LockEntry(2, 0, "s", True))
+QUEUE = (
+    p.LockEntry(2, 1, "Tutor"),
+    p.LockEntry(3, 1, "Reviewer"),
+    p.LockEntry(0, 0, "summarizer", True),
+)
 
 
 def state_with(
@@ -52,7 +56,18 @@ def test_who_waits_is_shown_in_order_with_the_summarizer_last() -> None:
 
 def test_the_summarizer_is_named_with_the_tab_it_works_on() -> None:
     holder = msgspec.structs.replace(QUEUE[2], phase="generating", tokens_per_second=20.0)
-    assert "● summarizer on 2  20 tok/s" in words(rows_of(state_with(p.LockView(holder)), 80, 2))
+    state = state_with(p.LockView(holder), summarizer=p.SummarizerView(session=2))
+    assert "● summarizer on 2  20 tok/s" in words(rows_of(state, 80, 2))
+
+
+def test_a_warm_up_is_named_as_such() -> None:
+    holder = p.LockEntry(0, 0, "warm-up", True, phase="prefill", prompt_done=128, prompt_total=300)
+    assert "● warm-up  reading 128/300" in words(rows_of(state_with(p.LockView(holder)), 80, 2))
+
+
+def test_the_context_of_a_running_turn_is_shown_while_it_runs() -> None:
+    running = p.LockEntry(1, 1, "Pirate", phase="generating", prompt_total=2000, generated=48)
+    assert "context 2.0k/8.2k" in words(rows_of(state_with(p.LockView(running)), 160, 1))
 
 
 def test_context_model_and_memory_stand_beside() -> None:

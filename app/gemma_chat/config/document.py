@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+# The first paint of the terminal waits for this module: what is rarely used is imported late.
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-import tomli_w
 
 from gemma_chat.config.fields import (
     PRESETS_SECTION,
@@ -36,6 +34,8 @@ _INTRODUCTION = """\
 
 def parse_document(text: str) -> dict[str, Any]:
     """Read TOML; raises `SettingsError` that says in which line it stops being TOML."""
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -79,6 +79,8 @@ def to_document(settings: Settings) -> dict[str, Any]:
 
 def render(settings: Settings) -> str:
     """The whole settings file: each key explained, those at their default commented out."""
+    import tomli_w
+
     document = to_document(settings)
     parts = [_INTRODUCTION]
     for section in _SECTIONS:
@@ -116,6 +118,8 @@ def field_of(key: str) -> SettingField:
 
 def unknown(key: str, known: Iterable[str], kind: str) -> SettingsError:
     """The error about a key that does not exist, with the nearest one that does."""
+    import difflib
+
     shown = key if key.isprintable() and len(key) <= _SHOWN_CHARACTERS else repr(key[:40])
     known = tuple(known)
     nearest = difflib.get_close_matches(key[:200], known, n=1, cutoff=0.5)
@@ -191,6 +195,8 @@ def _preset_table(preset: Preset) -> dict[str, Any]:
 
 
 def _render_field(field: SettingField, table: Mapping[str, Any]) -> str:
+    import tomli_w
+
     comment = f"# {field.explanation}\n# Allowed: {field.allowed}.\n"
     if field.name in table:
         return comment + tomli_w.dumps({field.name: table[field.name]})

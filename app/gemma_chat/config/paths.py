@@ -6,7 +6,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -219,6 +218,8 @@ def _temporary(folder: Path) -> Path:
     import hashlib
 
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    import tempfile
+
     short = Path(tempfile.gettempdir()) / f"{_APPLICATION}-{os.geteuid()}-{name}"
     if not _fits(short):
         raise SettingsError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +155,8 @@ def _replace(settings_file: Path, text: str) -> None:
     # A settings file that is a link, as with managed dot files, stays one.
     target = settings_file.resolve()
     try:
+        import tempfile
+
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:

@@ -26,12 +26,18 @@ _ENOUGH = 2
 """Steps that must be known of the present number before another one is compared with it."""
 _TRIMMED = 4
 """From so many steps on the longest is left out of their mean."""
-_SLOWER = 1.3
-"""The rise in time a step that is a sudden slowness."""
+_SLOWER = 1.5
+"""The rise in time a step, over the last few, that is a sudden slowness."""
+_SUDDEN = 4
 _HOPELESS = 1.5
 """The time of a first step, against the usual, after which no second one is tried."""
 _FASTER = 0.95
 """What another number must need at most, of the present one's time, to be taken."""
+_FASTER_ALONE = 0.85
+"""The same for one thread in place of several. A screen that is drawn now and then holds up steps
+of several threads, and their mean looks worse than it will be; a process that takes a core costs
+far more.
+"""
 _ASIDE = 5.0
 """Seconds without a step after which the machine may be another."""
 _SMALL_BATCH = 16
@@ -117,13 +123,13 @@ class ThreadTuner:
 
     def _has_slowed(self) -> bool:
         times = list(self._recent)
-        if len(times) < _TRIMMED + 3:
+        if len(times) < _TRIMMED + _SUDDEN:
             return False
-        return median(times[-3:]) > _SLOWER * median(times[:-3])
+        return median(times[-_SUDDEN:]) > _SLOWER * median(times[:-_SUDDEN])
 
     def _doubt(self) -> None:
         """What was measured before the machine slowed down says nothing any more."""
-        for _ in range(len(self._recent) - 3):
+        for _ in range(len(self._recent) - _SUDDEN):
             self._recent.popleft()
         self._losses.clear()
         self._last_tries.clear()
@@ -154,7 +160,8 @@ class ThreadTuner:
         steps = len(self._trial)
         if steps < self._pace.probe and seconds <= _HOPELESS * usual:
             return
-        if _typical(self._trial) > _FASTER * usual:
+        wanted = _FASTER_ALONE if self._counts[tried] == 1 else _FASTER
+        if _typical(self._trial) > wanted * usual:
             lost = max(sum(self._trial) / usual - steps, 0.0) if usual > 0 else 0.0
             self._credit -= lost
             self._losses[tried] = max(lost, self._least_loss)

@@ -60,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a host until it leaves; returns its exit code."""
     options = _parse(argv)
     faulthandler.enable()
+    # The engine thread comes back from native code several times a token and must not wait 5 ms
+    # each time for the event loop to let go of the interpreter.
+    sys.setswitchinterval(0.0005)
     try:
         paths = Paths.default(options.profile)
         paths.make_folders()

@@ -133,7 +133,7 @@ def _short_name(state: TerminalState, entry: LockEntry) -> str:
 
 def _holder(state: TerminalState, entry: LockEntry) -> Part:
     name = entry_name(state, entry)
-    if entry.background and (number := state.number(entry.session)):
+    if entry.background and (number := state.number(entry.session or state.summarizer.session)):
         name += f" on {number}"
     short = _short_name(state, entry)
     if entry.phase == "prefill":
