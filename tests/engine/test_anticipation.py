@@ -7,8 +7,8 @@ from tests.engine.conftest import forget_all, speak, talk
 from gemma_chat.engine.interface import ChatMessage, Ended, SequenceHandle
 from gemma_chat.engine.llama import LlamaEngine
 
-SYSTEM = ChatMessage("system", "You are an old and patient captain who has seen it all. " * 20)
-PASTE = "It was a dark night and the sea was rough. " * 40
+SYSTEM = ChatMessage("system", "You are an old and patient captain who has seen it all. " * 10)
+PASTE = "It was a dark night and the sea was rough. " * 24
 
 
 def anticipate(engine: LlamaEngine, sequence: SequenceHandle, draft: str, steps: int = 99) -> int:
@@ -30,7 +30,7 @@ def test_a_system_instruction_evaluated_ahead_is_not_evaluated_again(engine: Lla
     sequence = engine.open_sequence()
     ahead = anticipate(engine, sequence, "")
     text, run = speak(engine, sequence, question)
-    assert ahead > 200
+    assert ahead > 100
     assert run.counts.reused == ahead
     assert run.counts.evaluated == whole.prompt_tokens - ahead
     assert text == alone
@@ -48,7 +48,7 @@ def test_a_long_paste_is_evaluated_ahead_in_whole_micro_batches(engine: LlamaEng
 
 
 def test_a_draft_changed_after_it_was_evaluated_changes_nothing(engine: LlamaEngine) -> None:
-    question = [SYSTEM, *talk(PASTE[:900] + "But no. " + PASTE[:300])]
+    question = [SYSTEM, *talk(PASTE[:600] + "But no. " + PASTE[:300])]
     alone, _ = speak(engine, engine.open_sequence(), question)
     forget_all(engine)
     sequence = engine.open_sequence()

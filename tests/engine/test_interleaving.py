@@ -166,7 +166,7 @@ def run(model: Path, script: list[tuple[str, int, int, int]]) -> None:
 
 @pytest.mark.timeout(600)
 @settings(
-    max_examples=4,
+    max_examples=2,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
