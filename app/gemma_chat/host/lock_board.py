@@ -12,7 +12,7 @@ from gemma_chat.host.turns import RunningTurn
 from gemma_chat.sessions import events
 from gemma_chat.sessions.lock import GenerationLock
 
-FIGURES_SECONDS: Final = 0.5
+FIGURES_SECONDS: Final = 1.0
 """While nothing but the holder's figures change, they are told this often."""
 SUMMARIZER_NAME: Final = "summarizer"
 ANTICIPATION_NAME: Final = "warm-up"
