@@ -18,16 +18,53 @@ from typing import Literal, Protocol
 
 from gemma_chat.config.sampling import SamplingSettings
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 EndReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model is told of it. `parameters` is a JSON schema of an object, as text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model made. `arguments` is a JSON object, as text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a recording within a message: the bytes of its file, and their SHA-256 in hex."""
+
+    kind: Literal["image", "audio"]
+    data: bytes = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message as the chat template sees it."""
+    """One message as the chat template sees it.
+
+    `thinking` and `tool_calls` belong to a message of the model, `media` to one of a person, who
+    gave it before the text. A message of the role `tool` is the result of the call `tool_call_id`
+    of the tool `tool_name`.
+    """
 
     role: Role
     text: str
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    tool_name: str = ""
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
