@@ -19,13 +19,13 @@ from gemma_chat.store.records import NewMessage
 from gemma_chat.store.store import Store
 
 CONVERSATIONS = 500
-WORDS = [f"{start}{end}" for start in ("ka", "lu", "mi", "to", "re") for end in range(4000)]
+WORDS = [f"{start}{end}" for start in ("ka", "lu", "mi", "to", "re") for end in range(1000, 5000)]
 QUERIES = {
-    "a frequent word": "ka1",
-    "a rare word": "re3999",
-    "two words": "ka1 ka2",
+    "a frequent word": "ka1001",
+    "a rare word": "re4999",
+    "two words": "ka1001 ka1002",
     "the first letters of many words": "k",
-    "words in quotation marks": '"ka1 ka2"',
+    "words in quotation marks": '"ka1001 ka1002"',
     "nothing there": "absent",
 }
 

@@ -140,3 +140,12 @@ def test_a_text_that_holds_marks_of_its_own_is_highlighted_rightly(store: Store,
     say(store, sea, "\x02forged< whale \x02forged>")
     [hit] = store.library.search("whale")
     assert [hit.snippet[start:end] for start, end in hit.marks] == ["whale"]
+
+
+def test_an_index_that_lost_its_contents_is_made_again(
+    store: Store, sea: int, database: object
+) -> None:
+    with sqlite3.connect(str(database)) as connection:
+        connection.execute("UPDATE message_index_data SET block = x'00' WHERE id > 10")
+    connection.close()
+    assert found(store, "water") == [2]

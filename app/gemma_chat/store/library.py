@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,17 @@ _WHERE: Final[dict[Which, str]] = {
     "open": "position IS NOT NULL",
     "closed": "position IS NULL",
 }
+# The hits are limited before anything is looked up about them.
+_SEARCH: Final = """
+    SELECT found.id, conversation, title, role, messages.created, snippet FROM (
+        SELECT rowid AS id, snippet(message_index, 0, ?2, ?3, '…', ?4) AS snippet
+        FROM message_index WHERE message_index MATCH ?1 AND (?5 = 0 OR rowid < ?5)
+        ORDER BY rowid DESC LIMIT ?6
+    ) AS found
+    JOIN messages ON messages.id = found.id
+    JOIN conversations ON conversations.id = messages.conversation
+    ORDER BY found.id DESC
+"""
 
 
 class Library:
@@ -81,17 +93,16 @@ class Library:
         if not expression:
             return ()
         marks = Marks()
-        with self._database.reading() as connection:
-            found = connection.execute(
-                # The hits are limited before anything is looked up about them.
-                "SELECT found.id, conversation, title, role, messages.created, snippet FROM ("
-                "SELECT rowid AS id, snippet(message_index, 0, ?2, ?3, '…', ?4) AS snippet "
-                "FROM message_index WHERE message_index MATCH ?1 AND (?5 = 0 OR rowid < ?5) "
-                "ORDER BY rowid DESC LIMIT ?6) AS found JOIN messages ON messages.id = found.id "
-                "JOIN conversations ON conversations.id = messages.conversation "
-                "ORDER BY found.id DESC",
-                (expression, marks.opening, marks.closing, SNIPPET_TOKENS, before, max(0, limit)),
-            ).fetchall()
+        values = (expression, marks.opening, marks.closing, SNIPPET_TOKENS, before, max(0, limit))
+        try:
+            with self._database.reading() as connection:
+                found = connection.execute(_SEARCH, values).fetchall()
+        except StoreError as error:
+            if not _only_index_damaged(error):
+                raise
+            with self._database.writing() as connection:
+                connection.execute("INSERT INTO message_index (message_index) VALUES ('rebuild')")
+                found = connection.execute(_SEARCH, values).fetchall()
         return tuple(_hit(row, marks) for row in found)
 
     def add(
@@ -155,6 +166,12 @@ class Library:
         """Copy the whole database into the new file `target` (0600) while it is in use."""
         with self._database.reading() as connection:
             copy_database(connection, target)
+
+
+def _only_index_damaged(error: StoreError) -> bool:
+    """Whether the index does not fit the messages, which themselves are sound."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_CORRUPT_VTAB
 
 
 def _hit(row: tuple[int, int, str, str, float, str], marks: Marks) -> Hit:

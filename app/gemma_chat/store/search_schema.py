@@ -7,6 +7,9 @@ ends, so that writing it down every moment costs no more than before.
 The second column, `scope`, has a word for the conversation (`c12`) and one for the role. A search
 within a conversation is then a search for one word more, which FTS5 answers by merging two sorted
 lists; a join would look up each of perhaps 100,000 hits.
+
+FTS5 wants the old text taken out before the new one is put in, and SQLite leaves the order of two
+triggers of one kind open: so one acts before the change and one after it.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ SEARCH_INDEX: Final[tuple[str, ...]] = (
     BEGIN {_removed("old")} END
     """,
     f"""
-    CREATE TRIGGER message_index_leave AFTER UPDATE OF text, state, role, conversation ON messages
+    CREATE TRIGGER message_index_leave BEFORE UPDATE OF text, state, role, conversation ON messages
     WHEN {_finished("old")}
     BEGIN {_removed("old")} END
     """,
