@@ -85,8 +85,8 @@ class Library:
     ) -> tuple[Hit, ...]:
         """Finished messages that hold all words of `query`, the newest first.
 
-        A word stands for all that begin with it; words within quotation marks stand for
-        themselves. `session` and `role` narrow the search; `before` goes on with messages older
+        The last word stands for all that begin with it; words within quotation marks must follow
+        each other. `session` and `role` narrow the search; `before` goes on with messages older
         than that number. A query without a word finds nothing.
         """
         expression = match_expression(storable(query), session=session, role=role)

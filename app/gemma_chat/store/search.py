@@ -31,17 +31,20 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 def match_expression(query: str, *, session: int = 0, role: str = "") -> str:
     """The FTS5 expression for `query`, or an empty string when it holds no word.
 
-    Every word must occur. A word stands for all that begin with it, words within quotation marks
-    for themselves, in that order. Everything else FTS5 would read as an operator (`AND`, `*`, `^`,
-    `:`, brackets) is plain text: each word is quoted, and no quotation mark is left in it.
+    Every word must occur. The last word, which may be half typed, and one with `*` behind it stand
+    for all that begin with them; words within quotation marks must follow each other. Everything
+    else FTS5 would read as an operator (`AND`, `^`, `:`, brackets) is plain text: each word is
+    quoted, and no quotation mark is left in it.
     """
     terms = []
-    for quoted, bare in _QUOTED_OR_BARE.findall(query):
+    found = _QUOTED_OR_BARE.findall(query)
+    for at, (quoted, bare) in enumerate(found, start=1):
         words = [word[:MAX_WORD_LENGTH] for word in _WORD.findall(quoted or bare)]
         if not words:
             continue
         phrase = f'"{" ".join(words[:MAX_WORDS])}"'
-        terms.append(phrase if quoted else f"{phrase} *")
+        begins = not quoted and (at == len(found) or bare.endswith("*"))
+        terms.append(f"{phrase} *" if begins else phrase)
         if len(terms) == MAX_WORDS:
             break
     if not terms:
