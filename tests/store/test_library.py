@@ -11,6 +11,7 @@ from tests.store.conftest import SETTINGS, Clock
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
+from gemma_chat.store.copies import back_up
 from gemma_chat.store.records import NewMessage
 from gemma_chat.store.store import Store
 
@@ -88,7 +89,7 @@ def test_a_backup_is_whole_private_and_needs_nothing_beside_it(
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     target = folder / "copy.db"
-    three.library.back_up(target)
+    back_up(three.path, target)
     assert [file.name for file in folder.iterdir()] == ["copy.db"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     copy = Store.open(target)
@@ -100,13 +101,13 @@ def test_a_backup_never_overwrites(three: Store, tmp_path: Path) -> None:
     target = tmp_path / "taken.db"
     target.write_text("mine")
     with pytest.raises(StoreError, match="already; it was left as it is"):
-        three.library.back_up(target)
+        back_up(three.path, target)
     assert target.read_text() == "mine"
 
 
 def test_a_backup_into_a_missing_folder_is_a_sentence(three: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"The folder .* for the copy does not exist"):
-        three.library.back_up(tmp_path / "missing" / "copy.db")
+        back_up(three.path, tmp_path / "missing" / "copy.db")
 
 
 def test_a_backup_taken_while_another_process_writes_is_of_one_moment(
@@ -115,7 +116,7 @@ def test_a_backup_taken_while_another_process_writes_is_of_one_moment(
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     other.execute("UPDATE conversations SET title = 'changed'")
-    three.library.back_up(tmp_path / "copy.db")
+    back_up(three.path, tmp_path / "copy.db")
     other.execute("ROLLBACK")
     other.close()
     copy = Store.open(tmp_path / "copy.db")

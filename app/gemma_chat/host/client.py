@@ -26,11 +26,15 @@ from gemma_chat.host.framing import (
 )
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    Conversation,
+    Conversations,
     Done,
     Event,
     Failed,
+    Found,
     FromHost,
     Hello,
+    Imported,
     Messages,
     Opened,
     Queued,
@@ -171,7 +175,18 @@ class HostClient(Requester):
 
     def _deliver(self, message: FromHost) -> None:
         match message:
-            case Done() | Failed() | Opened() | Queued() | Messages() | Status():
+            case (
+                Done()
+                | Failed()
+                | Opened()
+                | Queued()
+                | Messages()
+                | Status()
+                | Conversations()
+                | Conversation()
+                | Found()
+                | Imported()
+            ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():
                     answer.set_result(message)

@@ -7,12 +7,21 @@ from typing import Final, overload
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
+    BackUp,
     ChangeSettings,
     CloseSession,
+    Conversation,
+    Conversations,
+    DeleteConversations,
     Done,
     Failed,
+    FetchConversation,
     FetchMessages,
+    Found,
     GetStatus,
+    ImportConversation,
+    Imported,
+    ListConversations,
     LoadModel,
     MarkRead,
     Messages,
@@ -25,6 +34,7 @@ from gemma_chat.host.protocol import (
     Request,
     SaveDraft,
     SaveScroll,
+    SearchMessages,
     SendMessage,
     SetSummarizer,
     Status,
@@ -45,10 +55,14 @@ PlainRequest = (
     | SetSummarizer
     | LoadModel
     | StopHost
+    | DeleteConversations
+    | BackUp
 )
 """A request that is answered with a bare `Done`."""
 
-Answer = Done | Opened | Queued | Messages | Status
+Answer = (
+    Done | Opened | Queued | Messages | Status | Conversations | Conversation | Found | Imported
+)
 """The reply to a request that was carried out."""
 
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
@@ -57,6 +71,10 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     SendMessage: Queued,
     FetchMessages: Messages,
     GetStatus: Status,
+    ListConversations: Conversations,
+    FetchConversation: Conversation,
+    SearchMessages: Found,
+    ImportConversation: Imported,
 }
 
 
@@ -71,6 +89,14 @@ class Requester(ABC):
     async def request(self, request: FetchMessages) -> Messages: ...
     @overload
     async def request(self, request: GetStatus) -> Status: ...
+    @overload
+    async def request(self, request: ListConversations) -> Conversations: ...
+    @overload
+    async def request(self, request: FetchConversation) -> Conversation: ...
+    @overload
+    async def request(self, request: SearchMessages) -> Found: ...
+    @overload
+    async def request(self, request: ImportConversation) -> Imported: ...
     @overload
     async def request(self, request: PlainRequest) -> Done: ...
     @overload

@@ -13,17 +13,23 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_slot import ModelLoader, ModelSlot
 from gemma_chat.host.protocol import (
+    BackUp,
     ChangeSettings,
     CloseSession,
+    DeleteConversations,
     Done,
     Event,
     Failed,
+    FetchConversation,
     FetchMessages,
     GetStatus,
+    ImportConversation,
+    ListConversations,
     LoadModel,
     MarkRead,
     Messages,
@@ -38,6 +44,7 @@ from gemma_chat.host.protocol import (
     Request,
     SaveDraft,
     SaveScroll,
+    SearchMessages,
     SendMessage,
     SetSummarizer,
     Status,
@@ -67,14 +74,15 @@ LONG_DRAFT: Final = 1500
 _log = logging.getLogger(__name__)
 
 _TabRequest = (
-    StopTurn
-    | CloseSession
-    | Summarize
-    | SaveScroll
-    | SaveDraft
-    | RenameSession
-    | ChangeSettings
-    | MarkRead
+    StopTurn | CloseSession | Summarize | SaveScroll | SaveDraft | ChangeSettings | MarkRead
+)
+_LibraryRequest = (
+    ListConversations
+    | FetchConversation
+    | SearchMessages
+    | DeleteConversations
+    | ImportConversation
+    | BackUp
 )
 
 
@@ -156,6 +164,13 @@ class Service:
         except GemmaChatError as error:
             return Failed(request.id, str(error))
 
+    async def left(self, client: int) -> None:
+        """A client has gone, and what it opened in passing goes with it."""
+        try:
+            await self._delete(self._conversations.passing(client))
+        except GemmaChatError as error:
+            _log.error("what client %d left behind: %s", client, error)
+
     async def close(self) -> None:
         """End all turns and write down what they have, then free the model."""
         self._closing = True
@@ -172,11 +187,7 @@ class Service:
     async def _carry_out(self, request: Request, asker: int) -> Reply:
         match request:
             case OpenSession():
-                settings = request.settings or self._defaults()
-                session = self._conversations.open(checked_title(request.title), settings, asker)
-                if settings.system_instruction:
-                    self._anticipate(session)
-                return Opened(request.id, session)
+                return Opened(request.id, self._open(request, asker))
             case ReopenSession():
                 await self._conversations.reopen(request.session, asker)
                 self._board.changed()
@@ -201,10 +212,56 @@ class Service:
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
                 self._on_stop()
+            case CloseSession() if request.session in self._conversations.passing(asker):
+                await self._delete((request.session,))
+            case RenameSession():
+                self._rename(request.session, checked_title(request.title))
+                self._conversations.tell(request.session, asker)
+            case (
+                ListConversations()
+                | FetchConversation()
+                | SearchMessages()
+                | DeleteConversations()
+                | ImportConversation()
+                | BackUp()
+            ):
+                return await self._answer_from_library(request)
             case _:
                 self._conversations.must_be_open(request.session)
                 self._change_tab(request, asker)
         return Done(request.id)
+
+    async def _answer_from_library(self, request: _LibraryRequest) -> Reply:
+        match request:
+            case ListConversations():
+                return listed(self._store, request)
+            case FetchConversation():
+                return fetched(self._store, request)
+            case SearchMessages():
+                return searched(self._store, request)
+            case ImportConversation():
+                return imported(self._store, request)
+            case DeleteConversations():
+                await self._delete(request.sessions)
+            case BackUp():
+                await backed_up(self._store, request)
+        return Done(request.id)
+
+    def _open(self, request: OpenSession, asker: int) -> int:
+        settings = request.settings or self._defaults()
+        title = checked_title(request.title)
+        if request.place != "tab":
+            passing = request.place == "passing"
+            return self._conversations.open_aside(title, settings, passing=passing, client=asker)
+        session = self._conversations.open(title, settings, asker)
+        if settings.system_instruction:
+            self._anticipate(session)
+        return session
+
+    async def _delete(self, sessions: tuple[int, ...]) -> None:
+        for session in sessions:
+            self._summaries.forget(session)
+        await self._conversations.delete(sessions)
 
     def _change_tab(self, request: _TabRequest, asker: int) -> None:
         session = request.session
@@ -226,8 +283,6 @@ class Service:
                 self._store.set_draft(session, draft)
                 if len(draft) >= LONG_DRAFT:
                     self._anticipate(session, draft)
-            case RenameSession():
-                self._rename(session, checked_title(request.title))
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
                 self._anticipate(session)
@@ -250,7 +305,7 @@ class Service:
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")
-        if not title:
+        if not title and self._conversations.is_shown(session):
             self._summaries.schedule(session)
         self._board.changed()
 
@@ -303,7 +358,7 @@ class Service:
 
     def _finished(self, session: int, outcome: Outcome) -> None:
         self._measure.soon()
-        if outcome.reason in ("stop", "length"):
+        if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
             self._summaries.schedule(session)
 
     def _summarized(self, session: int) -> None:

@@ -7,12 +7,9 @@ import sqlite3
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 from gemma_chat.errors import StoreError
 from gemma_chat.store.faults import as_store_errors
-
-_PAGES_AT_ONCE: Final = 2048
 
 
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
@@ -27,7 +24,8 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
     part = Path(name)
     try:
         with as_store_errors(target), closing(sqlite3.connect(part)) as copy:
-            source.backup(copy, pages=_PAGES_AT_ONCE)
+            # All pages in one go: they are of one moment, and writers are not held up.
+            source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
         _on_disk(part)
         try:
@@ -40,6 +38,12 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         raise StoreError(f"The copy {target} cannot be written ({error.strerror}).") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def back_up(path: Path, target: Path) -> None:
+    """Copy the database at `path` to the new file `target`, from any thread."""
+    with as_store_errors(path), closing(sqlite3.connect(path)) as source:
+        copy_database(source, target)
 
 
 def copy_before_migration(source: sqlite3.Connection, path: Path, version: int) -> Path:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Final, Literal
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
-from gemma_chat.store.copies import copy_database
 from gemma_chat.store.database import Database
 from gemma_chat.store.records import Listed, NewMessage
 from gemma_chat.store.search import SNIPPET_TOKENS, Hit, Marks, match_expression
@@ -161,11 +159,6 @@ class Library:
                 "UPDATE conversations SET position = ? WHERE id = ?",
                 [(place, tab) for place, (tab,) in enumerate(tabs)],
             )
-
-    def back_up(self, target: Path) -> None:
-        """Copy the whole database into the new file `target` (0600) while it is in use."""
-        with self._database.reading() as connection:
-            copy_database(connection, target)
 
 
 def _only_index_damaged(error: StoreError) -> bool:
