@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
-from gemma_chat.config.settings import MemorySettings, ModelSettings, Settings, load_settings
+from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.client import PROGRAM
 from gemma_chat.host.exits import (
@@ -30,13 +30,12 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
-from gemma_chat.host.model_slot import ModelLoader
+from gemma_chat.host.loader import model_loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
 from gemma_chat.models.discovery import choose_model
-from gemma_chat.sessions.loading import load_model
-from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.store.recovery import open_or_recover
 from gemma_chat.store.store import Store
 
 LOG_BYTES: Final = 2_000_000
@@ -118,15 +117,19 @@ def _give_up(error: GemmaChatError, exit_code: int) -> int:
 def _run(paths: Paths, settings: Settings, options: HostOptions) -> int:
     tenancy = Tenancy.claim(paths.lock_file, paths.socket)
     try:
-        with contextlib.closing(Store.open(paths.database)) as store:
-            asyncio.run(_serve(paths, settings, options, store))
+        store, recovery = open_or_recover(paths.database)
+        with contextlib.closing(store):
+            news = () if recovery is None else (recovery.sentence,)
+            asyncio.run(_serve(paths, settings, options, store, news))
     finally:
         tenancy.release()
     return EXIT_OK
 
 
-async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: Store) -> None:
-    """Serve terminals until there is a reason to leave."""
+async def _serve(
+    paths: Paths, settings: Settings, options: HostOptions, store: Store, news: Sequence[str]
+) -> None:
+    """Serve terminals until there is a reason to leave; the first one is told the `news`."""
     leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def leave(reason: str) -> None:
@@ -143,12 +146,13 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
     service = Service(
         store,
         lambda: load_settings(paths),
-        _loader(settings.model, settings.memory, paths.states_dir),
+        model_loader(settings.model, settings.memory, paths.states_dir),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),
         on_turns=look,
         clients=lambda: server.clients,
+        news=news,
     )
     await server.start(service)
     idleness.begin()
@@ -174,29 +178,6 @@ def _model_path(paths: Paths, settings: Settings, options: HostOptions) -> Path 
     if not options.load:
         return None
     return choose_model(paths, options.model or settings.model.path)
-
-
-def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> ModelLoader:
-    """How a model is loaded with these settings."""
-
-    async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
-        return await load_model(
-            path,
-            context_size=model.context_size,
-            threads=model.threads,
-            progress=progress,
-            use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
-            states_mb=memory.states_mb,
-            states_dir=states_dir,
-            states_disk_mb=round(memory.disk_gb * 1024),
-            gpu_layers=model.gpu_layers,
-            kv_type=model.kv_type,
-            micro_batch=model.micro_batch,
-            memory_map=model.memory_map,
-            lock_memory=model.lock_memory,
-        )
-
-    return load
 
 
 if __name__ == "__main__":

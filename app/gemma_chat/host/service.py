@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -100,11 +100,13 @@ class Service:
         on_stop: Callable[[], None],
         on_turns: Callable[[], None],
         clients: Callable[[], int],
+        news: Sequence[str] = (),
     ) -> None:
         """Bring back the tabs of `store`; `load` brings a model. May raise `SettingsError`.
 
         `publish` tells all clients, `on_stop` is called when one asks the host to leave,
-        `on_turns` when a turn is new or has ended, and `clients` counts the connected ones.
+        `on_turns` when a turn is new or has ended, and `clients` counts the connected ones. The
+        first client is told the `news`.
         """
         self._store = store
         self._read_settings = read_settings
@@ -114,6 +116,7 @@ class Service:
         self._on_stop = on_stop
         self._on_turns = on_turns
         self._clients = clients
+        self._news = list(news)
         self._started = time.time()
         self._model: InferenceModel | None = None
         self._leave_lock: Callable[[], None] = _nothing
@@ -148,12 +151,14 @@ class Service:
 
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
-        return snapshot_events(
+        yield from snapshot_events(
             self._conversations.views(),
             self._board.view(),
             self._slot.view,
             self._summaries.view,
         )
+        while self._news:
+            yield Notice("warning", self._news.pop(0))
 
     async def answer(self, request: Request, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`; an error becomes `Failed`."""

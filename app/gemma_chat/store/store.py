@@ -12,6 +12,7 @@ from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
 from gemma_chat.store.database import Database, Durability
 from gemma_chat.store.library import Library
+from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
 from gemma_chat.store.records import (
     Conversation,
@@ -67,6 +68,14 @@ class Store:
         its descriptors. An older database is copied before it is brought up to date.
         """
         return cls(open_database(path, busy_seconds=busy_seconds), path, clock)
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """A store that is gone when it is closed: for a single question."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection)
+        return cls(connection, Path(":memory:"))
 
     @property
     def path(self) -> Path:
