@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from gemma_chat import __version__
+from gemma_chat.cli.ask_command import ask
 from gemma_chat.cli.bench_command import bench
 from gemma_chat.cli.config_commands import config
 from gemma_chat.cli.host_commands import host
+from gemma_chat.cli.library_commands import COMMANDS as LIBRARY_COMMANDS
 from gemma_chat.cli.profile import PROFILE_OPTION
 
 
@@ -50,3 +52,6 @@ def cli(
 cli.add_command(host)
 cli.add_command(config)
 cli.add_command(bench)
+cli.add_command(ask)
+for command in LIBRARY_COMMANDS:
+    cli.add_command(command)
