@@ -12,6 +12,8 @@ import sys
 
 from gemma_chat.errors import GemmaChatError
 
+COMPLETION_VARIABLE = "_GEMMA_CHAT_COMPLETE"
+"""Set by a shell that asks click what may follow."""
 INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell has it."""
 
@@ -26,7 +28,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    if len(sys.argv) == 1:
+    if len(sys.argv) == 1 and COMPLETION_VARIABLE not in os.environ:
         # By far the most frequent call: there is nothing to parse, and the first paint waits.
         from gemma_chat.cli.terminal_command import show_terminal
 

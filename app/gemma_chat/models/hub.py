@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -90,13 +91,12 @@ class Hub:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
             from huggingface_hub import HfApi
-            from huggingface_hub.utils import logging
         except ImportError:
             raise ModelLoadError(
                 "Downloads need huggingface-hub. Install it: pip install huggingface-hub"
             ) from None
         # It tells of each new try on stderr, in the middle of our line of progress.
-        logging.set_verbosity_error()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self._endpoint = endpoint
         self._api: HfApi = HfApi(endpoint=endpoint)
 
@@ -199,18 +199,16 @@ def _reporting(file: HubFile, progress: Progress) -> type[Any]:
     """The client's progress bar, which draws nothing and reports instead."""
     from tqdm.std import tqdm
 
-    class Reporting(tqdm[Any]):
-        def __init__(self, *_: object, initial: int = 0, **__: object) -> None:
-            super().__init__(disable=True)
-            self._done = int(initial)
-            progress(file.name, self._done, file.bytes)
+    def begin(bar: Any, *_: object, initial: int = 0, **__: object) -> None:
+        tqdm.__init__(bar, disable=True)
+        bar.bytes_done = int(initial)
+        progress(file.name, bar.bytes_done, file.bytes)
 
-        def update(self, n: float | None = 1) -> bool | None:
-            self._done += int(n or 0)
-            progress(file.name, self._done, file.bytes)
-            return None
+    def advance(bar: Any, count: float | None = 1) -> None:
+        bar.bytes_done += int(count or 0)
+        progress(file.name, bar.bytes_done, file.bytes)
 
-    return Reporting
+    return type("Reporting", (tqdm,), {"__init__": begin, "update": advance})
 
 
 @contextmanager
