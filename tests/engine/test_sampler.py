@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from tests.engine.conftest import run_to_end, talk
 
 from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.grammar import CANDIDATE, candidate_array
 from gemma_chat.engine.llama import LlamaEngine
-from gemma_chat.engine.sampler import _CANDIDATE, Sampler
+from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shortlist import Logits
+from gemma_chat.engine.vocabulary import Vocabulary
 
 SIZE = 3_000
 CONTEXT = [number * 7 % SIZE for number in range(200)]
@@ -37,11 +39,22 @@ LONG = [
 ]
 
 
+class FedVocabulary:
+    """As much of a vocabulary as a sampler without a grammar asks for."""
+
+    size = SIZE
+    handle = None
+
+    def tokenize(self, text: bytes) -> list[int]:
+        """A token for each byte."""
+        return list(text)
+
+
 class FedSampler(Sampler):
     """A sampler that is given logits in place of a native context's."""
 
     def __init__(self, chosen: SamplingSettings) -> None:
-        super().__init__(None, SIZE, chosen, CONTEXT)
+        super().__init__(cast(Vocabulary, FedVocabulary()), chosen, CONTEXT)
         self.from_all = 0
 
     def _logits(self, context: Any, index: int) -> Logits:
@@ -50,10 +63,10 @@ class FedSampler(Sampler):
 
     def _sample_from_all(self, context: Any, index: int) -> int:
         self.from_all += 1
-        candidates = np.zeros(SIZE, _CANDIDATE)
+        candidates = np.zeros(SIZE, CANDIDATE)
         candidates["id"] = np.arange(SIZE)
         candidates["logit"] = context
-        array = self._array(candidates)
+        array = candidate_array(candidates)
         self._llama.llama_sampler_apply(self._chain, ctypes.byref(array))
         token = int(array.data[array.selected].id)
         self._llama.llama_sampler_accept(self._chain, token)

@@ -227,14 +227,15 @@ class LlamaEngine:
         matched, tokens = self._match(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
-        sampler = Sampler(self._weights.vocabulary, self._vocabulary.size, sampling, tokens)
+        sampler = Sampler(self._vocabulary, sampling, tokens, held.adapter)
         return LlamaTurn(
             self._context,
             self._vocabulary,
             self._evaluation(held, tokens, matched, prompt.system, lane),
             prompt=tokens,
             sampler=sampler,
-            text=TextStream(sampling.stop),
+            # A reply with a schema ends when it is complete: a stop string would cut it.
+            text=TextStream(sampling.stop if sampling.json_schema is None else ()),
             limit=sampling.max_output_tokens or self._context.context_size,
         )
 

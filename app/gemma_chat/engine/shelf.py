@@ -163,6 +163,8 @@ class StateShelf:
         with self._lock:
             if saved is None or sequence.released or id(saved) not in self._states:
                 return
+            if saved.adapter != sequence.adapter_key:
+                return
             if sequence.saved is not saved:
                 self._detach(sequence, saved)
                 self._attach(sequence, saved)
