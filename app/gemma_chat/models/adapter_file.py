@@ -135,7 +135,8 @@ def _check_pair(path: Path, name: str, base: Tensor, a: Tensor, b: Tensor) -> No
         fits = a_shape == (rank, base_shape[1]) and b_shape == (rank, base_shape[0])
     else:
         fits = (
-            len(base_shape) in (2, 3)
+            len(base.shape) > 1
+            and len(base_shape) in (2, 3)
             and _padded(a_shape, base_shape) == (base_shape[0], rank, *base_shape[2:])
             and _padded(b_shape, base_shape) == (rank, base_shape[1], *base_shape[2:])
         )
