@@ -74,10 +74,11 @@ def written(bias: LogitBias) -> str:
     if isinstance(target, int):
         name = f"#{target}"
     elif target != target.strip() or target[0] in '#"' or not target.isprintable():
-        name = json.dumps(target, ensure_ascii=False)
+        name = json.dumps(target, ensure_ascii=not target.isprintable())
     else:
         name = target
-    return f"{name} = {NEVER if bias.bias is None else format(bias.bias, 'g')}"
+    amount = NEVER if bias.bias is None else repr(float(bias.bias)).removesuffix(".0")
+    return f"{name} = {amount}"
 
 
 def parsed(line: str) -> LogitBias:
