@@ -63,7 +63,7 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
     return value is None
 
 
-@examples(max_examples=25, deadline=None)
+@examples(max_examples=12, deadline=None)
 @given(st.recursive(SCALARS, compound, max_leaves=3), st.integers(0, 2**32 - 2))
 def test_a_reply_parses_and_fits_its_schema_or_is_cut(
     smollm2: LlamaEngine, schema: dict[str, Any], seed: int

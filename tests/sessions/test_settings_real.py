@@ -24,7 +24,7 @@ from gemma_chat.sessions.options import SessionOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GREEDY: SessionOptions = {"temperature": 0.0, "max_output_tokens": 6}
+GREEDY: SessionOptions = {"temperature": 0.0, "max_output_tokens": 4}
 QUESTIONS = ("Tell me of the sea.", "Go on.")
 SCHEMA = {"type": "object", "properties": {"sea": {"type": "boolean"}}, "required": ["sea"]}
 
@@ -48,6 +48,14 @@ async def model(loaded: InferenceModel) -> AsyncIterator[InferenceModel]:
 def adapter(model_path: Path, tmp_path: Path) -> Path:
     """An adapter for the model."""
     return write_adapter(tmp_path / "pirate.gguf", model_path, 1)
+
+
+@pytest.fixture
+def cut_adapter(adapter: Path) -> Path:
+    """An adapter of which only the beginning is there."""
+    path = adapter.with_name("cut.gguf")
+    path.write_bytes(adapter.read_bytes()[:2000])
+    return path
 
 
 async def alone(model: InferenceModel, options: SessionOptions) -> list[str]:
@@ -81,9 +89,8 @@ async def test_case_11_settings_of_one_session_never_reach_another(
         await asyncio.gather(*(session.get_response(question) for session in sessions.values()))
         for question in QUESTIONS
     ]
-    assert {
-        name: [first, second] for name, first, second in zip(sessions, *rounds, strict=True)
-    } == expected
+    said = {name: list(replies) for name, *replies in zip(sessions, *rounds, strict=True)}
+    assert said == expected
 
 
 async def test_an_adapter_can_be_set_and_taken_away_between_turns(
@@ -107,22 +114,20 @@ async def test_an_adapter_can_be_set_and_taken_away_between_turns(
 
 
 async def test_an_adapter_that_cannot_be_used_leaves_the_session_as_it_was(
-    model: InferenceModel, adapter: Path
+    model: InferenceModel, adapter: Path, cut_adapter: Path
 ) -> None:
-    wrong = adapter.with_name("cut.gguf")
-    wrong.write_bytes(adapter.read_bytes()[:2000])
     before = len(model.sessions)
-    for path in (wrong, adapter.with_name("gone.gguf"), adapter.parent):
+    for path in (cut_adapter, adapter.with_name("gone.gguf"), adapter.parent):
         with pytest.raises(AdapterError, match=str(path.name)):
             await model.open_session(lora_path=path)
     assert len(model.sessions) == before
     session = await model.open_session(**GREEDY, lora_path=adapter)
     kept = session.settings
     with pytest.raises(AdapterError, match=r"cut\.gguf"):
-        session.settings = msgspec.structs.replace(kept, lora_path=str(wrong))
+        session.settings = msgspec.structs.replace(kept, lora_path=str(cut_adapter))
     assert session.settings == kept
     first = await session.get_response(QUESTIONS[0])
-    adapter.unlink()
+    await asyncio.to_thread(adapter.unlink)
     with pytest.raises(AdapterError, match=r"There is no LoRA adapter .*pirate\.gguf"):
         await session.get_response(QUESTIONS[1])
     session.settings = msgspec.structs.replace(kept, lora_path="")
@@ -148,7 +153,8 @@ async def test_a_reply_follows_the_schema_of_its_session_or_of_its_turn(
 async def test_a_reply_with_a_schema_ends_when_it_is_complete_and_not_at_a_stop_string(
     model: InferenceModel,
 ) -> None:
-    session = await model.open_session(**GREEDY, stop=['"', "}"], json_schema={"const": {"a": "b"}})
+    schema = {"const": {"a": "b"}}
+    session = await model.open_session(temperature=0.0, stop=['"', "}"], json_schema=schema)
     assert json.loads(await session.get_response("Hello")) == {"a": "b"}
 
 
@@ -176,16 +182,6 @@ async def test_what_no_turn_could_follow_is_refused_before_it_is_queued(
     assert await session.get_response("Hello")
 
 
-async def test_a_reply_that_may_not_say_what_it_must_ends_with_a_sentence(
-    model: InferenceModel,
-) -> None:
-    session = await model.open_session(
-        **GREEDY, grammar='root ::= "7"', logit_bias={"7": -math.inf}
-    )
-    with pytest.raises(SettingsError, match="logit_bias forbids every token"):
-        await session.get_response("Hello")
-
-
 async def test_a_biased_text_is_said_and_a_forbidden_one_is_not(model: InferenceModel) -> None:
     plain = (await alone(model, {}))[0]
     first = plain.split()[0]
@@ -194,7 +190,7 @@ async def test_a_biased_text_is_said_and_a_forbidden_one_is_not(model: Inference
         async with await model.open_session(**{**options, "logit_bias": forbidden}) as session:
             assert not (await session.get_response(QUESTIONS[0])).startswith(plain)
         async with await model.open_session(**{**options, "logit_bias": {"Q": 100.0}}) as session:
-            assert await session.get_response(QUESTIONS[0]) == "QQQQQQ"
+            assert await session.get_response(QUESTIONS[0]) == "QQQQ"
 
 
 async def test_the_recommended_settings_are_those_of_the_family(model: InferenceModel) -> None:

@@ -105,7 +105,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"The system instruction has {len(self.system_instruction)} characters; "
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
-        if len(self.lora_path) > MAX_LORA_PATH or "\0" in self.lora_path:
+        if len(self.lora_path) > MAX_LORA_PATH:
             raise SettingsError(
                 f"lora_path is not allowed: a path of at most {MAX_LORA_PATH} characters, or empty."
             )
