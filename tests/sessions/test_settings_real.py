@@ -24,7 +24,7 @@ from gemma_chat.sessions.options import SessionOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GREEDY: SessionOptions = {"temperature": 0.0, "max_output_tokens": 4}
+GREEDY: SessionOptions = {"temperature": 0.0, "max_output_tokens": 6}
 QUESTIONS = ("Tell me of the sea.", "Go on.")
 SCHEMA = {"type": "object", "properties": {"sea": {"type": "boolean"}}, "required": ["sea"]}
 
@@ -190,7 +190,7 @@ async def test_a_biased_text_is_said_and_a_forbidden_one_is_not(model: Inference
         async with await model.open_session(**{**options, "logit_bias": forbidden}) as session:
             assert not (await session.get_response(QUESTIONS[0])).startswith(plain)
         async with await model.open_session(**{**options, "logit_bias": {"Q": 100.0}}) as session:
-            assert await session.get_response(QUESTIONS[0]) == "QQQQ"
+            assert await session.get_response(QUESTIONS[0]) == "Q" * 6
 
 
 async def test_the_recommended_settings_are_those_of_the_family(model: InferenceModel) -> None:
