@@ -231,7 +231,8 @@ class _Converter:
         if not isinstance(named, dict) or not isinstance(required, list):
             raise SettingsError("properties and required in the JSON schema have the wrong form.")
         properties = {**named, **{str(name): True for name in required if name not in named}}
-        more = schema.get("additionalProperties", True)
+        # Whoever writes "properties": {} means an object without any.
+        more = schema.get("additionalProperties", "properties" not in schema)
         if not properties:
             if more is False:
                 return self._rule('"{}"')
