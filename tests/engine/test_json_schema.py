@@ -65,6 +65,8 @@ TREE = {
         ({"const": 'a "quoted"\n\\ line'}, '"a \\"quoted\\"\\n\\\\ line"'),
         ({"enum": [1, "é", None, {"a": [1]}]}, '{"a":[1]}'),
         ({"enum": [1, "é", None]}, '"é"'),
+        ({"enum": ["é\U00040000\x7f"]}, '"\\u00e9\\ud8c0\\udc00\\u007f"'),
+        ({"enum": ["\ud800"]}, '"\\ud800"'),
         ({"type": "array", "prefixItems": [{"type": "boolean"}, {"type": "null"}]}, "[true,null]"),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, '{"a":1,"b":2}'),
         ({"type": "object"}, '{"a":[]}'),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from gemma_chat.engine.json_numbers import integer_rule, number_rule
@@ -349,18 +350,30 @@ def _joined(rules: Iterable[str]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A JSON value as the text that the reply has to hold, in GBNF's quotes."""
+    """A JSON value as what the reply has to hold, in GBNF.
+
+    Not every model has tokens for every character: one beyond ASCII may be escaped instead.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(value, separators=(",", ":"))
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(_visible(letter) for letter in escaped) + '"'
+    parts: list[str] = []
+    for plain, letters in groupby(text, key=lambda letter: " " <= letter <= "~"):
+        if plain:
+            parts.append(_quoted("".join(letters)))
+        else:
+            parts += map(_either, letters)
+    return " ".join(parts)
 
 
-def _visible(letter: str) -> str:
-    return letter if letter.isprintable() else f"\\U{ord(letter):08x}"
+def _either(letter: str) -> str:
+    """A character as it is, where it can be written, or as JSON escapes it."""
+    escaped = _quoted(json.dumps(letter)[1:-1] if letter != "\x7f" else "\\u007f")
+    if not letter.isprintable():
+        return escaped
+    return f"( {_quoted(letter)} | {escaped} )"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _no_number(name: str) -> float:

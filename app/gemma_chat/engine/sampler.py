@@ -187,7 +187,8 @@ class Sampler:
 
         Raises:
             AdapterError: the adapter makes the model compute what are no numbers.
-            SettingsError: everything that the grammar allows is forbidden by a logit bias.
+            SettingsError: everything that the grammar allows is forbidden by a logit bias, or no
+                token spells it.
         """
         if self._adapter is not None:
             self._check_numbers(self._logits(context, index), self._adapter)
@@ -273,6 +274,11 @@ class Sampler:
         array = candidate_array(candidates)
         if self._adjustments is not None:
             self._llama.llama_sampler_apply(self._adjustments, ctypes.byref(array))
+        if not tokens.size:
+            raise SettingsError(
+                "The reply cannot go on: the model has no token for what the grammar wants here. "
+                "Allow other characters."
+            )
         if not np.isfinite(candidates["logit"]).any():
             raise SettingsError(
                 "The reply cannot go on: logit_bias forbids every token that the grammar or the "
