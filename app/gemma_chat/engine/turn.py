@@ -27,7 +27,7 @@ from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.vocabulary import Vocabulary
-from gemma_chat.errors import EngineCrashedError
+from gemma_chat.errors import AdapterError, EngineCrashedError
 
 
 class LlamaTurn:
@@ -77,6 +77,10 @@ class LlamaTurn:
             step = self._advance()
         except EngineCrashedError:
             self._evaluation.forget()
+            self._state = "over"
+            raise
+        except AdapterError:
+            self._evaluation.wipe()
             self._state = "over"
             raise
         if isinstance(step, Interrupted):
