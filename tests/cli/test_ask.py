@@ -89,6 +89,20 @@ def test_settings_reach_the_model(shell: Shell, engine: ScriptedEngine) -> None:
     assert engine.prompts[-1][0].text == "Be brief."
 
 
+def test_a_schema_or_a_grammar_comes_from_a_file(
+    shell: Shell, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    schema, grammar = tmp_path / "schema.json", tmp_path / "yes.gbnf"
+    schema.write_text('{"type": "boolean"}')
+    grammar.write_text('root ::= "yes"')
+    shell("ask", "--schema", str(schema), "Is it?")
+    assert engine.samplings[-1].json_schema == '{"type": "boolean"}'
+    shell("ask", "--grammar", str(grammar), "Is it?")
+    assert engine.samplings[-1].grammar == 'root ::= "yes"'
+    both = shell("ask", "--grammar", str(grammar), "--schema", str(schema), "Is it?")
+    assert "leave one of them out" in str(both.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -82,6 +82,9 @@ class AskSettings:
         values: dict[str, Any] = dict(self.sampling)
         if self.stop:
             values["stop"] = self.stop
+        if self.grammar is not None or self.schema is not None:
+            # What the conversation has of one does not stand in the way of the other.
+            values |= {"grammar": None, "json_schema": None}
         if self.grammar is not None:
             values["grammar"] = _text(self.grammar, "grammar")
         if self.schema is not None:

@@ -4,7 +4,7 @@
 one in its place. Two kinds of call are kept apart:
 
 * *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
-  `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
+  `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
 * *from one thread at a time* (the engine thread of the sessions room): `begin`, `TurnRun.step`,
   `TurnRun.give_way`, `TurnRun.finish`, `close`. These are where llama.cpp computes.
 """
@@ -96,6 +96,14 @@ class MemoryFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraChoice:
+    """A LoRA adapter's file and the strength it is applied with, 1 as it was trained."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A rendered conversation, ready to be evaluated.
 
@@ -108,6 +116,8 @@ class Prompt:
     pieces: tuple[int | bytes, ...]
     token_count: int
     system: str = ""
+    lora: LoraChoice | None = None
+    """The adapter it is evaluated with: what another one evaluated cannot be reused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,7 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One more token was sampled. `text` is what became final with it, often empty."""
+    """One more token was sampled, or several. `text` is what became final with it, often empty."""
 
     text: str
 
@@ -178,7 +188,8 @@ class TurnRun(Protocol):
         """The length of the whole prompt, in tokens."""
 
     def step(self) -> Step:
-        """Evaluate the next micro-batch of the prompt (at most 128 tokens), or one more token.
+        """Evaluate the next micro-batch of the prompt or one more token, or several at once
+        where a guess proves right.
 
         Raises `EngineCrashedError` when llama.cpp reports a fatal error. After `Ended` it may not
         be called again.
@@ -217,8 +228,10 @@ class EngineOptions:
     gpu_layers: int = 0
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
     """How the KV cache is stored; the smaller ones use flash attention."""
-    micro_batch: int = 128
-    """Tokens evaluated at once in prefill, 16 to 128."""
+    micro_batch: int = 256
+    """Tokens evaluated at once in prefill, 16 to 512."""
+    prompt_lookup: bool = True
+    """Guess what a reply quotes from its conversation and verify several tokens at once."""
     memory_map: bool = True
     """Read the weights through the page cache, so that a second start is quick."""
     lock_memory: bool = False
@@ -244,6 +257,9 @@ class Engine(Protocol):
         Raises `TemplateError`.
         """
 
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Raise `AdapterError` when this adapter cannot be applied to this model."""
+
     def open_sequence(self) -> SequenceHandle:
         """A new, empty sequence."""
 
@@ -262,8 +278,9 @@ class Engine(Protocol):
     ) -> TurnRun:
         """Prepare one turn; evaluates nothing yet.
 
-        Raises `ContextOverflowError` when the prompt leaves no room for a single token, and
-        `SettingsError` when the grammar cannot be used.
+        Raises `ContextOverflowError` when the prompt leaves no room for a single token,
+        `SettingsError` when the grammar cannot be used, and `AdapterError` when the prompt's
+        adapter cannot.
         """
 
     def anticipate(
