@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +131,16 @@ def test_a_backup_is_a_database_of_its_own(shell: Shell, tmp_path: Path) -> None
     store = Store.open(file)
     assert len(store.conversations()) == 2
     store.close()
+
+
+def test_whoever_reads_only_the_beginning_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "gemma_chat.cli.main", "list"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")

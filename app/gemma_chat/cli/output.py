@@ -35,9 +35,12 @@ def one_line(text: str) -> str:
 def print_text(text: str, *, end: str = "\n") -> None:
     """Write to stdout. Whoever reads only the beginning (`| head`) ends the command quietly."""
     # Only here: a host that dies must be a sentence and not the same signal.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    click.echo(visible(text), nl=False)
-    click.echo(end, nl=False)
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        click.echo(visible(text), nl=False)
+        click.echo(end, nl=False)
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def print_json(fields: object) -> None:
