@@ -186,7 +186,8 @@ class LlamaEngine:
         written = self._writer.write(messages, form)
         count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in written.pieces)
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        return Prompt(written.pieces, count, system, form, written.thinking_open)
+        thought = len(self._tokens(written.thought))
+        return Prompt(written.pieces, count, system, form, written.thinking_open, thought)
 
     def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
         """What all prompts with one system instruction and the same tools begin with."""
@@ -250,6 +251,7 @@ class LlamaEngine:
             self._context,
             self._evaluation(held, tokens, matched, prompt, lane),
             prompt=tokens,
+            tail=prompt.thought_tokens,
             sampler=sampler,
             reply=self._reply_tokens(prompt, sampling.stop),
             limit=sampling.max_output_tokens or self._context.context_size,
@@ -261,7 +263,12 @@ class LlamaEngine:
         if thinking is None or not (prompt.thinking_open or prompt.form.thinking):
             return prompt
         pieces = self._writer.pieces_of(thinking.end if prompt.thinking_open else thinking.empty)
-        return replace(prompt, pieces=(*prompt.pieces, *pieces), thinking_open=False)
+        return replace(
+            prompt,
+            pieces=(*prompt.pieces, *pieces),
+            thinking_open=False,
+            thought_tokens=prompt.thought_tokens + len(self._tokens(pieces)),
+        )
 
     def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
         marks, form = self._writer.marks, prompt.form

@@ -41,6 +41,8 @@ class Written:
     pieces: tuple[int | bytes, ...]
     thinking_open: bool = False
     """It ends within a thought."""
+    thought: tuple[int | bytes, ...] = ()
+    """The marks at its end that open a thought, or stand for an empty one."""
 
 
 _TRIAL = (ChatMessage("system", "s"), ChatMessage("user", "u"), ChatMessage("assistant", "a"))
@@ -100,7 +102,12 @@ class PromptWriter:
         for number, thought in enumerate(thoughts):
             rendered = self._with_thought(rendered, f"{place}{number}{place}", thought)
         pieces = self._split(rendered, breaker, parter)
-        return Written(tuple(pieces), self._ends_in_thought(rendered))
+        thought = self._thought_at_end(rendered)
+        return Written(
+            tuple(pieces),
+            thinking_open=bool(thought) and not self._closes_thought(thought),
+            thought=self.pieces_of(thought),
+        )
 
     def pieces_of(self, text: str) -> tuple[int | bytes, ...]:
         """Marks of the model's family as they stand within a prompt."""
@@ -142,11 +149,18 @@ class PromptWriter:
         start = call if is_in_call else at
         return rendered[:start] + thought + rendered[start:at] + rest
 
-    def _ends_in_thought(self, rendered: str) -> bool:
+    def _thought_at_end(self, rendered: str) -> str:
+        """The marks with which a prompt leads the model into a thought, or past it."""
         thinking = self.marks.thinking
-        if thinking is None:
-            return False
-        return rendered.rstrip().endswith((thinking.opening + thinking.header).rstrip())
+        at = rendered.rfind(thinking.opening) if thinking is not None else -1
+        if thinking is None or at < 0:
+            return ""
+        marks = rendered[at:]
+        words = marks.replace(thinking.opening + thinking.header, "").replace(thinking.opening, "")
+        return "" if words.replace(thinking.closing, "").strip() else marks
+
+    def _closes_thought(self, marks: str) -> bool:
+        return self.marks.thinking is not None and self.marks.thinking.closing in marks
 
     def _split(
         self, rendered: str, breaker: str, parter: str, *, begins: bool = True

@@ -47,7 +47,9 @@ _GEMMA4 = """{{ bos_token }}
 {%- if role == 'system' and enable_thinking %}{{ '<|think|>' }}{% endif %}
 {{- message.content | trim + '<turn|>\\n' }}
 {%- endfor %}
-{%- if add_generation_prompt %}{{ '<|turn>model\\n' }}{% endif %}"""
+{%- if add_generation_prompt %}{{ '<|turn>model\\n' }}
+{%- if not enable_thinking %}{{ '<|channel>thought\\n<channel|>' }}{% endif %}
+{%- endif %}"""
 
 _CHATML = """{% for message in messages %}
 {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}

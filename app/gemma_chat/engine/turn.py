@@ -35,6 +35,7 @@ class LlamaTurn:
         evaluation: Evaluation,
         *,
         prompt: list[int],
+        tail: int,
         sampler: Sampler,
         reply: ReplyTokens,
         limit: int,
@@ -43,6 +44,8 @@ class LlamaTurn:
         self._evaluation = evaluation
         self._tokens = prompt
         self._prompt_length = len(prompt)
+        self._boundary = max(0, len(prompt) - 1 - tail)
+        """What the next prompt begins with, but for the token that is evaluated alone."""
         self._sampler = sampler
         self._reply = reply
         self._limit = limit
@@ -79,18 +82,20 @@ class LlamaTurn:
 
     def _advance(self) -> Step:
         work = self._evaluation
-        done, last = work.done, self._prompt_length - 1
-        if done < last:
-            if not self._evaluate(done + work.next_chunk(last)):
+        done = work.done
+        if done < self._boundary:
+            if not self._evaluate(done + work.next_chunk(self._boundary)):
                 return Interrupted()
             return Prefill(work.done, self._prompt_length)
-        if done == last:
+        if done == self._boundary:
             work.mark()
         if done < len(self._tokens):
             # After its state was lost more than one token may be behind. They are evaluated one
             # by one as they were the first time: other batches would round differently.
             if not self._evaluate(done + 1):
                 return Interrupted()
+            if work.done < self._prompt_length:
+                return Prefill(work.done, self._prompt_length)
             if work.done < len(self._tokens):
                 return Generated("")
         return self._sample()
