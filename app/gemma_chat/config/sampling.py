@@ -80,7 +80,11 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     thinking_budget: int | None = None
     """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
     keep_thinking: bool = False
-    """Let the model see in later turns what it thought; else it is cut out of the context."""
+    """Let the model see in later turns what it thought; else it is cut out of the context.
+
+    Cutting it out costs the next turn the answer once more: what follows the thought is evaluated
+    again, and nothing before it.
+    """
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""

@@ -44,8 +44,8 @@ def shown(view: MessageView, *, width: int = 60) -> MessageRows:
         (THOUGHT, "▸ thought for 12 s"),
         (Thought(at=0, text="Hm", seconds=0.2), "▸ thought for less than 1 s"),
         (Thought(at=0, text="Hm", seconds=125), "▸ thought for 2 min 5 s"),
-        (Thought(at=0, text="Hm"), "▸ thinking …"),
-        (CALL, '▸ ⚒ clock {"city": "Paris"}  …'),
+        (Thought(at=0, text="Hm"), "▸ thought, and was interrupted"),
+        (CALL, '▸ ⚒ clock {"city": "Paris"}  ■ not carried out'),
         (ANSWERED, '▸ ⚒ clock {"city": "Paris"}  ✓'),
         (msgspec.structs.replace(CALL, outcome="refused"), "✗ refused"),
         (msgspec.structs.replace(CALL, outcome="failed"), "! failed"),
@@ -57,6 +57,11 @@ def test_folded_each_is_one_line_that_says_what_it_is(aside: Aside, line: str) -
     assert lines[0] == "Gemma"
     assert line in lines[1]
     assert lines[2:] == ["", "Yes.", ""]
+
+
+def test_while_the_reply_streams_what_has_not_ended_says_so() -> None:
+    lines = texts(shown(reply("", Thought(at=0, text="Hm"), CALL, state="streaming")))
+    assert lines[1:3] == ["▸ thinking …", '▸ ⚒ clock {"city": "Paris"}  …']
 
 
 def test_a_click_unfolds_one_and_another_folds_it_again() -> None:
@@ -79,7 +84,9 @@ def test_a_click_unfolds_one_and_another_folds_it_again() -> None:
 def test_text_stands_where_it_was_said_between_calls() -> None:
     view = reply("Let me see.It is noon.", ANSWERED, msgspec.structs.replace(CALL, at=11))
     lines = texts(shown(view))
-    assert lines.index("Let me see.") < lines.index('▸ ⚒ clock {"city": "Paris"}  …')
+    assert lines.index("Let me see.") < lines.index(
+        '▸ ⚒ clock {"city": "Paris"}  ■ not carried out'
+    )
     assert lines[-2] == "It is noon."
 
 
