@@ -84,9 +84,8 @@ def test_a_click_unfolds_one_and_another_folds_it_again() -> None:
 def test_text_stands_where_it_was_said_between_calls() -> None:
     view = reply("Let me see.It is noon.", ANSWERED, msgspec.structs.replace(CALL, at=11))
     lines = texts(shown(view))
-    assert lines.index("Let me see.") < lines.index(
-        '▸ ⚒ clock {"city": "Paris"}  ■ not carried out'
-    )
+    calls = [row for row, line in enumerate(lines) if "⚒ clock" in line]
+    assert calls[0] < lines.index("Let me see.") < calls[1]
     assert lines[-2] == "It is noon."
 
 
