@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.ui.transcript.messages import message
 from tests.ui.transcript.test_rows import NAMES
 from tests.ui.transcript.test_rows import texts as seen
@@ -104,7 +102,8 @@ def test_a_reply_that_streams_behind_a_thought_grows_below_it() -> None:
 HOSTILE = "\x1b[2J\x07\u202e\ud800[bold]x\r\n\tend"
 
 
-@given(st.integers(1, 60), st.booleans())
+@pytest.mark.parametrize("width", [1, 2, 7, 60])
+@pytest.mark.parametrize("unfold", [False, True])
 def test_nothing_that_a_tool_says_reaches_the_terminal_as_it_is(width: int, unfold: bool) -> None:
     use = ToolUse(0, 0, "c", HOSTILE, HOSTILE * 50, HOSTILE, "failed", HOSTILE)
     rows = shown(reply("x", Thought(at=0, text=HOSTILE), use), width=width)
