@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sessions.scripted import Said, ScriptedEngine
 
@@ -194,6 +194,7 @@ stored = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(stored)
 def test_any_stored_messages_become_a_history_in_which_every_call_has_one_result(
     messages: list[HistoryMessage],
