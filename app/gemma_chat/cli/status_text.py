@@ -15,7 +15,7 @@ def status_text(status: Status) -> str:
         f"model     {_model(status.model)}",
         f"memory    {_memory(status.model)}",
         f"sessions  {status.sessions} open, {status.clients} terminals",
-        f"lock      {_holder(status.lock.holder)}",
+        *(f"lock      {_holder(holder)}" for holder in status.lock.holders or (None,)),
     ]
     if status.lock.waiting:
         lines.append("waiting   " + ", ".join(_name(entry) for entry in status.lock.waiting))

@@ -5,8 +5,9 @@ one in its place. Two kinds of call are kept apart:
 
 * *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
   `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
-* *from one thread at a time* (the engine thread of the sessions room): `begin`, `TurnRun.step`,
-  `TurnRun.give_way`, `TurnRun.finish`, `close`. These are where llama.cpp computes.
+* *from at most `slots` threads at a time* (the engine threads of the sessions room), and never two
+  of them for one sequence: `begin`, `TurnRun.step`, `TurnRun.give_way`, `TurnRun.finish`; and
+  `close`, after all of them. These are where the model computes. llama.cpp has one slot.
 """
 
 from __future__ import annotations
@@ -227,6 +228,10 @@ class EngineOptions:
 
 class Engine(Protocol):
     """A loaded model with its KV memory."""
+
+    @property
+    def slots(self) -> int:
+        """How many turns it computes at once, at least 1."""
 
     @property
     def description(self) -> ModelDescription:

@@ -145,6 +145,11 @@ class LlamaEngine:
     # ------------------------------------------------------------ from any thread
 
     @property
+    def slots(self) -> int:
+        """One: the KV memory belongs to the turn that computes."""
+        return 1
+
+    @property
     def description(self) -> ModelDescription:
         """What is loaded."""
         return self._description

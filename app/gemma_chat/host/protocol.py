@@ -125,10 +125,19 @@ class LockEntry(_Wire, frozen=True):
 
 
 class LockView(_Wire, frozen=True):
-    """The generation lock: who holds it and who waits, in the order in which they will run."""
+    """The generation lock: who holds it and who waits, in the order in which they will run.
+
+    On a server with several slots others run `beside` the holder that began first.
+    """
 
     holder: LockEntry | None = None
     waiting: tuple[LockEntry, ...] = ()
+    beside: tuple[LockEntry, ...] = ()
+
+    @property
+    def holders(self) -> tuple[LockEntry, ...]:
+        """All that run now, in the order in which they began."""
+        return () if self.holder is None else (self.holder, *self.beside)
 
 
 class ModelView(_Wire, frozen=True):

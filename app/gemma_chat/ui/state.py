@@ -101,8 +101,8 @@ class TerminalState(msgspec.Struct, frozen=True):
 
     def own_turn(self, session: int) -> p.LockEntry | None:
         """The oldest unfinished turn of a tab: the running one, else its first in the queue."""
-        entries = (self.lock.holder, *self.lock.waiting)
-        return next((e for e in entries if e and e.session == session and not e.background), None)
+        entries = (*self.lock.holders, *self.lock.waiting)
+        return next((e for e in entries if e.session == session and not e.background), None)
 
     def neighbour(self, step: int) -> int:
         """The session `step` tabs to the right, around the end; 0 without tabs."""

@@ -97,13 +97,13 @@ def _fitted(parts: list[Part], width: int) -> Row:
 def _lock_parts(state: TerminalState) -> list[Part]:
     if state.link.phase != "connected":
         return [_link(state)]
-    holder = state.lock.holder
-    if holder is None:
+    holders = state.lock.holders
+    if not holders:
         parts = [Part((f"{FREE} lock free", FREE), "quiet", 9)]
         if state.summarizer.paused:
             parts.append(Part(("summarizer paused", ""), "quiet", 2))
         return parts
-    return [_holder(state, holder), _waiting(state)]
+    return [*(_holder(state, holder) for holder in holders), _waiting(state)]
 
 
 def _link(state: TerminalState) -> Part:
@@ -174,8 +174,8 @@ def _context(state: TerminalState) -> Part:
     if tab is None or not window:
         return Part(("",))
     used = tab.view.context_used
-    running = state.lock.holder
-    if running is not None and running.session == tab.session and not running.background:
+    running = state.own_turn(tab.session)
+    if running is not None and running.phase != "queued":
         used = max(running.prompt_done, running.prompt_total) + running.generated or used
     share = _percent(used, window)
     figures = f"context {count(used)}/{count(window)}"
