@@ -68,6 +68,45 @@ class ChatMessage:
     media: tuple[Media, ...] = ()
 
 
+ToolChoice = Literal["auto", "required", "none"]
+"""Whether the model may call tools, must call at least one, or must answer without."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """What a reply may hold besides text, and what the model is told of it.
+
+    With `tool_choice` "none" the tools stay in the prompt, so that it begins as those before it;
+    what the model writes is text, whatever it looks like. "required" constrains the reply to calls
+    by a grammar, in place of the one of the sampling settings, and leaves no room for thinking.
+    """
+
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    thinking: bool = False
+    """Ask for thinking, where the chat template has a switch for it."""
+    thinking_budget: int | None = None
+    """Tokens of thinking after which it is closed by force; `None` is no limit but the reply's."""
+
+
+PLAIN_REPLY = ReplyForm()
+"""Text alone."""
+
+PartKind = Literal["text", "thinking", "tool_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPart:
+    """A stretch of a reply that is final. `call` is set for a tool call, whose `text` is empty.
+
+    The id of a call may be empty; the session gives it one.
+    """
+
+    kind: PartKind
+    text: str = ""
+    call: ToolCall | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
     """What is known of the loaded model; sizes in bytes, lengths in tokens."""
@@ -82,9 +121,13 @@ class ModelDescription:
     trained_context_size: int
     vocabulary_size: int
     sliding_window: int
-    template_source: Literal["file", "built-in"]
+    template_source: Literal["file", "built-in", "server"]
     safe_mode: str = ""
     """What had to be switched off for this machine to survive, or an empty string."""
+    server: str = ""
+    """The address of the server that computes, or an empty string: this machine does."""
+    token_counts: Literal["exact", "estimated"] = "exact"
+    """Whether `count_tokens` is the model's own tokenizer; some servers offer none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +147,17 @@ class Prompt:
     UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
+    `form` is what the reply may hold.
+
+    An engine whose server renders the conversation has no pieces: it keeps the `messages`, and
+    `token_count` is an estimate.
     """
 
     pieces: tuple[int | bytes, ...]
     token_count: int
     system: str = ""
+    form: ReplyForm = PLAIN_REPLY
+    messages: tuple[ChatMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +170,26 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One more token was sampled. `text` is what became final with it, often empty."""
+    """One more token was sampled. `text` is what became final with it, often empty.
+
+    When anything else than text became final, all of it is in `parts`, in order, and `text` is
+    empty.
+    """
 
     text: str
+    parts: tuple[ReplyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The model ended its reply (`stop`), or the reply limit or the context is full (`length`).
 
-    `text` is what was held back and is final now.
+    `text` and `parts`, as in `Generated`, are what was held back and is final now.
     """
 
     reason: EndReason
     text: str
+    parts: tuple[ReplyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,9 +261,9 @@ class EngineThread:
                 if job.phase != "generating":
                     self._enter_generating(job)
                 self._text(job, text)
-            case Prefill(done, _):
+            case Prefill(done, total):
                 job.clock.prefill += seconds
-                job.prompt_done = done
+                job.prompt_done, job.prompt_total = done, total
                 self._post((job, LockEvent(job.entry())))
             case Ended(reason, text):
                 self._text(job, text)
