@@ -6,7 +6,8 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
 from tests.remote.conftest import connected
@@ -184,26 +185,31 @@ async def test_silence_in_the_middle_of_a_reply_ends_it_and_keeps_what_came(
     assert "said nothing for 0.5 seconds" in str(result.error)
 
 
-ENDS: list[tuple[str, Callable[[Line], None]]] = [
-    ("done without a reason", lambda line: line.event("[DONE]")),
-    ("a reason without done", lambda line: line.event(delta(finish="stop"))),
-    ("a reason and no end", lambda line: (line.event(delta(finish="stop")), line.gone()) and None),
-    ("done and no end", lambda line: (line.event("[DONE]"), line.gone()) and None),
-    (
-        "a null usage",
-        lambda line: (line.event('{"usage": null, "choices": []}'), line.ends()) and None,
-    ),
-]
+STOP = delta(finish="stop")
+NULLS = {"usage": None, "choices": []}
+ENDS: dict[str, tuple[list[dict[str, object] | str], Literal["closes", "stays"]]] = {
+    "done without a reason": (["[DONE]"], "closes"),
+    "a reason without done": ([STOP], "closes"),
+    "a reason and no end": ([STOP], "stays"),
+    "done and no end": (["[DONE]"], "stays"),
+    "a null usage": ([NULLS, STOP, "[DONE]"], "closes"),
+}
 
 
-@pytest.mark.parametrize("end", [e for _, e in ENDS], ids=[name for name, _ in ENDS])
+@pytest.mark.parametrize(("events", "then"), ENDS.values(), ids=ENDS)
 async def test_a_reply_that_ends_unusually_is_whole(
-    server: ScriptedServer, model: InferenceModel, end: Callable[[Line], None]
+    server: ScriptedServer,
+    model: InferenceModel,
+    events: list[dict[str, object] | str],
+    then: Literal["closes", "stays"],
 ) -> None:
     def script(line: Line, request: Request) -> None:
         line.head()
         line.says("Ahoy")
-        end(line)
+        for event in events:
+            line.event(event)
+        if then == "stays":
+            line.gone()
 
     server.chat = script
     session = await model.open_session()

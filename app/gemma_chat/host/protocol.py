@@ -154,6 +154,10 @@ class ModelView(_Wire, frozen=True):
     kv_resident_bytes: int = 0
     kv_saved_bytes: int = 0
     process_bytes: int = 0
+    server: str = ""
+    """The address of the chat server that computes; empty when this machine does."""
+    token_counts: Literal["exact", "estimated"] = "exact"
+    """Whether tokens are counted by the model's own tokenizer."""
 
 
 class SummarizerView(_Wire, frozen=True):

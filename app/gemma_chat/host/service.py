@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.sampling import SessionSettings
@@ -15,7 +14,8 @@ from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
-from gemma_chat.host.model_slot import ModelLoader, ModelSlot
+from gemma_chat.host.model_slot import ModelSlot
+from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     ChangeSettings,
     CloseSession,
@@ -134,9 +134,9 @@ class Service:
         """Whether a turn runs or waits."""
         return bool(self._conversations.turns)
 
-    def load(self, path: Path) -> None:
-        """Load the model at `path` in the background; its view tells how it goes."""
-        self._slot.load(path)
+    def load(self, source: ModelSource) -> None:
+        """Load the model of `source` in the background; its view tells how it goes."""
+        self._slot.load(source)
 
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""

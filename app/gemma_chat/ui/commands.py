@@ -242,6 +242,8 @@ def _cannot_send(app: ChatApp) -> str:
     match app.state.model.phase:
         case "none":
             return "No model is loaded. Your message stays in the input as a draft."
+        case "failed" if app.state.model.server:
+            return "The server cannot be used. Your message stays in the input as a draft."
         case "failed":
             return "The model could not be loaded. Your message stays in the input as a draft."
         case _:
