@@ -77,8 +77,8 @@ async def test_a_server_that_is_not_there_yet_is_found_when_it_comes(
     settings = Settings(summarizer=QUIET)
     async with running(tmp_path, settings=settings, load=False) as rig:
         use_servers(rig, settings)
-        rig.service.load(ServerModel(server.url))
         terminal = await rig.connect()
+        rig.service.load(ServerModel(server.url))
         failed = (await terminal.model("failed")).model
         assert failed.server == server.url
         assert "refuses connections" in failed.error

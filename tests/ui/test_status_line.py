@@ -10,7 +10,7 @@ from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.own_events import LinkState
 from gemma_chat.ui.state import TerminalState, apply
-from gemma_chat.ui.status_line import Row, gauge, rows_of
+from gemma_chat.ui.status_line import Row, advice_of, gauge, rows_of
 
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
 RUNNING = p.LockEntry(1, 4, "Pirate", False, "generating", 0, 0, 80, 43.2, 12.3)
