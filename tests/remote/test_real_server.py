@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import gemma_chat
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import ContextOverflowError, ServerError
 from gemma_chat.sessions.model import InferenceModel
 
@@ -66,12 +67,14 @@ async def test_it_says_what_the_model_says_and_remembers_the_conversation(
 ) -> None:
     assert model.description.name == "SmolLM2-135M-Instruct.Q4_1"
     names = ("Alice", "Bob")
-    sessions = [
-        await model.open_session(temperature=0.0, grammar='root ::= "Alice" | "Bob"') for _ in names
-    ]
-    for name, session in zip(names, sessions, strict=True):
-        await session.get_response(f"My name is {name}.")
-    for name, session in zip(names, sessions, strict=True):
+    sessions = {
+        name: await model.open_session(temperature=0.0, max_output_tokens=12) for name in names
+    }
+    choice = SamplingSettings(temperature=0.0, grammar='root ::= "Alice" | "Bob"')
+    for name, session in sessions.items():
+        assert name in await session.get_response(f"Hello, my name is {name}.")
+        session.settings = SessionSettings(sampling=choice)
+    for name, session in sessions.items():
         assert await session.get_response("What is my name?") == name
         assert session.metrics.generated_tokens > 0
 
