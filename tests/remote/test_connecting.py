@@ -10,7 +10,7 @@ import pytest
 from tests.remote.scripted import ScriptedServer
 
 import gemma_chat
-from gemma_chat.errors import ServerError, SessionLimitError, SettingsError
+from gemma_chat.errors import AdapterError, ServerError, SessionLimitError, SettingsError
 
 
 async def test_a_model_on_a_server_is_used_like_any_other(server: ScriptedServer) -> None:
@@ -40,6 +40,12 @@ async def test_what_is_not_allowed_is_refused(server: ScriptedServer) -> None:
     with pytest.raises(SettingsError, match="is not the address"):
         await gemma_chat.connect_server("localhost")
     assert server.requests == []
+
+
+async def test_an_adapter_is_refused_by_name(server: ScriptedServer) -> None:
+    async with await gemma_chat.connect_server(server.url) as model:
+        with pytest.raises(AdapterError, match=r"pirate\.gguf.*server"):
+            await model.open_session(lora_path="pirate.gguf")
 
 
 async def test_connecting_can_be_given_up(server: ScriptedServer) -> None:

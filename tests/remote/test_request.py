@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
     PLAIN_REPLY,
@@ -87,6 +88,25 @@ def test_a_grammar_is_sent_where_it_is_followed(dialect: Dialect, name: str) -> 
 def test_a_grammar_is_refused_where_nobody_knows_whether_it_is_followed() -> None:
     with pytest.raises(SettingsError, match=r"http://models\.example .* grammar"):
         body(grammar='root ::= "a"')
+
+
+SCHEMA = '{"type": "object"}'
+
+
+def test_a_schema_is_sent_in_the_words_of_the_server() -> None:
+    asked = body(json_schema=SCHEMA)["response_format"]
+    assert asked["json_schema"]["schema"] == {"type": "object"}
+    asked = body(dialect="llama-cpp-python", json_schema=SCHEMA)["response_format"]
+    assert asked == {"type": "json_object", "schema": {"type": "object"}}
+
+
+def test_biases_of_tokens_go_to_every_server_and_those_of_texts_where_they_are_known() -> None:
+    token, text = LogitBias(7, None), LogitBias("sea", 2.5)
+    assert body(logit_bias=(token,))["logit_bias"] == {"7": -100.0}
+    asked = body(dialect="llama-server", logit_bias=(token, text))
+    assert asked["logit_bias"] == [[7, -100.0], ["sea", 2.5]]
+    with pytest.raises(SettingsError, match=r"'sea'.*Give token numbers"):
+        body(logit_bias=(text,))
 
 
 def test_an_image_is_a_data_url_in_front_of_its_text() -> None:

@@ -4,7 +4,7 @@
 one in its place. Two kinds of call are kept apart:
 
 * *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
-  `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
+  `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
 * *from at most `slots` threads at a time* (the engine threads of the sessions room), and never two
   of them for one sequence: `begin`, `TurnRun.step`, `TurnRun.give_way`, `TurnRun.finish`; and
   `close`, after all of them. These are where the model computes. llama.cpp has one slot.
@@ -140,6 +140,14 @@ class MemoryFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraChoice:
+    """A LoRA adapter's file and the strength it is applied with, 1 as it was trained."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A rendered conversation, ready to be evaluated.
 
@@ -158,6 +166,8 @@ class Prompt:
     system: str = ""
     form: ReplyForm = PLAIN_REPLY
     messages: tuple[ChatMessage, ...] = ()
+    lora: LoraChoice | None = None
+    """The adapter it is evaluated with: what another one evaluated cannot be reused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +317,9 @@ class Engine(Protocol):
         Raises `TemplateError`.
         """
 
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Raise `AdapterError` when this adapter cannot be applied to this model."""
+
     def open_sequence(self) -> SequenceHandle:
         """A new, empty sequence."""
 
@@ -325,8 +338,9 @@ class Engine(Protocol):
     ) -> TurnRun:
         """Prepare one turn; evaluates nothing yet.
 
-        Raises `ContextOverflowError` when the prompt leaves no room for a single token, and
-        `SettingsError` when the grammar cannot be used.
+        Raises `ContextOverflowError` when the prompt leaves no room for a single token,
+        `SettingsError` when the grammar cannot be used, and `AdapterError` when the prompt's
+        adapter cannot.
         """
 
     def anticipate(

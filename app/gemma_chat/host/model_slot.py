@@ -173,4 +173,5 @@ def _ready(model: InferenceModel, source: ModelSource) -> ModelView:
         weights_bytes=description.weights_bytes,
         server=description.server,
         token_counts=description.token_counts,
+        recommended=model.recommended_settings,
     )

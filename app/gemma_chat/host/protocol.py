@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -158,6 +158,8 @@ class ModelView(_Wire, frozen=True):
     """The address of the chat server that computes; empty when this machine does."""
     token_counts: Literal["exact", "estimated"] = "exact"
     """Whether tokens are counted by the model's own tokenizer."""
+    recommended: SamplingSettings | None = None
+    """How its makers recommend to sample; `None` while no model is loaded."""
 
 
 class SummarizerView(_Wire, frozen=True):

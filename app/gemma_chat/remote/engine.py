@@ -10,13 +10,14 @@ from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
     PLAIN_REPLY,
     ChatMessage,
+    LoraChoice,
     MemoryFigures,
     ModelDescription,
     Prompt,
     ReplyForm,
     SequenceHandle,
 )
-from gemma_chat.errors import ContextOverflowError
+from gemma_chat.errors import AdapterError, ContextOverflowError
 from gemma_chat.remote.address import ServerAddress
 from gemma_chat.remote.discovery import Discovery, Found
 from gemma_chat.remote.faults import Faults
@@ -102,6 +103,13 @@ class RemoteEngine:
         """Keep the messages: the server renders them. Its length is estimated."""
         count = self._estimate.of_messages(messages)
         return Prompt((), count, form=form, messages=tuple(messages))
+
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Refuse every adapter: a server applies its own."""
+        raise AdapterError(
+            f"The adapter {lora.path} cannot be applied: the model runs on the server "
+            f"{self._address.url}, which has adapters of its own. Leave lora_path empty."
+        )
 
     def open_sequence(self) -> SequenceHandle:
         """A new sequence."""

@@ -29,6 +29,9 @@ _SAME_NAME = (
 )
 """What llama-server calls as we do, and nobody else knows."""
 
+_FORBIDDEN = -100.0
+"""The bias by which OpenAI's servers forbid a token."""
+
 _SIGNATURES = (
     (b"\x89PNG", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -92,7 +95,34 @@ class RequestWriter:
         if self.dialect == "llama-server":
             body |= {name: getattr(sampling, name) for name in _SAME_NAME}
             body["return_progress"] = True
-        return body | self._grammar(sampling.grammar)
+        return body | self._biases(sampling) | self._rules(sampling)
+
+    def _biases(self, sampling: SamplingSettings) -> _Body:
+        """Biases of tokens, as OpenAI has them; of texts where the server takes them."""
+        if not sampling.logit_bias:
+            return {}
+        biases = {
+            one.target: _FORBIDDEN if one.bias is None else one.bias for one in sampling.logit_bias
+        }
+        if self.dialect == "llama-server":
+            return {"logit_bias": [[target, bias] for target, bias in biases.items()]}
+        texts = [target for target in biases if isinstance(target, str)]
+        if texts:
+            raise SettingsError(
+                f"logit_bias: the server {self.server} is not known to take a text ({texts[0]!r}); "
+                "llama-server does. Give token numbers instead."
+            )
+        return {"logit_bias": {str(target): bias for target, bias in biases.items()}}
+
+    def _rules(self, sampling: SamplingSettings) -> _Body:
+        """The schema or grammar of a reply. Nearly all servers know a schema."""
+        if sampling.json_schema is None:
+            return self._grammar(sampling.grammar)
+        described = {"name": "reply", "strict": True, "schema": json.loads(sampling.json_schema)}
+        if self.dialect == "llama-cpp-python":
+            schema = described["schema"]
+            return {"response_format": {"type": "json_object", "schema": schema}}
+        return {"response_format": {"type": "json_schema", "json_schema": described}}
 
     def _grammar(self, grammar: str | None) -> _Body:
         if not grammar:
