@@ -34,11 +34,16 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the model made. `arguments` is a JSON object, as text."""
+    """A call the model made. `arguments` is a JSON object, as text.
+
+    `error` is set when the call cannot be carried out: it is cut off, malformed, names no tool or
+    breaks its schema. `arguments` is then what the model wrote, or `{}`.
+    """
 
     id: str
     name: str
     arguments: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,10 @@ class ModelDescription:
     vocabulary_size: int
     sliding_window: int
     template_source: Literal["file", "built-in", "server"]
+    thinks: bool = False
+    """The chat template can switch thinking on and off."""
+    native_tools: bool = False
+    """The chat template has a form of its own for tools; else they are told as an instruction."""
     safe_mode: str = ""
     """What had to be switched off for this machine to survive, or an empty string."""
     server: str = ""
@@ -155,7 +164,9 @@ class Prompt:
     UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
-    `form` is what the reply may hold.
+    `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
+    Its last `thought_tokens` tokens open a thought, or stand for an empty one: prompts of later
+    turns do not have them in this place.
 
     An engine whose server renders the conversation has no pieces: it keeps the `messages`, and
     `token_count` is an estimate.
@@ -165,9 +176,11 @@ class Prompt:
     token_count: int
     system: str = ""
     form: ReplyForm = PLAIN_REPLY
-    messages: tuple[ChatMessage, ...] = ()
+    thinking_open: bool = False
+    thought_tokens: int = 0
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
+    messages: tuple[ChatMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +207,8 @@ class Generated:
 class Ended:
     """The model ended its reply (`stop`), or the reply limit or the context is full (`length`).
 
-    `text` and `parts`, as in `Generated`, are what was held back and is final now.
+    `text` and `parts`, as in `Generated`, are what was held back and is final now: of a call that
+    was cut off by the limit, the failed call.
     """
 
     reason: EndReason
@@ -260,8 +274,9 @@ class TurnRun(Protocol):
     def finish(self) -> str:
         """End the turn, at any point, exactly once; later calls do nothing and return "".
 
-        Returns text that was held back (a half character becomes U+FFFD). The sequence keeps
-        all that was evaluated, saved, so that the next turn evaluates only what is new.
+        Returns text that was held back (a half character becomes U+FFFD); half a call is dropped.
+        The sequence keeps all that was evaluated, saved, so that the next turn evaluates only
+        what is new.
         """
 
 
@@ -311,10 +326,12 @@ class Engine(Protocol):
     def count_tokens(self, text: str) -> int:
         """The number of tokens of `text` by itself, by the model's own tokenizer."""
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """Render `messages` with the chat template, with the opening of a reply at the end.
 
-        Raises `TemplateError`.
+        The tools of `form` are told in the template's own way, or as an instruction. The thinking
+        of a message is rendered when the message carries it, so whoever calls decides whether
+        earlier thinking is kept. Raises `TemplateError`.
         """
 
     def check_lora(self, lora: LoraChoice) -> None:

@@ -75,6 +75,8 @@ class RemoteEngine:
             vocabulary_size=0,
             sliding_window=0,
             template_source="server",
+            thinks=found.dialect in ("llama-server", "vllm"),
+            native_tools=True,
             server=address.url,
             token_counts="exact" if self._counter.exact else "estimated",
         )
