@@ -163,9 +163,18 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """Render a conversation; see the interface."""
         pieces = self._writer.write(messages)
+        if written:
+            # A piece of its own: the reply was sampled behind the opening, token by token.
+            pieces = (*pieces, written.encode("utf-8"))
         count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
         system = messages[0].text if messages and messages[0].role == "system" else ""
         return Prompt(pieces, count, system, form)

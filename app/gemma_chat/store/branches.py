@@ -16,6 +16,8 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from gemma_chat.errors import StoreError
+from gemma_chat.store import rows
+from gemma_chat.store.records import Message
 
 _COPIED: Final = "turn, role, text, state, error, created, metrics, pinned"
 
@@ -45,6 +47,16 @@ class Branches:
         with self._reading():
             return self._end(session)
 
+    def chosen_below(self, message: int) -> Message | None:
+        """The message that follows another one when that is shown."""
+        with self._reading():
+            session, _ = self._place(message)
+            row = self._connection.execute(
+                f"{rows.SELECT_MESSAGE} WHERE conversation = ? AND parent = ? AND chosen = 1",
+                (session, message),
+            ).fetchone()
+        return None if row is None else rows.message(row)
+
     def is_shown(self, session: int, message: int) -> bool:
         """Whether a message stands on the branch that is shown."""
         return self._is("shown", session, message)
@@ -71,7 +83,10 @@ class Branches:
     # ------------------------------------------------------------ changing
 
     def show(self, message: int) -> None:
-        """Show the branch that begins with `message`, as far down as it was shown before."""
+        """Show the branch that begins with `message`, as far down as it was shown before.
+
+        Where another branch further up is shown, this one is as soon as that place is.
+        """
         with self._writing():
             self._show(message)
 
@@ -177,14 +192,14 @@ class Branches:
             "ORDER BY chosen DESC, id DESC LIMIT 1",
             (session, parent),
         ).fetchone()
-        if row is not None and (parent == 0 or self._is("shown", session, parent)):
+        if row is not None:
             self._show(row[0])
-        elif row is not None:
-            self._choose(session, parent, row[0])
 
     def _show(self, message: int) -> None:
         session, parent = self._place(message)
         self._choose(session, parent, message)
+        if parent and not self._is("shown", session, parent):
+            return
         self._hide_after(session, parent)
         self._connection.execute(
             """
