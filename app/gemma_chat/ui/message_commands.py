@@ -156,7 +156,7 @@ class MessageCommands:
         self._app.store_draft()
         self._app.change(EditBegun(tab.session, message.message))
         self._app.put_draft(tab.session, draft_of(message.text))
-        self._app.window.composer.editor.focus()
+        self.leave()
 
     async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
         """Send what stands in the input in the place of a message."""

@@ -96,6 +96,22 @@ class Reader(ScrollView):
         self._cursor.move(step, top, self._view_height)
         self._cursor_moved(self._cursor.top_for(top, self._view_height))
 
+    def action_scroll_up(self) -> None:
+        """One message up with a cursor, but first through the one it stands on; else one row."""
+        message = self._cursor.message
+        if not message or self._rows.start_of(message) < self.scroll_offset.y:
+            super().action_scroll_up()
+        else:
+            self.move_cursor(-1)
+
+    def action_scroll_down(self) -> None:
+        """The same downwards."""
+        entry = self._rows.entry(self._cursor.message)
+        if entry is None or self._rows.start_of(entry.number) + entry.height - 1 > self._bottom:
+            super().action_scroll_down()
+        else:
+            self.move_cursor(1)
+
     def select_message(self, message: int) -> None:
         """Put the cursor on a message; on none with 0."""
         self._cursor.put(message)
