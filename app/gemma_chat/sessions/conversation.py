@@ -125,7 +125,8 @@ class Conversation:
         form = ReplyForm(
             tools=self.tools,
             tool_choice=choice,
-            thinking=settings.enable_thinking,
+            # A reply that goes on has been thought about.
+            thinking=settings.enable_thinking and not written,
             thinking_budget=settings.thinking_budget,
         )
         if written:
