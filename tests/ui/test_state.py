@@ -282,7 +282,7 @@ def test_a_pin_changes_a_message_that_is_known_and_no_other() -> None:
 
 def test_editing_puts_the_draft_aside_and_gives_it_back() -> None:
     state = after(THREE, DraftTyped(1, Draft("draft")), EditBegun(1, 5))
-    state = after(state, DraftTyped(1, Draft("edited")), EditBegun(1, 7))
+    state = after(DraftTyped(1, Draft("edited")), EditBegun(1, 7), state=state)
     editing = state.tabs[0].editing
     assert editing is not None
     assert (editing.message, editing.put_aside) == (7, Draft("draft"))
