@@ -18,7 +18,7 @@ MAX_STOP_STRINGS = 16
 MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
-MAX_THINKING_BUDGET = 1_000_000
+MAX_THINKING_BUDGET = 100_000
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +80,11 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     thinking_budget: int | None = None
     """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
     keep_thinking: bool = False
-    """Let the model see in later turns what it thought; else it is cut out of the context."""
+    """Let the model see in later turns what it thought; else it is cut out of the context.
+
+    Cutting it out costs the next turn the answer once more: what follows the thought is evaluated
+    again, and nothing before it.
+    """
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""

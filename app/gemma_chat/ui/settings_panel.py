@@ -175,7 +175,8 @@ class SettingsPanel(SidePanel):
                 continue
             _set_text(widget, text)
         for name, switch in self._switches.items():
-            switch.value = getattr(settings, name)
+            with switch.prevent(Checkbox.Changed):
+                switch.value = getattr(settings, name)
 
     # ------------------------------------------------------------ what the person does
 
