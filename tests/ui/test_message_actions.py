@@ -302,6 +302,7 @@ async def test_a_waiting_message_is_cancelled_and_comes_back_to_the_input() -> N
         await pilot.pause()
         assert [request.message for request in link.asked(p.DeleteMessage)] == [7]
         assert app.window.composer.editor.text == "second"
+        assert app.window.composer.editor.has_focus
 
 
 async def test_waiting_messages_change_places() -> None:
