@@ -71,6 +71,22 @@ async def test_the_cursor_goes_over_messages_and_back_to_the_input() -> None:
         assert "▌" not in screen_text(app)
 
 
+async def test_the_view_goes_with_the_cursor_and_follows_again_at_the_end() -> None:
+    long = tuple(message(n, f"message {n}", role="assistant") for n in range(1, 31))
+    async with reading(*long, size=(80, 24)) as (app, _, pilot):
+        transcript = app.window.transcript
+        assert transcript is not None
+        await pilot.press("alt+up", *["up"] * 12)
+        await pilot.pause()
+        assert app.state.selected == 18
+        assert "message 18" in screen_text(app)
+        assert not transcript.follows
+        await pilot.press(*["down"] * 12)
+        await pilot.pause()
+        assert app.state.selected == 30
+        assert transcript.follows
+
+
 async def test_escape_takes_the_cursor_away_before_it_stops_anything() -> None:
     async with reading() as (app, link, pilot):
         running = p.LockEntry(1, 2, "Pirate", phase="generating")

@@ -15,6 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
+from gemma_chat.host.protocol import ScrollPosition
 from gemma_chat.ui.transcript import strips
 from gemma_chat.ui.transcript.cursor import MessageCursor
 from gemma_chat.ui.transcript.entry import Entry, Spot
@@ -125,9 +126,12 @@ class Reader(ScrollView):
         self.post_message(self.Selected(self._cursor.message))
 
     def _go_to_row(self, top: int) -> None:
-        if top == self.scroll_offset.y or self._rows.is_at_end(top, self._view_height):
+        if top == self.scroll_offset.y:
             return
-        self._rows.stand_at(top)
+        if top >= self._rows.total - self._view_height:
+            self._rows.position = ScrollPosition()
+        else:
+            self._rows.stand_at(top)
         self._reader_moved()
 
     def _click_message(self, offset: Offset, *, menu: bool) -> None:

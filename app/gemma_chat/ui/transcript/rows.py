@@ -243,10 +243,6 @@ class MessageRows:
             place = min(self._place_of(position.message), len(self._entries) - 1)
             self._anchor = _Anchor(self._entries[place], max(0, position.row))
 
-    def is_at_end(self, row: int, view_height: int) -> bool:
-        """Whether the reader follows and this row is at the top when the end is in view."""
-        return self._anchor is None and row >= self.total - view_height
-
     def stand_at(self, row: int) -> None:
         """The reader moved: this row is at the top now."""
         if self._entries:
