@@ -19,6 +19,7 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import Exchange, Step, ToolResult, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
+from gemma_chat.sessions.options import following, lora_of
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
 _ANY_TWO = ("A", "1")
@@ -56,7 +57,7 @@ class Conversation:
         window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
-        return PreparedTurn(window.prompt, settings.sampling, dropped)
+        return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
 
     def reopen(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with its last reply left open, for `job` to write on."""
@@ -66,7 +67,9 @@ class Conversation:
         settings = self._settings_of(job)
         window = self._fit(settings, None, written=last.steps[-1].text)
         self._left_out_now = window.left_out
-        return PreparedTurn(window.prompt, settings.sampling, _dropped(job, window, before))
+        # A grammar begins at the beginning of a reply, and this one has its beginning.
+        sampling = msgspec.structs.replace(settings.sampling, grammar=None, json_schema=None)
+        return PreparedTurn(window.prompt, sampling, _dropped(job, window, before))
 
     def lengthen(self, job: TurnJob) -> None:
         """Put what `job` brought behind the last reply."""
@@ -131,7 +134,8 @@ class Conversation:
         )
         if written:
             del messages[-1]
-        return self._engine.prompt(messages, form, written=written)
+        prompt = self._engine.prompt(messages, form, written=written)
+        return replace(prompt, lora=lora_of(settings))
 
     def answer(self, results: Sequence[ToolResult]) -> int:
         """Put the results of the newest calls into the history; returns the number of their turn.
