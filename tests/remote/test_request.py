@@ -90,6 +90,13 @@ def test_a_grammar_is_refused_where_nobody_knows_whether_it_is_followed() -> Non
         body(grammar='root ::= "a"')
 
 
+def test_a_reply_is_gone_on_with_by_servers_that_want_to_be_told() -> None:
+    started = (*HELLO, ChatMessage("assistant", "Good"))
+    assert body(*started, dialect="vllm")["continue_final_message"] is True
+    assert "continue_final_message" not in body(*started, dialect="llama-server")
+    assert "continue_final_message" not in body(dialect="vllm")
+
+
 SCHEMA = '{"type": "object"}'
 
 

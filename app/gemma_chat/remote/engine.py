@@ -101,8 +101,19 @@ class RemoteEngine:
         """The number of tokens of `text`, by the server's tokenizer where it lends it."""
         return self._counter.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
-        """Keep the messages: the server renders them. Its length is estimated."""
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
+        """Keep the messages: the server renders them. Its length is estimated.
+
+        What is `written` of the reply already becomes the last message, from the model.
+        """
+        if written:
+            messages = (*messages, ChatMessage("assistant", written))
         count = self._estimate.of_messages(messages)
         return Prompt((), count, form=form, messages=tuple(messages))
 

@@ -66,6 +66,9 @@ class RequestWriter:
         }
         body |= self._sampling(sampling)
         body |= self._form(form)
+        if self.dialect == "vllm" and messages and messages[-1].role == "assistant":
+            # llama-server goes on with an open reply by itself.
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
         return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
     def _sampling(self, sampling: SamplingSettings) -> _Body:
