@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.cli.commands import cli
-from gemma_chat.host.model_slot import ModelLoader
+from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.sessions.model import InferenceModel
 
 Shell = Callable[..., Result]
@@ -32,12 +32,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     engine = ScriptedEngine()
 
     def loader(*_: object) -> ModelLoader:
-        async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
+        async def load(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:
             progress(0.5)
             return InferenceModel(engine)
 
         return load
 
-    monkeypatch.setattr("gemma_chat.host.local.model_loader", loader)
-    monkeypatch.setattr("gemma_chat.cli.asking.choose_model", lambda *_: Path("/models/0.gguf"))
+    monkeypatch.setattr("gemma_chat.host.local.loader", loader)
+    monkeypatch.setattr(
+        "gemma_chat.host.model_source.choose_model", lambda *_: Path("/models/0.gguf")
+    )
     return engine

@@ -11,6 +11,7 @@ from tests.sessions.scripted import ScriptedEngine
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import HostError
 from gemma_chat.host.local import local_host
+from gemma_chat.host.model_source import ModelSource
 from gemma_chat.host.protocol import (
     Event,
     ListConversations,
@@ -23,7 +24,7 @@ from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
 from gemma_chat.sessions.model import InferenceModel
 
 
-async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
+async def load(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:
     return InferenceModel(ScriptedEngine())
 
 

@@ -59,6 +59,8 @@ def test_what_can_be_read_is_there_and_the_damaged_file_is_kept_as_it_was(filled
     texts = [one.text.split(" x")[0] for one in store.messages(1) + store.messages(2)]
     lost = {f"{title} {turn}" for title in ("First", "Second") for turn in range(60)} - set(texts)
     assert "First 30" in lost
+    parents = [one.parent for one in store.messages(1)]
+    assert parents == [0, *(one.message for one in store.messages(1))][:-1]
     assert len(lost) <= 2
     assert f"{120 - len(lost)} messages" in recovery.sentence
     assert str(recovery.kept_aside) in recovery.sentence

@@ -33,7 +33,6 @@ from gemma_chat.host.protocol import (
 )
 from gemma_chat.host.requests import Requester
 from gemma_chat.host.status import connect_to_running
-from gemma_chat.models.discovery import choose_model
 
 CUT_SHORT = 4
 _STOPPING_SECONDS = 5.0
@@ -98,11 +97,19 @@ class Asking:
             await client.close()
         # Heavy with the sessions and the store, and not needed when a host runs.
         from gemma_chat.host.local import local_host
+        from gemma_chat.host.model_source import chosen_source
 
+        given = "" if self.model is None else str(self.model.expanduser().absolute())
+        source = chosen_source(self.paths, known, model=given)
+        if source is None:
+            raise ModelLoadError(
+                "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
+                "one with `gemma-chat models get`."
+            )
         async with local_host(
             self.paths,
             listener=events.put_nowait,
-            model=self._chosen(known),
+            model=source,
             stored=bool(self.conversation or self.keep),
         ) as host:
             yield host
@@ -120,16 +127,6 @@ class Asking:
                 "conversations belong to it. Leave -m away, or end it with `gemma-chat host stop`."
             )
         return False
-
-    def _chosen(self, known: Settings) -> Path:
-        given = known.model.path if self.model is None else str(self.model)
-        path = choose_model(self.paths, given)
-        if path is None:
-            raise ModelLoadError(
-                "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
-                "one with `gemma-chat models get`."
-            )
-        return path.absolute()
 
     # ------------------------------------------------------------ where to ask
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import msgspec
 
@@ -17,8 +16,7 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, SummarizerSettings, load_settings
 from gemma_chat.errors import HostError
 from gemma_chat.host.client import PROGRAM
-from gemma_chat.host.loader import model_loader
-from gemma_chat.host.model_slot import ModelLoader
+from gemma_chat.host.model_source import ModelLoader, ModelSource, loader
 from gemma_chat.host.protocol import Event, Reply, Request
 from gemma_chat.host.requests import Requester
 from gemma_chat.host.service import Service
@@ -42,7 +40,7 @@ async def local_host(
     paths: Paths,
     *,
     listener: Callable[[Event], None],
-    model: Path | None = None,
+    model: ModelSource | None = None,
     stored: bool = True,
     load_model: ModelLoader | None = None,
 ) -> AsyncIterator[LocalHost]:
@@ -55,10 +53,10 @@ async def local_host(
     settings = load_settings(paths)
     # Nobody waits for titles and summaries here.
     quiet = msgspec.structs.replace(settings, summarizer=SummarizerSettings(enabled=False))
-    loader = load_model or model_loader(settings.model, settings.memory, paths.states_dir)
+    loading = load_model or loader(settings, paths.states_dir)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(_store(paths, stack, stored=stored)))
-        service = _service(store, quiet, loader, listener)
+        service = _service(store, quiet, loading, listener)
         try:
             if model is not None:
                 service.load(model)
@@ -79,7 +77,7 @@ def _store(paths: Paths, stack: contextlib.ExitStack, *, stored: bool) -> Store:
 
 
 def _service(
-    store: Store, settings: Settings, loader: ModelLoader, listener: Callable[[Event], None]
+    store: Store, settings: Settings, loading: ModelLoader, listener: Callable[[Event], None]
 ) -> Service:
     def refuse_to_stop() -> None:
         raise HostError("There is no host to stop.")
@@ -87,7 +85,7 @@ def _service(
     return Service(
         store,
         lambda: settings,
-        loader,
+        loading,
         listener,
         program=PROGRAM,
         on_stop=refuse_to_stop,

@@ -30,11 +30,10 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
-from gemma_chat.host.loader import model_loader
+from gemma_chat.host.model_source import chosen_source, loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
-from gemma_chat.models.discovery import choose_model
 from gemma_chat.store.recovery import open_or_recover
 from gemma_chat.store.store import Store
 
@@ -50,6 +49,8 @@ class HostOptions:
 
     profile: str = DEFAULT_PROFILE
     model: str = ""
+    server: str = ""
+    server_model: str = ""
     keep_alive: float | None = None
     load: bool = True
     """Whether a model is loaded at start; one can be loaded later on request."""
@@ -83,10 +84,19 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
     )
     parser.add_argument("--profile", default=DEFAULT_PROFILE)
     parser.add_argument("--model", default="", help="a GGUF file instead of the configured one")
+    parser.add_argument("--server", default="", help="the URL of a chat server that computes")
+    parser.add_argument("--server-model", default="", help="the name of the server's model")
     parser.add_argument("--keep-alive", type=float, help="seconds instead of the configured ones")
     parser.add_argument("--no-model", dest="load", action="store_false", help="load no model")
     given = parser.parse_args(argv)
-    return HostOptions(given.profile, given.model, given.keep_alive, given.load)
+    return HostOptions(
+        profile=given.profile,
+        model=given.model,
+        server=given.server,
+        server_model=given.server_model,
+        keep_alive=given.keep_alive,
+        load=given.load,
+    )
 
 
 def _log_to(path: Path) -> None:
@@ -146,7 +156,7 @@ async def _serve(
     service = Service(
         store,
         lambda: load_settings(paths),
-        model_loader(settings.model, settings.memory, paths.states_dir),
+        loader(settings, paths.states_dir),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),
@@ -156,9 +166,16 @@ async def _serve(
     )
     await server.start(service)
     idleness.begin()
-    model = _model_path(paths, settings, options)
-    if model is not None:
-        service.load(model)
+    if options.load:
+        model = chosen_source(
+            paths,
+            settings,
+            model=options.model,
+            server=options.server,
+            server_model=options.server_model,
+        )
+        if model is not None:
+            service.load(model)
     _log.info("the host listens at %s", paths.socket)
     reason = await leaving
     _log.info("the host leaves: %s", reason)
@@ -172,12 +189,6 @@ def _leave_on_signals(leave: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(one, leave, f"it was ended by {one.name}.")
-
-
-def _model_path(paths: Paths, settings: Settings, options: HostOptions) -> Path | None:
-    if not options.load:
-        return None
-    return choose_model(paths, options.model or settings.model.path)
 
 
 if __name__ == "__main__":

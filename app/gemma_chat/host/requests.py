@@ -10,13 +10,17 @@ from gemma_chat.host.protocol import (
     BackUp,
     ChangeSettings,
     CloseSession,
+    ContinueReply,
     Conversation,
     Conversations,
     DeleteConversations,
+    DeleteMessage,
     Done,
+    EditMessage,
     Failed,
     FetchConversation,
     FetchMessages,
+    ForkFrom,
     Found,
     GetStatus,
     ImportConversation,
@@ -27,14 +31,18 @@ from gemma_chat.host.protocol import (
     Messages,
     Opened,
     OpenSession,
+    PinMessage,
     Queued,
+    Regenerate,
     RenameSession,
     ReopenSession,
+    ReorderQueue,
     Reply,
     Request,
     SaveDraft,
     SaveScroll,
     SearchMessages,
+    SelectBranch,
     SendMessage,
     SetSummarizer,
     Status,
@@ -42,6 +50,9 @@ from gemma_chat.host.protocol import (
     StopTurn,
     Summarize,
 )
+
+QueueingRequest = SendMessage | EditMessage | Regenerate | ContinueReply
+"""A request that is answered with the number of a turn."""
 
 PlainRequest = (
     CloseSession
@@ -57,6 +68,10 @@ PlainRequest = (
     | StopHost
     | DeleteConversations
     | BackUp
+    | SelectBranch
+    | DeleteMessage
+    | PinMessage
+    | ReorderQueue
 )
 """A request that is answered with a bare `Done`."""
 
@@ -68,7 +83,11 @@ Answer = (
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     OpenSession: Opened,
     ReopenSession: Opened,
+    ForkFrom: Opened,
     SendMessage: Queued,
+    EditMessage: Queued,
+    Regenerate: Queued,
+    ContinueReply: Queued,
     FetchMessages: Messages,
     GetStatus: Status,
     ListConversations: Conversations,
@@ -82,9 +101,9 @@ class Requester(ABC):
     """Something requests can be given to: a connection, or a link that keeps one up."""
 
     @overload
-    async def request(self, request: OpenSession | ReopenSession) -> Opened: ...
+    async def request(self, request: OpenSession | ReopenSession | ForkFrom) -> Opened: ...
     @overload
-    async def request(self, request: SendMessage) -> Queued: ...
+    async def request(self, request: QueueingRequest) -> Queued: ...
     @overload
     async def request(self, request: FetchMessages) -> Messages: ...
     @overload

@@ -56,9 +56,10 @@ class Library:
         with self._database.reading() as connection:
             found = connection.execute(
                 "SELECT id, title, title_by, position IS NOT NULL, created, updated, "
-                "(SELECT count(*) FROM messages WHERE conversation = conversations.id), "
+                "(SELECT count(*) FROM messages "
+                "WHERE conversation = conversations.id AND shown = 1), "
                 "coalesce((SELECT substr(text, 1, ?4) FROM messages "
-                "WHERE conversation = conversations.id AND text != '' "
+                "WHERE conversation = conversations.id AND shown = 1 AND text != '' "
                 "ORDER BY id DESC LIMIT 1), '') "
                 f"FROM conversations WHERE {_WHERE[which]} AND instr(folded(title), ?1) "
                 "ORDER BY updated DESC, id DESC LIMIT ?3 OFFSET ?2",
@@ -127,21 +128,24 @@ class Library:
             ).lastrowid
             assert session is not None
             turn = 0
+            parent: int | None = 0
             for message in messages:
                 # A reply that stands before the first question is a turn of its own.
                 turn = max(1, turn + (message.role == "user"))
-                connection.execute(
-                    "INSERT INTO messages (conversation, turn, role, text, state, created) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
+                parent = connection.execute(
+                    "INSERT INTO messages "
+                    "(conversation, parent, turn, role, text, state, created) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (
                         session,
+                        parent,
                         turn,
                         message.role,
                         storable(message.text),
                         message.state,
                         now if message.created is None else message.created,
                     ),
-                )
+                ).lastrowid
             connection.execute("UPDATE conversations SET turn = ? WHERE id = ?", (turn, session))
         return session
 

@@ -101,6 +101,7 @@ def _rebuild(damaged: Path, rebuilt: Path) -> tuple[int, int]:
         for table in _TABLES:
             _take_over(source, target, table)
         _adopt_orphans(target)
+        _close_gaps(target)
         target.execute("COMMIT")
         counts = [
             target.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _TABLES
@@ -166,4 +167,21 @@ def _adopt_orphans(target: sqlite3.Connection) -> None:
         "SELECT conversation, 'Recovered ' || conversation, '{}', max(turn), min(created), "
         "max(created) FROM messages "
         "WHERE conversation NOT IN (SELECT id FROM conversations) GROUP BY conversation"
+    )
+
+
+def _close_gaps(target: sqlite3.Connection) -> None:
+    """Let messages whose parent is lost follow what is left, see `branches`.
+
+    The shown messages of a conversation are one line in the order of their numbers; what hung on
+    a lost message elsewhere becomes a branch at the beginning that is not shown.
+    """
+    target.execute(
+        "UPDATE messages SET chosen = 1, parent = coalesce((SELECT max(older.id) "
+        "FROM messages AS older WHERE older.conversation = messages.conversation "
+        "AND older.shown = 1 AND older.id < messages.id), 0) WHERE shown = 1"
+    )
+    target.execute(
+        "UPDATE messages SET chosen = 0, parent = 0 "
+        "WHERE shown = 0 AND parent != 0 AND parent NOT IN (SELECT id FROM messages)"
     )
