@@ -82,8 +82,8 @@ def ask(
     the question, or is the question when there is none. The running host answers; when none runs,
     the model is loaded for this question.
 
-    With -c, settings that are given stay with the conversation. `-m FILE` before `ask` names a
-    model.
+    With -c, settings that are given stay with the conversation. `-m FILE` or `--server URL` before
+    `ask` names another model.
 
     \b
     Exit codes:
@@ -112,9 +112,12 @@ def ask(
         stop=stop,
         sampling=_given(sampling),
     )
+    root = context.find_root().params
     asking = Asking(
         paths=paths_of(context),
-        model=context.find_root().params.get("model"),
+        model=root.get("model"),
+        server=root.get("server", ""),
+        server_model=root.get("server_model", ""),
         question=question,
         settings=settings,
         conversation=conversation,

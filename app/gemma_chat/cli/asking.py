@@ -48,6 +48,8 @@ class Asking:
 
     paths: Paths
     model: Path | None
+    server: str
+    server_model: str
     question: str
     settings: AskSettings
     conversation: str
@@ -100,7 +102,9 @@ class Asking:
         from gemma_chat.host.model_source import chosen_source
 
         given = "" if self.model is None else str(self.model.expanduser().absolute())
-        source = chosen_source(self.paths, known, model=given)
+        source = chosen_source(
+            self.paths, known, model=given, server=self.server, server_model=self.server_model
+        )
         if source is None:
             raise ModelLoadError(
                 "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
@@ -116,15 +120,15 @@ class Asking:
 
     async def _suits(self, client: HostClient) -> bool:
         """Whether the running host has the model that is wanted; else one is loaded here."""
-        if self.model is None:
+        if self.model is None and not self.server:
             return True
         loaded = (await client.request(GetStatus(0))).model
-        if Path(loaded.path) == self.model.expanduser().absolute():
+        if self.model is not None and Path(loaded.path) == self.model.expanduser().absolute():
             return True
         if self.conversation or self.keep:
             raise HostError(
                 f"The running host has another model loaded ({loaded.name or 'none'}), and "
-                "conversations belong to it. Leave -m away, or end it with `gemma-chat host stop`."
+                "conversations belong to it. Leave -m or --server away, or end it with `gemma-chat host stop`."
             )
         return False
 
