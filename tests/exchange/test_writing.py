@@ -124,13 +124,15 @@ def test_a_files_name_says_the_format() -> None:
 
 
 def test_a_file_is_private_whole_and_never_overwritten_unasked(tmp_path: Path) -> None:
-    path = tmp_path / "sea.md"
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    path = folder / "sea.md"
     write_new_file(path, "one")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(ExchangeError, match="left as it is"):
         write_new_file(path, "two")
     write_new_file(path, "three", replace=True)
     assert path.read_text() == "three"
-    assert list(tmp_path.iterdir()) == [path]
+    assert list(folder.iterdir()) == [path]
     with pytest.raises(ExchangeError, match="cannot be written"):
         write_new_file(tmp_path / "missing" / "sea.md", "x")

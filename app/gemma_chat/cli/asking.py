@@ -128,7 +128,8 @@ class Asking:
         if self.conversation or self.keep:
             raise HostError(
                 f"The running host has another model loaded ({loaded.name or 'none'}), and "
-                "conversations belong to it. Leave -m or --server away, or end it with `gemma-chat host stop`."
+                "conversations belong to it. Leave -m or --server away, or end it with "
+                "`gemma-chat host stop`."
             )
         return False
 
