@@ -13,7 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from gemma_chat.engine.interface import ChatMessage
+from gemma_chat.engine.interface import ChatMessage, MediaPiece
+from gemma_chat.engine.media_marks import MediaMarks, PiecesOf, refuse_media
 from gemma_chat.engine.template import BUILT_IN, ChatTemplate, Family, family_of
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.errors import TemplateError
@@ -53,15 +54,24 @@ class PromptWriter:
         self._template = own
         self.source = "file"
 
-    def write(self, messages: Sequence[ChatMessage]) -> tuple[int | bytes, ...]:
-        """The prompt in pieces: control tokens as numbers, text as UTF-8.
+    def write(
+        self, messages: Sequence[ChatMessage], pieces_of: PiecesOf = refuse_media
+    ) -> tuple[int | bytes | MediaPiece, ...]:
+        """The prompt in pieces: control tokens as numbers, text as UTF-8, and media.
+
+        `pieces_of` gives what stands for an image or a recording; by default they are refused.
 
         Raises:
             TemplateError: the template refuses this conversation.
+            ModalityError: a message has media that cannot be taken.
         """
-        breaker = _unused_character(messages)
-        safe = [ChatMessage(m.role, self._break_up(_writable(m.text), breaker)) for m in messages]
-        return tuple(self._split(self._template.render(safe), breaker))
+        breaker, mark = _unused_characters(messages)
+        marks = MediaMarks(mark)
+        safe = [
+            ChatMessage(m.role, marks.written(m.media) + self._break_up(_writable(m.text), breaker))
+            for m in messages
+        ]
+        return marks.placed(self._split(self._template.render(safe), breaker), pieces_of)
 
     def _break_up(self, text: str, breaker: str) -> str:
         """Make control tokens in a person's text unreadable as such."""
@@ -104,11 +114,13 @@ def _writable(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text.replace("\0", " "))
 
 
-def _unused_character(messages: Sequence[ChatMessage]) -> str:
+def _unused_characters(messages: Sequence[ChatMessage]) -> tuple[str, str]:
+    """Two characters that occur nowhere in the conversation."""
     used = {character for message in messages for character in set(message.text)}
-    for point in _PRIVATE:
-        if chr(point) not in used:
-            return chr(point)
+    unused = [character for character in map(chr, _PRIVATE) if character not in used]
+    if len(unused) >= 2:
+        return unused[0], unused[1]
     raise TemplateError(
-        "The conversation uses every private character of Unicode; remove the binary text from it."
+        "The conversation uses nearly every private character of Unicode; remove the binary text "
+        "from it."
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +58,30 @@ class GgufHeader:
     file_bytes: int
 
 
+Metadata = dict[str, Scalar]
+"""The keys of a file with their values; arrays are left out."""
+
+KindCheck = Callable[[Path, Metadata, int], None]
+"""Raises `ModelLoadError` when a whole file, of so many tensors, is of the wrong kind."""
+
+
 def check_model_file(path: Path) -> GgufHeader:
     """Make sure that `path` is a whole GGUF file of a chat model, and return what it says.
+
+    Raises `ModelLoadError` with one sentence on what is wrong with the file.
+    """
+    return check_gguf_file(path, _check_kind)[0]
+
+
+def check_gguf_file(path: Path, check_kind: KindCheck) -> tuple[GgufHeader, Metadata]:
+    """Make sure that `path` is a whole GGUF file of one kind; returns its head and its keys.
 
     Raises `ModelLoadError` with one sentence on what is wrong with the file.
     """
     with _opened(path) as (file, size):
         _check_beginning(path, file, size)
         try:
-            header = _read_header(path, GgufBytes(file, size), size)
+            return _read_header(path, GgufBytes(file, size), size, check_kind)
         except CutShort:
             raise ModelLoadError(
                 f"{path} is cut short: it ends within its header, after {size:,} bytes. Download "
@@ -76,7 +91,6 @@ def check_model_file(path: Path) -> GgufHeader:
             raise ModelLoadError(
                 f"{path} is damaged or not a real GGUF file: {fault}. Download it again."
             ) from None
-    return header
 
 
 @contextmanager
@@ -138,7 +152,9 @@ def _check_beginning(path: Path, file: BinaryIO, size: int) -> None:
     )
 
 
-def _read_header(path: Path, source: GgufBytes, size: int) -> GgufHeader:
+def _read_header(
+    path: Path, source: GgufBytes, size: int, check_kind: KindCheck
+) -> tuple[GgufHeader, Metadata]:
     source.take(len(MAGIC))
     version = source.u32()
     tensor_count, key_count = source.u64(), source.u64()
@@ -147,7 +163,7 @@ def _read_header(path: Path, source: GgufBytes, size: int) -> GgufHeader:
     metadata = _read_metadata(source, key_count)
     alignment = _alignment(metadata)
     extent, parameters = _read_tensors(source, tensor_count, alignment)
-    _check_kind(path, metadata, tensor_count)
+    check_kind(path, metadata, tensor_count)
     start = _aligned(source.position, alignment)
     if start + extent > size:
         raise ModelLoadError(
@@ -155,7 +171,7 @@ def _read_header(path: Path, source: GgufBytes, size: int) -> GgufHeader:
             "again."
         )
     architecture = _text(metadata, "general.architecture")
-    return GgufHeader(
+    header = GgufHeader(
         path=path,
         version=version,
         architecture=architecture,
@@ -169,6 +185,7 @@ def _read_header(path: Path, source: GgufBytes, size: int) -> GgufHeader:
         tensor_bytes=extent,
         file_bytes=size,
     )
+    return header, metadata
 
 
 def _check_count(what: str, count: int, limit: int, smallest: int, source: GgufBytes) -> None:
@@ -178,8 +195,8 @@ def _check_count(what: str, count: int, limit: int, smallest: int, source: GgufB
         raise CutShort
 
 
-def _read_metadata(source: GgufBytes, count: int) -> dict[str, Scalar]:
-    metadata: dict[str, Scalar] = {}
+def _read_metadata(source: GgufBytes, count: int) -> Metadata:
+    metadata: Metadata = {}
     for _ in range(count):
         key = source.text(MAX_KEY_BYTES)
         value = source.value()
@@ -188,7 +205,7 @@ def _read_metadata(source: GgufBytes, count: int) -> dict[str, Scalar]:
     return metadata
 
 
-def _alignment(metadata: dict[str, Scalar]) -> int:
+def _alignment(metadata: Metadata) -> int:
     alignment = _whole(metadata, "general.alignment", _DEFAULT_ALIGNMENT)
     if not 1 <= alignment <= _MAX_ALIGNMENT or alignment & (alignment - 1):
         raise Malformed(f"its alignment is {alignment}, which is not a power of two")
@@ -217,7 +234,7 @@ def _read_tensors(source: GgufBytes, count: int, alignment: int) -> tuple[int, i
     return extent, parameters
 
 
-def _check_kind(path: Path, metadata: dict[str, Scalar], tensor_count: int) -> None:
+def _check_kind(path: Path, metadata: Metadata, tensor_count: int) -> None:
     """Refuse GGUF files that are whole but hold no chat model."""
     architecture = _text(metadata, "general.architecture")
     kind = _text(metadata, "general.type")
@@ -242,11 +259,11 @@ def _aligned(position: int, alignment: int) -> int:
     return -(-position // alignment) * alignment
 
 
-def _text(metadata: dict[str, Scalar], key: str) -> str:
+def _text(metadata: Metadata, key: str) -> str:
     value = metadata.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _whole(metadata: dict[str, Scalar], key: str, default: int) -> int:
+def _whole(metadata: Metadata, key: str, default: int) -> int:
     value = metadata.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
