@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.errors import AdapterError, GemmaChatError, ModalityError, SettingsError
+from gemma_chat.errors import AdapterError, GemmaChatError, SettingsError
 from gemma_chat.sessions.options import Dry, Xtc, settings_from
 
 
@@ -72,10 +72,7 @@ def test_one_stop_string_needs_no_list() -> None:
     ("options", "error", "word"),
     [
         ({"lora_path": "pirate.gguf"}, AdapterError, "pirate.gguf"),
-        ({"enable_vision_modality": True}, ModalityError, "images"),
-        ({"enable_audio_modality": True}, ModalityError, "audio"),
-        ({"enable_thinking": True}, SettingsError, "Thinking"),
-        ({"tools": [object()]}, SettingsError, "Tool calls"),
+        ({"thinking_budget": 0}, SettingsError, "thinking_budget"),
         ({"json_schema": {"type": "object"}}, SettingsError, "use grammar"),
         ({"temperature": -1.0}, SettingsError, "temperature"),
         ({"temperature": float("nan")}, SettingsError, "temperature"),

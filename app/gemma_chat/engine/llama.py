@@ -19,12 +19,14 @@ from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context, plain_atten
 from gemma_chat.engine.evaluation import Evaluation
 from gemma_chat.engine.fit import KvType, check_fit
 from gemma_chat.engine.interface import (
+    PLAIN_REPLY,
     ChatMessage,
     EngineOptions,
     LoadControl,
     MemoryFigures,
     ModelDescription,
     Prompt,
+    ReplyForm,
     SequenceHandle,
 )
 from gemma_chat.engine.library import library_file
@@ -193,13 +195,13 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """Render a conversation; see the interface."""
         pieces_of = refuse_media if self._projector is None else self._projector.pieces
         pieces = self._writer.write(messages, pieces_of)
         count = sum(map(self._length, pieces))
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        return Prompt(pieces, count, system)
+        return Prompt(pieces, count, system, form)
 
     def _opening_tokens(self, system: str) -> list[int]:
         """What all prompts with one system instruction begin with."""

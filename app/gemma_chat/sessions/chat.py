@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.engine.interface import Media
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.session import Message, OverflowListener, Session
@@ -54,6 +55,10 @@ class Chat:
     async def add_query_chunk(self, chunk: str | Message) -> None:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
         await self.session.add_query_chunk(chunk)
+
+    def add_media(self, media: Sequence[Media]) -> None:
+        """Collect checked images and recordings; see `Session.add_media`."""
+        self.session.add_media(media)
 
     def start_turn(self, text: str | None = None) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""

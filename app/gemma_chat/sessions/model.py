@@ -8,23 +8,31 @@ from types import TracebackType
 from typing import Unpack
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription, SequenceHandle
+from gemma_chat.engine.interface import (
+    Engine,
+    MemoryFigures,
+    ModelDescription,
+    SequenceHandle,
+    ToolSpec,
+)
 from gemma_chat.errors import (
     EngineCrashedError,
     ModelClosedError,
     SessionLimitError,
     SettingsError,
 )
+from gemma_chat.sessions.attachments import Modality, modalities_of
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
-from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.events import LockEvent, Piece
 from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.lock import GenerationLock
-from gemma_chat.sessions.options import SessionOptions, settings_from
+from gemma_chat.sessions.options import SessionOptions, modalities_asked, settings_from
 from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.session import Session
+from gemma_chat.sessions.tool_specs import checked_tools
 
 
 class InferenceModel:
@@ -148,6 +156,7 @@ class InferenceModel:
     async def _replace_one_lane(self, options: SessionOptions) -> Session:
         self.must_be_open()
         settings_from(options)
+        self._modalities(options)
         if self._one_lane is not None:
             await self._one_lane.close()
         self._one_lane = self._open(options, ())
@@ -161,13 +170,20 @@ class InferenceModel:
     def _open(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
         self.must_be_open()
         settings = settings_from(options)
+        tools = checked_tools(options.get("tools", ()))
+        modalities = self._modalities(options)
         self._must_have_place()
         return self._add(
             self._engine.open_sequence(),
             settings,
             background=bool(options.get("background")),
             exchanges=exchanges,
+            tools=tools,
+            modalities=modalities,
         )
+
+    def _modalities(self, options: SessionOptions) -> tuple[Modality, ...]:
+        return modalities_of(modalities_asked(options), self._engine.description.modalities)
 
     def open_fork(
         self, session: Session, sequence: SequenceHandle, conversation: Conversation
@@ -179,6 +195,8 @@ class InferenceModel:
             conversation.settings,
             background=session.background,
             exchanges=conversation.exchanges,
+            tools=conversation.tools,
+            modalities=session.modalities,
         )
 
     def _add(
@@ -188,6 +206,8 @@ class InferenceModel:
         *,
         background: bool,
         exchanges: tuple[Exchange, ...],
+        tools: tuple[ToolSpec, ...] = (),
+        modalities: tuple[Modality, ...] = (),
     ) -> Session:
         self._bind(asyncio.get_running_loop())
         self._last_session += 1
@@ -198,6 +218,8 @@ class InferenceModel:
             settings,
             background=background,
             exchanges=exchanges,
+            tools=tools,
+            modalities=modalities,
         )
         self._sessions.append(session)
         return session
@@ -262,15 +284,15 @@ class InferenceModel:
             self._loop.call_soon_threadsafe(self._all_closed.set)
 
     def _deliver(self, batch: list[tuple[TurnJob, Report]]) -> None:
-        """Hand reports to their turns; text that follows text of the same turn is joined."""
+        """Hand reports to their turns; text that follows its like of the same turn is joined."""
         text: list[str] = []
         for place, (job, report) in enumerate(batch):
-            if isinstance(report, str):
+            if isinstance(report, Piece):
                 text.append(report)
                 following = batch[place + 1] if place + 1 < len(batch) else None
-                if following and following[0] is job and isinstance(following[1], str):
+                if following and following[0] is job and _goes_on(report, following[1]):
                     continue
-                job.receive("".join(text))
+                job.receive(Piece("".join(text), report.kind, report.call))
                 text.clear()
                 if job.phase == "generating":
                     self._lock.publish(LockEvent(job.entry()))
@@ -278,6 +300,11 @@ class InferenceModel:
                 self._lock.publish(report)
             else:
                 job.receive(report)
+
+
+def _goes_on(piece: Piece, following: Report) -> bool:
+    """Whether both are stretches of the same text."""
+    return isinstance(following, Piece) and piece.call is None and piece.kind == following.kind
 
 
 def check_limit(max_concurrent_sessions: int | None) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.errors import AdapterError, ModalityError, SettingsError
+from gemma_chat.engine.interface import ToolSpec
+from gemma_chat.errors import AdapterError, SettingsError
+from gemma_chat.sessions.attachments import Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class SessionOptions(TypedDict, total=False):
     enable_audio_modality: bool | None
     system_instruction: str | None
     enable_thinking: bool
-    tools: Sequence[Any]
+    thinking_budget: int | None
+    keep_thinking: bool
+    tools: Sequence[ToolSpec]
     min_p: float
     typical_p: float
     repeat_penalty: float
@@ -82,7 +86,6 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     Raises:
         SettingsError: A value is not allowed, or the model cannot do what is asked.
         AdapterError: A LoRA adapter is asked for.
-        ModalityError: Images or audio are asked for.
         TypeError: A keyword does not exist.
     """
     unknown = sorted(set(options) - set(SessionOptions.__annotations__))
@@ -91,7 +94,7 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     _refuse_what_is_missing(options)
     settings = options.get("settings")
     if settings is not None:
-        beside = sorted(set(options) - {"settings", "background"})
+        beside = sorted(set(options) - {"settings", "background", "tools"})
         if beside:
             raise SettingsError(
                 f"Give either settings or {beside[0]}, not both: settings already says it all."
@@ -100,6 +103,9 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     return SessionSettings(
         system_instruction=options.get("system_instruction") or "",
         sampling=_sampling_from(options),
+        enable_thinking=bool(options.get("enable_thinking")),
+        thinking_budget=options.get("thinking_budget"),
+        keep_thinking=bool(options.get("keep_thinking")),
     ).validated()
 
 
@@ -131,19 +137,17 @@ def _refuse_what_is_missing(options: SessionOptions) -> None:
             f"The adapter {lora} cannot be used: LoRA adapters are not supported yet. "
             "Open the session without lora_path."
         )
-    for name, what in (("enable_vision_modality", "images"), ("enable_audio_modality", "audio")):
-        if options.get(name):
-            raise ModalityError(
-                f"This model cannot take {what}: it was loaded without a projector. "
-                f"Open the session without {name}."
-            )
-    for name, what in (
-        ("enable_thinking", "Thinking"),
-        ("tools", "Tool calls"),
-        ("json_schema", "A JSON schema"),
-    ):
+    for name, what in (("json_schema", "A JSON schema"),):
         if options.get(name):
             remedy = "; use grammar instead." if name == "json_schema" else "."
             raise SettingsError(
                 f"{what} cannot be used: not supported yet. Open the session without {name}{remedy}"
             )
+
+
+def modalities_asked(options: SessionOptions) -> dict[Modality, bool | None]:
+    """Which media a session shall take; `None` leaves it to the model."""
+    return {
+        "image": options.get("enable_vision_modality"),
+        "audio": options.get("enable_audio_modality"),
+    }
