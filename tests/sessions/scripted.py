@@ -360,7 +360,13 @@ class ScriptedEngine:
         self._must_be_open("count_tokens")
         return len(words(text))
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """A control token for each role and end, words between."""
         self._must_be_open("prompt")
         pieces: list[int | bytes] = []
@@ -368,6 +374,8 @@ class ScriptedEngine:
         for message in messages:
             pieces += [_ROLES.index(message.role), _written(message).encode(), _END]
         pieces.append(_ROLES.index("assistant"))
+        if written:
+            pieces.append(written.encode())
         return Prompt(tuple(pieces), len(_tokens(pieces)), form=form)
 
     def open_sequence(self) -> ScriptedSequence:

@@ -320,8 +320,16 @@ class Engine(Protocol):
     def count_tokens(self, text: str) -> int:
         """The number of tokens of `text` by itself, by the model's own tokenizer."""
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """Render `messages` with the chat template, with the opening of a reply at the end.
+
+        `written` is what stands in that reply already; the model goes on behind it.
 
         The tools of `form` are told in the template's own way, or as an instruction. The thinking
         of a message is rendered when the message carries it, so whoever calls decides whether

@@ -195,10 +195,19 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """Render a conversation; see the interface."""
         pieces_of = refuse_media if self._projector is None else self._projector.pieces
         pieces = self._writer.write(messages, pieces_of)
+        if written:
+            # A piece of its own: the reply was sampled behind the opening, token by token.
+            pieces = (*pieces, written.encode("utf-8"))
         count = sum(map(self._length, pieces))
         system = messages[0].text if messages and messages[0].role == "system" else ""
         return Prompt(pieces, count, system, form)

@@ -18,6 +18,7 @@ from gemma_chat.host.protocol import (
     Event,
     LockChanged,
     MessageChanged,
+    MessageUpdated,
     ModelChanged,
     Reply,
     SessionChanged,
@@ -119,7 +120,7 @@ def _weight(event: Event) -> int:
     match event:
         case TurnText():
             return len(event.text)
-        case MessageChanged():
+        case MessageChanged() | MessageUpdated():
             return len(event.view.text)
         case SessionChanged():
             view = event.view

@@ -12,6 +12,7 @@ from typing import Final
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.host.branching import Branching
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
@@ -19,10 +20,14 @@ from gemma_chat.host.model_slot import ModelLoader, ModelSlot
 from gemma_chat.host.protocol import (
     ChangeSettings,
     CloseSession,
+    ContinueReply,
+    DeleteMessage,
     Done,
+    EditMessage,
     Event,
     Failed,
     FetchMessages,
+    ForkFrom,
     GetStatus,
     LoadModel,
     MarkRead,
@@ -31,13 +36,17 @@ from gemma_chat.host.protocol import (
     Notice,
     Opened,
     OpenSession,
+    PinMessage,
     Queued,
+    Regenerate,
     RenameSession,
     ReopenSession,
+    ReorderQueue,
     Reply,
     Request,
     SaveDraft,
     SaveScroll,
+    SelectBranch,
     SendMessage,
     SetSummarizer,
     Status,
@@ -119,6 +128,12 @@ class Service:
         self._conversations = Conversations(
             store, self._slot, publish, on_turns=self._turns_changed, on_finished=self._finished
         )
+        self._branching = Branching(
+            store,
+            self._conversations,
+            publish,
+            on_summary_outdated=lambda session: self._summaries.schedule(session),
+        )
         self._board = LockBoard(
             publish, lambda: self._conversations.turns, self._conversations.title
         )
@@ -182,7 +197,9 @@ class Service:
                 self._board.changed()
                 return Opened(request.id, request.session)
             case SendMessage():
-                turn = self._conversations.send(request.session, request.text, asker)
+                turn = self._conversations.send(
+                    request.session, request.text, asker, after=request.after
+                )
                 return Queued(request.id, request.session, turn)
             case FetchMessages():
                 messages, more = page(
@@ -191,10 +208,22 @@ class Service:
                     before=request.before,
                     limit=request.limit,
                     unfinished=self._conversations.unfinished(request.session),
+                    since=request.since,
                 )
                 return Messages(request.id, request.session, messages, more)
             case GetStatus():
                 return self._status(request.id)
+            case (
+                EditMessage()
+                | Regenerate()
+                | ContinueReply()
+                | SelectBranch()
+                | DeleteMessage()
+                | ForkFrom()
+                | PinMessage()
+                | ReorderQueue()
+            ):
+                return await self._branching.answer(request, asker)
             case LoadModel():
                 self.load(whole_path(request.path))
             case SetSummarizer():

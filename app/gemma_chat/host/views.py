@@ -51,6 +51,9 @@ def message_view(message: Message) -> MessageView:
         created=message.created,
         error=message.error,
         metrics=None if message.metrics is None else _same_fields(message.metrics, TurnMetrics),
+        branch=message.branch,
+        branches=message.branches,
+        pinned=message.pinned,
     )
 
 

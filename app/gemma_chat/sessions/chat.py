@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
@@ -60,9 +60,19 @@ class Chat:
         """Collect checked images and recordings; see `Session.add_media`."""
         self.session.add_media(media)
 
-    def start_turn(self, text: str | None = None) -> Turn:
+    def start_turn(
+        self, text: str | None = None, *, sampling: SamplingSettings | None = None
+    ) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text)
+        return self.session.start_turn(text, sampling=sampling)
+
+    def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
+        """Queue a turn that writes on at the last reply; see `Session.continue_response`."""
+        return self.session.continue_response(sampling=sampling)
+
+    def rephrase(self, questions: Mapping[int, str]) -> bool:
+        """Let waiting turns ask something else; see `Session.rephrase`."""
+        return self.session.rephrase(questions)
 
     async def get_response(self, text: str | None = None) -> str:
         """Ask and wait for the whole reply; see `Session.get_response`."""
@@ -87,6 +97,10 @@ class Chat:
     async def rewind(self, turn: int) -> None:
         """Go back to the end of turn number `turn`; see `Session.rewind`."""
         await self.session.rewind(turn)
+
+    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+        """Go on from another history; see `Session.go_to`."""
+        await self.session.go_to(history)
 
     async def close(self) -> None:
         """Close the session underneath; twice is fine."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Literal
 
@@ -78,6 +78,16 @@ class EngineThread:
                 job.stop_reason = reason
                 if job.run is not None:
                     job.run.interrupt()
+
+    def rephrase(self, questions: Mapping[TurnJob, str]) -> bool:
+        """Let jobs that wait ask something else: all of them, or none when one has begun."""
+        with self._changed:
+            waiting = set(self._queue.order)
+            if not all(job in waiting and job.run is None for job in questions):
+                return False
+            for job, question in questions.items():
+                job.question = question
+            return True
 
     def shut_down(self, error: ModelClosedError) -> None:
         """Stop what runs, fail what waits with `error`, close the engine, end the thread."""

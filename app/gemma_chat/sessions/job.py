@@ -79,6 +79,8 @@ class TurnJob:
     continues: bool = False
     """The turn goes on after the results of calls, instead of asking something."""
     tool_choice: ToolChoice = "auto"
+    sampling: SamplingSettings | None = None
+    """How this turn samples, when not as its session says."""
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
     phase: TurnPhase = "queued"

@@ -36,7 +36,11 @@ class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. `message` is its number, which grows with time and is never used again."""
+    """One message. `message` is its number, which grows with time and is never used again.
+
+    `parent` is the message it follows, 0 for a first one. It is branch number `branch`, from 1, of
+    the `branches` messages that follow that parent.
+    """
 
     message: int
     session: int
@@ -47,6 +51,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created: float
     error: str = ""
     metrics: TurnMetrics | None = None
+    parent: int = 0
+    branch: int = 1
+    branches: int = 1
+    pinned: bool = False
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):

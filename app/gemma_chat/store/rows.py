@@ -18,13 +18,18 @@ _log = logging.getLogger(__name__)
 SELECT_CONVERSATION = """
     SELECT id, title, settings, position, title_by, draft, scroll_follow, scroll_message,
         scroll_row, unread, failed, turn, context_used,
-        (SELECT count(*) FROM messages WHERE conversation = conversations.id),
+        (SELECT count(*) FROM messages WHERE conversation = conversations.id AND shown = 1),
         summary_text, summary_up_to, summary_updated, created, updated
     FROM conversations
 """
 
 SELECT_MESSAGE = """
-    SELECT id, conversation, turn, role, text, state, created, error, metrics FROM messages
+    SELECT id, conversation, turn, role, text, state, created, error, metrics, parent, pinned,
+        (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
+            AND beside.parent = messages.parent AND beside.id <= messages.id),
+        (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
+            AND beside.parent = messages.parent)
+    FROM messages
 """
 
 
@@ -54,7 +59,8 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
 
 def message(row: tuple[Any, ...]) -> Message:
     """The record of one row of `SELECT_MESSAGE`."""
-    number, session, turn, role, text, state, created, error, metrics = row
+    number, session, turn, role, text, state, created, error, metrics = row[:9]
+    parent, pinned, branch, branches = row[9:]
     return Message(
         message=number,
         session=session,
@@ -65,6 +71,10 @@ def message(row: tuple[Any, ...]) -> Message:
         created=created,
         error=error,
         metrics=_metrics(number, metrics),
+        parent=parent,
+        branch=branch,
+        branches=branches,
+        pinned=bool(pinned),
     )
 
 
