@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from gemma_chat.engine.interface import Media
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.store.records import Message
+
+
+def _no_media(_: Message) -> tuple[Media, ...]:
+    """Nothing is attached."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,15 @@ def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
     return tuple(exchanges)
 
 
-def history_of(messages: Iterable[Message]) -> tuple[HistoryMessage, ...]:
-    """What a chat goes on from: the messages of `exchanges_of`, in order."""
+def history_of(
+    messages: Iterable[Message], media_of: Callable[[Message], tuple[Media, ...]] = _no_media
+) -> tuple[HistoryMessage, ...]:
+    """What a chat goes on from: the messages of `exchanges_of`, in order.
+
+    `media_of` gives what is attached to a message.
+    """
     return tuple(
-        HistoryMessage(message.role, message.text, message.turn)
+        HistoryMessage(message.role, message.text, message.turn, media=media_of(message))
         for exchange in exchanges_of(messages)
         for message in (exchange.question, exchange.reply)
     )

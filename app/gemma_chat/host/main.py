@@ -35,6 +35,7 @@ from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
 from gemma_chat.models.discovery import choose_model
+from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.sessions.loading import load_model
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
@@ -194,6 +195,7 @@ def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> M
             micro_batch=model.micro_batch,
             memory_map=model.memory_map,
             lock_memory=model.lock_memory,
+            projector_path=await asyncio.to_thread(choose_projector, path, model.projector),
         )
 
     return load

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from gemma_chat.host.protocol import (
+    AttachmentView,
     MessageView,
     ScrollPosition,
     SessionView,
@@ -54,6 +55,7 @@ def message_view(message: Message) -> MessageView:
         branch=message.branch,
         branches=message.branches,
         pinned=message.pinned,
+        attachments=tuple(_same_fields(one, AttachmentView) for one in message.attachments),
     )
 
 

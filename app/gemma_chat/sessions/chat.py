@@ -56,15 +56,15 @@ class Chat:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
         await self.session.add_query_chunk(chunk)
 
-    def add_media(self, media: Sequence[Media]) -> None:
-        """Collect checked images and recordings; see `Session.add_media`."""
-        self.session.add_media(media)
-
     def start_turn(
-        self, text: str | None = None, *, sampling: SamplingSettings | None = None
+        self,
+        text: str | None = None,
+        *,
+        sampling: SamplingSettings | None = None,
+        media: Sequence[Media] = (),
     ) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text, sampling=sampling)
+        return self.session.start_turn(text, sampling=sampling, media=media)
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the last reply; see `Session.continue_response`."""

@@ -261,17 +261,6 @@ class Session:
             for place, (kind, source) in enumerate(sources, 1)
         ]
 
-    def add_media(self, media: Sequence[Media]) -> None:
-        """Collect images and recordings that were read and checked already; see `checked_media`.
-
-        Raises `ModalityError` as `add_query_chunk`.
-        """
-        self._must_be_open()
-        for one in media:
-            self._must_take(one.kind)
-        check_count(len(self._media) + len(media))
-        self._media += media
-
     def _must_take(self, kind: Modality) -> None:
         if kind not in self.modalities:
             model_can = kind in self._home.engine.description.modalities
@@ -284,10 +273,12 @@ class Session:
         results: Sequence[ToolResult] | None = None,
         tool_choice: ToolChoice = "auto",
         sampling: SamplingSettings | None = None,
+        media: Sequence[Media] = (),
     ) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
-        The question is what `add_query_chunk` collected, with `text` behind it.
+        The question is what `add_query_chunk` collected, with `text` behind it. `media` are images
+        and recordings beside those, read and checked already.
 
         After a turn that ended with the reason "tool_call", `results` answers its calls instead of
         asking something, and the model goes on from there: with text, or with more calls. The new
@@ -311,6 +302,7 @@ class Session:
             GemmaChatError: There is no question, or there are results and no calls wait for them,
                 a question is given beside them, or a turn of this session is unfinished.
             SettingsError: A call is required and the session has no tools.
+            ModalityError: This session or its model does not take these `media`.
         """
         self._must_be_open()
         if tool_choice == "required" and not self.tools:
@@ -321,7 +313,11 @@ class Session:
         if results is not None:
             return self._go_on(text, results, tool_choice)
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
-        if not question and not self._media:
+        everything = (*self._media, *media)
+        for one in media:
+            self._must_take(one.kind)
+        check_count(len(everything))
+        if not question and not everything:
             raise GemmaChatError(
                 f"Session {self.id} has nothing to answer; give a text or add a chunk first."
             )
@@ -333,7 +329,7 @@ class Session:
                 background=self.background,
                 sequence=self._sequence,
                 question=question,
-                media=tuple(self._media),
+                media=everything,
                 tool_choice=tool_choice,
                 sampling=None if sampling is None else sampling.validated(),
             )

@@ -35,6 +35,27 @@ class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     finish_reason: FinishReason = "stop"
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A file of a message: `size` in bytes, `width` and `height` in pixels, or `seconds`."""
+
+    name: str
+    digest: str
+    """The SHA-256 of its bytes, in hex."""
+    kind: Literal["image", "audio"]
+    format: str
+    size: int
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+
+
+class NewAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to be stored with a message."""
+
+    facts: Attachment
+    data: bytes
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `message` is its number, which grows with time and is never used again.
 
@@ -55,6 +76,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     branch: int = 1
     branches: int = 1
     pinned: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):
