@@ -408,6 +408,8 @@ class Conversations:
         session = turn.session
         self._turns.pop((session, turn.number), None)
         if session in self._tabs:
+            if turn.record.brought_back:
+                self.take_branch(session)
             try:
                 self._note_end(session, outcome)
             except StoreError as error:

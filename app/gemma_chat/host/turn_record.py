@@ -81,6 +81,8 @@ class TurnRecord:
         Unless it goes on: then only the reply is unfinished, and it has its text so far.
         """
         self.kind = kind
+        self.brought_back = False
+        """It brought no reply, and the one there was before is shown again."""
         self._store = store
         self._publish = publish
         self._question = question
@@ -210,6 +212,7 @@ class TurnRecord:
             return False
         self._settle_question("complete")
         self._publish(TranscriptChanged(self.session, self._question.message))
+        self.brought_back = True
         return True
 
     def _fail_question(self, outcome: Outcome) -> None:

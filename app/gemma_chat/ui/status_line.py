@@ -54,9 +54,13 @@ def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row,
 
 
 def advice_of(state: TerminalState) -> str:
-    """Why what is sent now is not answered at once; an empty string when nothing is in the way."""
+    """What enter means now when it is not simply to send, or why that waits; else empty."""
     if state.link.phase in ("lost", "failed"):
         return "no host: kept as a draft"
+    if state.selected:
+        return "enter menu · c copy · e edit · r again · esc back"
+    if state.active_tab is not None and state.active_tab.editing is not None:
+        return "editing a message: enter sends it again · esc gives up"
     match state.model.phase:
         case "none" | "failed":
             return "no model: kept as a draft"

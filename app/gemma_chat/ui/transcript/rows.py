@@ -7,7 +7,7 @@ reader gets there, and the row at the top of the view stays the same row whateve
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -131,6 +131,31 @@ class MessageRows:
         return self._changed(place, self._entries[place].flush())
 
     @property
+    def entries(self) -> Sequence[Entry]:
+        """The messages, oldest first."""
+        return self._entries
+
+    def entry(self, message: int) -> Entry | None:
+        """One message, when it is there."""
+        place = self._place_of(message)
+        return self._entries[place] if self._holds(place, message) else None
+
+    def neighbour(self, message: int, step: int) -> int:
+        """The message so many places further on, the first or last one when it ends before."""
+        if not self._entries:
+            return 0
+        place = self._place_of(message) + step
+        return self._entries[max(0, min(place, len(self._entries) - 1))].number
+
+    def start_of(self, message: int) -> int:
+        """The row at which a message begins, measured."""
+        place = self._place_of(message)
+        if not self._holds(place, message):
+            return 0
+        self._measure(place)
+        return self._heights.offset(place)
+
+    @property
     def text(self) -> str:
         """The whole conversation: who, and what was said."""
         return "\n\n".join(f"{entry.name}\n{entry.text}" for entry in self._entries)
@@ -175,6 +200,11 @@ class MessageRows:
         start = self._heights.offset(place)
         return start, start + self._heights[place]
 
+    def let_go(self, entry: Entry) -> None:
+        """Drop the rows of a message that was measured for another purpose than to be shown."""
+        if entry not in self._painted:
+            entry.release()
+
     # ------------------------------------------------------------ where the reader stands
 
     @property
@@ -195,6 +225,10 @@ class MessageRows:
         if not position.follow and self._entries:
             place = min(self._place_of(position.message), len(self._entries) - 1)
             self._anchor = _Anchor(self._entries[place], max(0, position.row))
+
+    def is_at_end(self, row: int, view_height: int) -> bool:
+        """Whether the reader follows and this row is at the top when the end is in view."""
+        return self._anchor is None and row >= self.total - view_height
 
     def stand_at(self, row: int) -> None:
         """The reader moved: this row is at the top now."""
