@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from gemma_chat.engine.context import Context
+from gemma_chat.engine.context import Context, Logits
 from gemma_chat.engine.interface import TokenCounts
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.prefix import MediaSpan
@@ -109,15 +109,16 @@ class Evaluation:
 
     def at_boundary(self, length: int) -> bool:
         """Whether after `length` tokens a batch ends in every session with the same tokens."""
-        return length == self._boundary
+        edges = (edge for span in self._spans for edge in (span.start, span.end))
+        return length == self._boundary or length in edges
 
-    def evaluate(self, tokens: Sequence[int], prompt_length: int) -> bool:
+    def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Logits) -> bool:
         """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
 
         `prompt_length` is how many of all tokens count as the prompt.
         """
         position = self.done
-        if self._compute(tokens, position) == "aborted":
+        if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)
         self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
@@ -125,15 +126,27 @@ class Evaluation:
             self._sequence.seam()
         return True
 
-    def _compute(self, tokens: Sequence[int], position: int) -> Literal["done", "aborted"]:
+    def _compute(
+        self, tokens: Sequence[int], position: int, logits: Logits
+    ) -> Literal["done", "aborted"]:
         assert self._stream is not None
         span = self._next_span()
         if span is None or span.start > position:
-            return self._context.evaluate(self._stream, tokens, position)
+            return self._context.evaluate(self._stream, tokens, position, logits)
         assert self._projector is not None
         start = position - span.start
         rows = self._projector.embeddings(span.piece)[start : start + len(tokens)]
         return self._context.evaluate_media(self._stream, rows, position, whole=span.piece.whole)
+
+    def cut(self, length: int) -> None:
+        """Take back the last tokens evaluated, which turned out to be wrong."""
+        if length == self.done:
+            return
+        assert self._stream is not None
+        if self._context.cut(self._stream, length):
+            self._sequence.cut(length)
+        else:
+            self.forget()
 
     # ------------------------------------------------------------ boundaries and the end
 
