@@ -207,6 +207,9 @@ class ChatApp(App[None]):
     def on_composer_changed(self, message: Composer.Changed) -> None:
         self.store_draft()
 
+    def on_editor_dropped(self, message: Editor.Dropped) -> None:
+        self._commands.drop(message.text, message.paths)
+
     def on_editor_pressed(self, message: Editor.Pressed) -> None:
         self._commands.run(message.action)
 

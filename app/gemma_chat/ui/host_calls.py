@@ -59,7 +59,8 @@ class HostCalls:
 
     async def send(self, session: int, draft: Draft, *, after: int = 0) -> bool:
         """Queue a turn, on the branch that message `after` belongs to."""
-        request = p.SendMessage(0, session, draft.full, after)
+        uploads = tuple(file.upload for file in draft.attachments)
+        request = p.SendMessage(0, session, draft.full, after, uploads)
         return await self._ask(request, p.Queued) is not None
 
     async def edit(self, session: int, message: int, draft: Draft) -> bool:

@@ -11,6 +11,7 @@ from gemma_chat.host.protocol import MessageState, MessageView
 from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdown
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
+from gemma_chat.ui.transcript.attachments import attachment_lines
 
 MAX_MARKDOWN = 200_000
 """Characters; what is longer is shown as it stands, to keep the screen alive."""
@@ -208,14 +209,14 @@ class Entry:
 
     def _estimate(self, width: int) -> int:
         text = self.text
-        return 2 + text.count("\n") + len(text) // max(1, width) + 1
+        return 2 + len(self._view.attachments) + text.count("\n") + len(text) // max(1, width) + 1
 
     def _repaint(self) -> int:
         width = self._width
         self._pending.clear()
         self._stream = None
         if self._view.role == "user" or self._length > MAX_MARKDOWN:
-            self._body = _as_typed(self.text, width)
+            self._body = [*attachment_lines(self._view, width), *_as_typed(self.text, width)]
         elif self._view.state in ("streaming", "queued"):
             self._stream = MarkdownStream(width)
             self._stream.feed(self.text)
