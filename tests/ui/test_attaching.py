@@ -18,6 +18,7 @@ from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.attaching.attached import dropped_paths, paths_like, read_attached
 from gemma_chat.ui.attaching.chips import AttachmentChip
 from gemma_chat.ui.attaching.dialog import AttachDialog
+from gemma_chat.ui.transcript.previews import picture_lines
 
 SEEING = msgspec.structs.replace(READY, modalities=("image",))
 
@@ -229,3 +230,54 @@ async def test_the_transcript_names_what_was_sent() -> None:
         assert "▣ cat␛[2J.png  PNG 1024×768 2.4 MB" in text
         assert "♪ song.wav  WAV 1:01 1 kB" in text
         assert "Look." in text
+
+
+def test_a_picture_becomes_half_blocks_of_its_own_colours() -> None:
+    red, blue, grey = (255, 0, 0), (0, 0, 255), (9, 9, 9)
+    rows = picture_lines(2, 3, bytes([*red, *blue, *blue, *red, *grey, *grey]))
+    assert [row.text for row in rows] == ["▀▀", "▀▀"]
+    assert rows[0].pixels == ((red, blue), (blue, red))
+    assert rows[1].pixels == ((grey, grey), (grey, grey))
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "cut"])
+async def test_the_transcript_shows_a_preview_when_it_has_come(
+    whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    digest = "c" * 64
+    cat = p.AttachmentView("cat.png", digest, "image", "PNG", 2_500_000, 1024, 768)
+    link = ScriptedLink()
+    link.previews[digest] = p.Preview(0, digest, 4, 2, bytes(24 if whole else 23))
+    app = make_app(link)
+    async with app.run_test(size=(100, 24)) as pilot:
+        asked = msgspec.structs.replace(message(1, "Look."), attachments=(cat,))
+        link.stored[1] = (asked,)
+        link.connect([tab(1, message_count=1)], model=SEEING)
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert ("▀▀▀▀" in screen_text(app)) == whole
+        assert "Look." in screen_text(app)
+        assert len(link.asked(p.FetchPreview)) == 1
+
+
+async def test_a_terminal_without_colours_asks_for_no_preview(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("NO_COLOR", "1")
+    cat = p.AttachmentView("cat.png", "c" * 64, "image", "PNG", 2_500_000, 1024, 768)
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(100, 24)) as pilot:
+        asked = msgspec.structs.replace(message(1, "Look."), attachments=(cat,))
+        link.stored[1] = (asked,)
+        link.connect([tab(1, message_count=1)], model=SEEING)
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "cat.png" in screen_text(app)
+        assert link.asked(p.FetchPreview) == []

@@ -231,6 +231,18 @@ class ChatApp(App[None]):
         if tab is not None and tab.conversation.more:
             self.spawn(self.calls.fetch_older(tab.session, message.before))
 
+    def on_transcript_preview_wanted(self, message: Transcript.PreviewWanted) -> None:
+        if self.console.color_system in ("truecolor", "256") and not self.console.no_color:
+            self.spawn(self._show_preview(message.digest))
+
+    async def _show_preview(self, digest: str) -> None:
+        from gemma_chat.ui.transcript.previews import COLUMNS, ROWS, picture_lines
+
+        found = await self.calls.preview(digest, COLUMNS, 2 * ROWS)
+        if found is not None and self.window.transcript is not None:
+            lines = picture_lines(found.width, found.height, found.rgb)
+            self.window.transcript.show_preview(digest, lines)
+
     def on_reader_selected(self, message: Reader.Selected) -> None:
         self.change(MessageSelected(message.message))
 

@@ -144,6 +144,16 @@ class HostCalls:
                 )
             )
 
+    async def preview(self, digest: str, width: int, height: int) -> p.Preview | None:
+        """A picture that was sent, fitted into a size; `None` when there is none."""
+        try:
+            reply = await self._link.request(p.FetchPreview(0, digest, width, height))
+        except HostError:
+            # A transcript without the picture says all that it says with it.
+            return None
+        whole = isinstance(reply, p.Preview) and len(reply.rgb) == 3 * reply.width * reply.height
+        return reply if isinstance(reply, p.Preview) and whole and reply.rgb else None
+
     async def fetch_older(self, session: int, before: int, limit: int = OLDER_FETCH) -> None:
         """The messages before message number `before`."""
         request = p.FetchMessages(0, session, before=before, limit=limit)
