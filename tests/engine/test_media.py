@@ -268,7 +268,7 @@ def test_a_damaged_picture_is_refused_before_anything_is_evaluated(seeing: Llama
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda file: file.unlink(), "There is no model file"),
+        (lambda file: file.unlink(), "There is no projector"),
         (lambda file: file.write_bytes(b"mmproj"), "is not a GGUF file"),
         (lambda file: file.write_bytes(file.read_bytes()[:-5000]), "is cut short"),
         (lambda file: write_projector(file, 2048), "does not fit the model"),

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gemma_chat.engine.adapters import Adapter
 from gemma_chat.engine.embedding_cache import Embeddings
 from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
@@ -116,6 +117,7 @@ class Context:
         self.media_batch = media_batch
         width = int(self._llama.llama_model_n_embd_inp(model)) if media_batch else 0
         self._media = MediaBatch(media_batch, width) if media_batch else None
+        self._adapter: Adapter | None = None
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
 
@@ -196,6 +198,19 @@ class Context:
             f"llama.cpp could not evaluate {count} tokens at position {position} (code {result}). "
             "The turn was given up; the conversation is kept."
         )
+
+    def use_adapter(self, adapter: Adapter | None) -> None:
+        """Evaluate with this LoRA adapter from now on, in all streams; `None` with none."""
+        if adapter == self._adapter:
+            return
+        module = self._llama
+        if adapter is None:
+            module.llama_set_adapters_lora(self.handle, None, 0, None)
+        else:
+            handles = (module.llama_adapter_lora_p_ctypes * 1)(adapter.handle)
+            scales = (ctypes.c_float * 1)(adapter.scale)
+            module.llama_set_adapters_lora(self.handle, handles, 1, scales)
+        self._adapter = adapter
 
     def _use_threads(self, count: int) -> None:
         if count != self._set_threads:

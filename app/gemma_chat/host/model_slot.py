@@ -138,4 +138,5 @@ def _ready(model: InferenceModel, path: Path) -> ModelView:
         context_size=description.context_size,
         weights_bytes=description.weights_bytes,
         modalities=description.modalities,
+        recommended=model.recommended_settings,
     )

@@ -164,6 +164,8 @@ class ModelView(_Wire, frozen=True):
     kv_resident_bytes: int = 0
     kv_saved_bytes: int = 0
     process_bytes: int = 0
+    recommended: SamplingSettings | None = None
+    """How its makers recommend to sample; `None` while no model is loaded."""
     modalities: tuple[Literal["image", "audio"], ...] = ()
     """What it takes beside text."""
 

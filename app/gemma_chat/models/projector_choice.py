@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 
 from gemma_chat.errors import ModelLoadError
-from gemma_chat.models.gguf_header import Metadata, check_gguf_file
+from gemma_chat.models.gguf_file import read_layout
+from gemma_chat.models.gguf_header import MODEL
 from gemma_chat.models.projector_file import check_projector_file
 
 NONE = "none"
@@ -47,10 +48,8 @@ def _width(projector: Path) -> int:
 
 
 def _embedding_length(model: Path) -> int:
-    found: list[Metadata] = []
     try:
-        check_gguf_file(model, lambda _path, metadata, _count: found.append(metadata))
+        layout = read_layout(model, MODEL)
     except ModelLoadError:
         return 0
-    width = found[0].get(f"{found[0].get('general.architecture')}.embedding_length")
-    return width if isinstance(width, int) else 0
+    return max(0, layout.whole(f"{layout.text('general.architecture')}.embedding_length", 0))

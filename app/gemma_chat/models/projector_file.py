@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from gemma_chat.errors import ModelLoadError
-from gemma_chat.models.gguf_header import Metadata, check_gguf_file
+from gemma_chat.models.gguf_bytes import Scalar
+from gemma_chat.models.gguf_file import FileKind, GgufLayout, must_be_whole, read_layout
 
 Modality = Literal["image", "audio"]
+Metadata = dict[str, Scalar]
+
+PROJECTOR = FileKind("projector", ModelLoadError)
+"""How messages call the file of a projector."""
 
 _SECTION: dict[Modality, str] = {"image": "vision", "audio": "audio"}
 _WIDTH_OF_ENCODER = ("mlp", "ldp", "resampler", "adapter")
@@ -38,7 +43,10 @@ def check_projector_file(path: Path) -> ProjectorHeader:
 
     Raises `ModelLoadError` with one sentence that names the file.
     """
-    header, metadata = check_gguf_file(path, _check_kind)
+    layout = read_layout(path, PROJECTOR)
+    metadata = layout.metadata
+    _check_kind(path, layout)
+    must_be_whole(path, PROJECTOR, layout)
     modalities = tuple(kind for kind in _SECTION if _has_encoder(metadata, kind))
     widths = {_width(metadata, kind) for kind in modalities} - {0}
     if len(widths) > 1:
@@ -46,17 +54,18 @@ def check_projector_file(path: Path) -> ProjectorHeader:
             f"{path} is damaged: its encoders give embeddings of different widths "
             f"({', '.join(map(str, sorted(widths)))}). Download it again."
         )
-    return ProjectorHeader(path, modalities, max(widths, default=0), header.tensor_bytes)
+    return ProjectorHeader(path, modalities, max(widths, default=0), layout.tensor_bytes)
 
 
-def _check_kind(path: Path, metadata: Metadata, tensor_count: int) -> None:
+def _check_kind(path: Path, layout: GgufLayout) -> None:
+    metadata = layout.metadata
     if metadata.get("general.architecture") != "clip":
         raise ModelLoadError(
             f"{path} is not a projector for images and audio; its architecture is "
             f"{metadata.get('general.architecture', 'not named')!r}. Name the model's mmproj file."
         )
     modalities = [kind for kind in _SECTION if _has_encoder(metadata, kind)]
-    if not modalities or not tensor_count:
+    if not modalities or not layout.tensor_count:
         raise ModelLoadError(f"{path} holds no encoder for images or audio. Get another file.")
     for kind in modalities:
         _check_section(path, metadata, kind)

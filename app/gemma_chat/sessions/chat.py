@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.session import Message, OverflowListener, Session
 from gemma_chat.sessions.turn import Turn
 
@@ -62,9 +64,10 @@ class Chat:
         *,
         sampling: SamplingSettings | None = None,
         media: Sequence[Media] = (),
+        **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text, sampling=sampling, media=media)
+        return self.session.start_turn(text, sampling=sampling, media=media, **rules)
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the last reply; see `Session.continue_response`."""
@@ -74,13 +77,15 @@ class Chat:
         """Let waiting turns ask something else; see `Session.rephrase`."""
         return self.session.rephrase(questions)
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask and wait for the whole reply; see `Session.get_response`."""
-        return await self.session.get_response(text)
+        return await self.session.get_response(text, **rules)
 
-    def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask and give the reply in pieces; see `Session.get_response_async`."""
-        return self.session.get_response_async(text)
+        return self.session.get_response_async(text, **rules)
 
     def anticipate(self, draft: str = "") -> None:
         """Evaluate ahead while nobody waits; see `Session.anticipate`."""

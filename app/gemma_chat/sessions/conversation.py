@@ -19,6 +19,7 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import Exchange, Step, ToolResult, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
+from gemma_chat.sessions.options import following, lora_of
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
 _ANY_TWO = ("A", "1")
@@ -56,7 +57,7 @@ class Conversation:
         window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
-        return PreparedTurn(window.prompt, settings.sampling, dropped)
+        return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
 
     def reopen(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with its last reply left open, for `job` to write on."""
@@ -131,7 +132,8 @@ class Conversation:
         )
         if written:
             del messages[-1]
-        return self._engine.prompt(messages, form, written=written)
+        prompt = self._engine.prompt(messages, form, written=written)
+        return replace(prompt, lora=lora_of(settings))
 
     def answer(self, results: Sequence[ToolResult]) -> int:
         """Put the results of the newest calls into the history; returns the number of their turn.

@@ -26,6 +26,7 @@ from gemma_chat.sessions.events import (
     TurnsDropped,
 )
 from gemma_chat.sessions.metrics import FinishReason, TurnClock
+from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.reply import Reply
 
 
@@ -81,6 +82,8 @@ class TurnJob:
     tool_choice: ToolChoice = "auto"
     sampling: SamplingSettings | None = None
     """How this turn samples, when not as its session says."""
+    rules: ReplyRules = field(default_factory=ReplyRules)
+    """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
     phase: TurnPhase = "queued"

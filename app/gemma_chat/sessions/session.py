@@ -17,7 +17,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
@@ -48,6 +48,7 @@ from gemma_chat.sessions.history import (
 )
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
+from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import Turn
 
@@ -151,7 +152,9 @@ class Session:
 
     @settings.setter
     def settings(self, settings: SessionSettings) -> None:
-        self._conversation.settings = settings.validated()
+        if settings.validated() != self._conversation.settings:
+            check_settings(self._home.engine, settings)
+        self._conversation.settings = settings
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
@@ -274,6 +277,7 @@ class Session:
         tool_choice: ToolChoice = "auto",
         sampling: SamplingSettings | None = None,
         media: Sequence[Media] = (),
+        **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
@@ -295,13 +299,15 @@ class Session:
 
         `tool_choice` says whether this turn may call the session's `tools` ("auto"), must call
         at least one ("required", by a grammar: any model produces a valid call), or must answer
-        without ("none"). `sampling` holds for this turn instead of the session's settings.
+        without ("none"). `sampling` holds for this turn instead of the session's settings. A
+        `grammar` (GBNF) or a `json_schema` holds for this turn alone, in place of its own.
 
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
             GemmaChatError: There is no question, or there are results and no calls wait for them,
                 a question is given beside them, or a turn of this session is unfinished.
-            SettingsError: A call is required and the session has no tools.
+            SettingsError: A call is required and the session has no tools, or the grammar or the
+                schema cannot be followed.
             ModalityError: This session or its model does not take these `media`.
         """
         self._must_be_open()
@@ -310,8 +316,9 @@ class Session:
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
                 "Give it some, or choose 'auto'."
             )
+        following(self.settings.sampling if sampling is None else sampling, rules)
         if results is not None:
-            return self._go_on(text, results, tool_choice)
+            return self._go_on(text, results, tool_choice, rules)
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
         everything = (*self._media, *media)
         for one in media:
@@ -332,6 +339,7 @@ class Session:
                 media=everything,
                 tool_choice=tool_choice,
                 sampling=None if sampling is None else sampling.validated(),
+                rules=rules,
             )
         )
         self._last_turn = turn.number
@@ -340,7 +348,11 @@ class Session:
         return turn
 
     def _go_on(
-        self, text: str | None, results: Sequence[ToolResult], tool_choice: ToolChoice
+        self,
+        text: str | None,
+        results: Sequence[ToolResult],
+        tool_choice: ToolChoice,
+        rules: ReplyRules,
     ) -> Turn:
         """Queue the turn that goes on after the results of calls."""
         if text is not None or self._chunks or self._media:
@@ -363,6 +375,7 @@ class Session:
                 question="",
                 continues=True,
                 tool_choice=tool_choice,
+                rules=rules,
             )
         )
 
@@ -452,21 +465,27 @@ class Session:
         if job is not None:
             self._home.engine_thread.stop(job, "stopped")
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask, wait for the lock and for the whole reply.
 
-        A stopped turn gives its partial text. Cancelling the wait stops the turn.
+        A stopped turn gives its partial text. Cancelling the wait stops the turn. With a
+        `json_schema` the text parses and fits it, unless the turn ended with the reason `length`
+        or was stopped; `metrics.finish_reason` tells.
+
+            reply = await session.get_response("Name a colour.", json_schema={"enum": ["red"]})
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             return (await turn.finished()).text_or_raise()
 
-    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    async def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask, and give the reply in pieces as they become final.
 
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()

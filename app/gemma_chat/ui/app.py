@@ -232,7 +232,7 @@ class ChatApp(App[None]):
             self.spawn(self.calls.fetch_older(tab.session, message.before))
 
     def on_transcript_preview_wanted(self, message: Transcript.PreviewWanted) -> None:
-        if self.console.color_system in ("truecolor", "256") and not self.console.no_color:
+        if self.console.color_system in ("truecolor", "256") and not self.no_color:
             self.spawn(self._show_preview(message.digest))
 
     async def _show_preview(self, digest: str) -> None:
