@@ -131,7 +131,9 @@ def digest_of(data: bytes) -> str:
 
 def size_text(size: int) -> str:
     """A number of bytes as it is shown."""
-    return f"{size / 1024:,.0f} kB" if size < 1024**2 else f"{size / 1024**2:,.1f} MB"
+    if size < 1024:
+        return f"{size} bytes"
+    return f"{size / 1024:,.0f} kB" if size < 1024**2 else _mb(size)
 
 
 def _mb(size: int) -> str:
