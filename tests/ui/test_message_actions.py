@@ -48,9 +48,11 @@ async def select(pilot: Pilot[None], app: ChatApp, number: int) -> None:
     """Put the cursor on a message, as a person does."""
     await pilot.press("alt+up")
     await pilot.pause()
-    while app.state.selected != number:
-        await pilot.press("up" if app.state.selected > number else "down")
-        await pilot.pause()
+    for _ in app.state.tabs[0].conversation.messages:
+        if app.state.selected != number:
+            await pilot.press("up" if app.state.selected > number else "down")
+            await pilot.pause()
+    assert app.state.selected == number
 
 
 async def test_the_cursor_goes_over_messages_and_back_to_the_input() -> None:
@@ -67,6 +69,22 @@ async def test_the_cursor_goes_over_messages_and_back_to_the_input() -> None:
         assert app.state.selected == 0
         assert app.window.composer.editor.has_focus
         assert "▌" not in screen_text(app)
+
+
+async def test_the_view_goes_with_the_cursor_and_follows_again_at_the_end() -> None:
+    long = tuple(message(n, f"message {n}", role="assistant") for n in range(1, 31))
+    async with reading(*long, size=(80, 24)) as (app, _, pilot):
+        transcript = app.window.transcript
+        assert transcript is not None
+        await pilot.press("alt+up", *["up"] * 12)
+        await pilot.pause()
+        assert app.state.selected == 18
+        assert "message 18" in screen_text(app)
+        assert not transcript.follows
+        await pilot.press(*["down"] * 12)
+        await pilot.pause()
+        assert app.state.selected == 30
+        assert transcript.follows
 
 
 async def test_escape_takes_the_cursor_away_before_it_stops_anything() -> None:
@@ -149,7 +167,7 @@ async def test_another_branch_takes_the_place_of_the_old_one_and_the_cursor_stay
 
 async def test_an_edited_message_is_sent_again_in_its_place_and_the_draft_comes_back() -> None:
     async with reading() as (app, link, pilot):
-        await pilot.press(*"half a draft")
+        await pilot.press(*"draft")
         await select(pilot, app, 1)
         await pilot.press("e")
         await pilot.pause()
@@ -161,7 +179,7 @@ async def test_an_edited_message_is_sent_again_in_its_place_and_the_draft_comes_
         asked = [(r.message, r.text) for r in link.asked(p.EditMessage)]
         assert asked == [(1, "What is the sea???")]
         assert link.asked(p.SendMessage) == []
-        assert app.window.composer.editor.text == "half a draft"
+        assert app.window.composer.editor.text == "draft"
 
 
 async def test_editing_is_given_up_with_escape_and_survives_a_look_at_another_tab() -> None:
@@ -300,6 +318,7 @@ async def test_a_waiting_message_is_cancelled_and_comes_back_to_the_input() -> N
         await pilot.pause()
         assert [request.message for request in link.asked(p.DeleteMessage)] == [7]
         assert app.window.composer.editor.text == "second"
+        assert app.window.composer.editor.has_focus
 
 
 async def test_waiting_messages_change_places() -> None:
@@ -343,7 +362,7 @@ async def test_a_message_is_copied_as_it_was_written_and_that_is_said(sent: list
         await pilot.press("c")
         await pilot.pause()
         assert sent == [CODE]
-        assert "52 characters in 11 lines sent to the terminal's clipboard." in notes(app)
+        assert "51 characters in 11 lines sent to the terminal's clipboard." in notes(app)
         assert app.clipboard == CODE
 
 

@@ -181,6 +181,8 @@ class Prompt:
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
     `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
+    Its last `thought_tokens` tokens open a thought, or stand for an empty one: prompts of later
+    turns do not have them in this place.
     """
 
     pieces: tuple[int | bytes | MediaPiece, ...]
@@ -188,6 +190,7 @@ class Prompt:
     system: str = ""
     form: ReplyForm = PLAIN_REPLY
     thinking_open: bool = False
+    thought_tokens: int = 0
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
 
@@ -202,7 +205,7 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One more token was sampled, or several. `text` is what became final with it, often empty.
+    """One more token was sampled, or several. `text` is what became final, often empty.
 
     When anything else than text became final, all of it is in `parts`, in order, and `text` is
     empty.

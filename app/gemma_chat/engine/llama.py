@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.adapters import Adapters
 from gemma_chat.engine.anticipation import LlamaAnticipation
+from gemma_chat.engine.call_grammar import required_call
 from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
     STREAMS,
@@ -42,10 +45,11 @@ from gemma_chat.engine.media_marks import refuse_media
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
+from gemma_chat.engine.reply import ReplyReader
+from gemma_chat.engine.reply_tokens import ReplyTokens
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
 from gemma_chat.engine.state_files import StateFiles
-from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.threads import thread_counts
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
@@ -153,6 +157,7 @@ class LlamaEngine:
                 threads=max(counts),
                 use_gpu=mode.gpu_layers > 0,
             )
+        self._mark_tokens = self._find_marks()
         self._context = Context(
             weights.handle,
             context_size=context_size,
@@ -182,11 +187,24 @@ class LlamaEngine:
             trained_context_size=weights.trained_context_size,
             vocabulary_size=self._vocabulary.size,
             sliding_window=weights.sliding_window,
+            thinks=self._writer.thinks,
+            native_tools=self._writer.marks.calls.native,
             template_source=self._writer.source,
             safe_mode=mode.words,
             modalities=self._projector.modalities if self._projector else (),
             projector_path=str(projector.path) if projector else "",
         )
+
+    def _find_marks(self) -> dict[int, str]:
+        """The marks that are one token each and mean nothing else wherever they stand."""
+        marks, controls = self._writer.marks, self._vocabulary.control_tokens
+        found = {controls[name]: name for name in marks.names if name in controls}
+        if marks.calls.syntax == "gemma":
+            for name in marks.names - found.keys():
+                tokens = self._vocabulary.tokenize(name.encode())
+                if len(tokens) == 1:
+                    found[tokens[0]] = name
+        return found
 
     # ------------------------------------------------------------ from any thread
 
@@ -217,19 +235,22 @@ class LlamaEngine:
     ) -> Prompt:
         """Render a conversation; see the interface."""
         pieces_of = refuse_media if self._projector is None else self._projector.pieces
-        pieces = self._writer.write(messages, pieces_of)
+        rendered = self._writer.write(messages, form, pieces_of)
+        pieces = rendered.pieces
         if written:
             # A piece of its own: the reply was sampled behind the opening, token by token.
             pieces = (*pieces, written.encode("utf-8"))
         count = sum(map(self._length, pieces))
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        return Prompt(pieces, count, system, form)
+        thought = 0 if written else len(self._tokens(rendered.thought))
+        thinking_open = rendered.thinking_open and not written
+        return Prompt(pieces, count, system, form, thinking_open, thought)
 
-    def _opening_tokens(self, system: str) -> list[int]:
-        """What all prompts with one system instruction begin with."""
+    def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
+        """What all prompts with one system instruction and the same tools begin with."""
         first = [ChatMessage("system", system)] if system else []
         left, right = (
-            self._plan([], Prompt(self._writer.write([*first, ChatMessage("user", text)]), 0))[1]
+            self._tokens(self._writer.write([*first, ChatMessage("user", text)], form).pieces)
             for text in _ANY_TWO
         )
         return left[: prefix.common_prefix(left, right)]
@@ -238,6 +259,9 @@ class LlamaEngine:
         if isinstance(piece, int):
             return 1
         return len(self._run_tokens(piece) if isinstance(piece, bytes) else piece.tokens)
+
+    def _tokens(self, pieces: tuple[prefix.Piece, ...]) -> list[int]:
+        return self._plan([], Prompt(pieces, 0))[1]
 
     def _run_tokens(self, run: bytes) -> list[int]:
         if len(run) > _CACHED_RUN:
@@ -279,6 +303,12 @@ class LlamaEngine:
                 f"{self._context.context_size}: shorten it, or load the model with a larger "
                 "context_size."
             )
+        form, marks = prompt.form, self._writer.marks
+        if form.tool_choice == "required" and form.tools:
+            grammar = required_call(form.tools, marks.calls)
+            sampling = msgspec.structs.replace(sampling, grammar=grammar, json_schema=None)
+        if sampling.grammar is not None or sampling.json_schema is not None:
+            prompt = self._without_thought(prompt)
         held = cast(HeldSequence, sequence)
         self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
@@ -293,14 +323,39 @@ class LlamaEngine:
         sampler = Sampler(self._vocabulary, sampling, said, held.adapter)
         return LlamaTurn(
             self._context,
-            self._vocabulary,
             self._evaluation(held, tokens, matched, prompt, lane),
             prompt=tokens,
+            tail=prompt.thought_tokens,
             sampler=sampler,
             # A reply with a schema ends when it is complete: a stop string would cut it.
-            text=TextStream(sampling.stop if sampling.json_schema is None else ()),
+            reply=self._reply_tokens(prompt, sampling.stop if sampling.json_schema is None else ()),
             limit=sampling.max_output_tokens or self._context.context_size,
             speculation=Speculation() if self._speculates else None,
+        )
+
+    def _without_thought(self, prompt: Prompt) -> Prompt:
+        """A prompt that leaves no room for thinking: a grammar would shape the thought."""
+        thinking = self._writer.marks.thinking
+        if thinking is None or not (prompt.thinking_open or prompt.form.thinking):
+            return prompt
+        pieces = self._writer.pieces_of(thinking.end if prompt.thinking_open else thinking.empty)
+        return replace(
+            prompt,
+            pieces=(*prompt.pieces, *pieces),
+            thinking_open=False,
+            thought_tokens=prompt.thought_tokens + len(self._tokens(pieces)),
+        )
+
+    def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
+        marks, form = self._writer.marks, prompt.form
+        budget = form.thinking_budget if marks.thinking is not None else None
+        end = self._writer.pieces_of(marks.thinking.end) if marks.thinking is not None else ()
+        return ReplyTokens(
+            self._vocabulary,
+            ReplyReader(marks, form, stop, thinking_open=prompt.thinking_open),
+            marks=self._mark_tokens,
+            thinking_budget=budget,
+            thinking_end=self._tokens(end) if budget is not None else [],
         )
 
     def anticipate(
@@ -324,12 +379,13 @@ class LlamaEngine:
     def _evaluation(
         self, held: HeldSequence, tokens: list[int], matched: int, prompt: Prompt, lane: Lane
     ) -> Evaluation:
+        form = ReplyForm(tools=prompt.form.tools, thinking=prompt.form.thinking)
         return Evaluation(
             self._context,
             self._memory,
             held,
             held=matched,
-            boundary=prefix.common_prefix(tokens, self._opening(prompt.system)),
+            boundary=prefix.common_prefix(tokens, self._opening(prompt.system, form)),
             lane=lane,
             spans=prefix.media_spans(tokens, prompt.pieces),
             projector=self._projector,

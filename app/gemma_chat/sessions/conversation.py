@@ -67,7 +67,9 @@ class Conversation:
         settings = self._settings_of(job)
         window = self._fit(settings, None, written=last.steps[-1].text)
         self._left_out_now = window.left_out
-        return PreparedTurn(window.prompt, settings.sampling, _dropped(job, window, before))
+        # A grammar begins at the beginning of a reply, and this one has its beginning.
+        sampling = msgspec.structs.replace(settings.sampling, grammar=None, json_schema=None)
+        return PreparedTurn(window.prompt, sampling, _dropped(job, window, before))
 
     def lengthen(self, job: TurnJob) -> None:
         """Put what `job` brought behind the last reply."""
@@ -127,7 +129,8 @@ class Conversation:
         form = ReplyForm(
             tools=self.tools,
             tool_choice=choice,
-            thinking=settings.enable_thinking,
+            # A reply that goes on has been thought about.
+            thinking=settings.enable_thinking and not written,
             thinking_budget=settings.thinking_budget,
         )
         if written:

@@ -311,6 +311,7 @@ class Session:
             ModalityError: This session or its model does not take these `media`.
         """
         self._must_be_open()
+        following(self.settings.sampling, rules)
         if tool_choice == "required" and not self.tools:
             raise SettingsError(
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "

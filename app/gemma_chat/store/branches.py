@@ -20,7 +20,8 @@ from gemma_chat.store import rows
 from gemma_chat.store.attachments import copy_attachments
 from gemma_chat.store.records import Message
 
-_COPIED: Final = "turn, role, text, state, error, created, metrics, pinned"
+_PLACE: Final = ("id", "conversation", "parent", "chosen", "shown")
+"""The columns that say where a message is; all others say what it is."""
 
 
 class Branches:
@@ -149,11 +150,18 @@ class Branches:
                 "AND state NOT IN ('queued', 'streaming') ORDER BY id",
                 (source, up_to),
             ).fetchall()
+            columns = ", ".join(
+                name
+                for (name,) in self._connection.execute(
+                    "SELECT name FROM pragma_table_info('messages')"
+                )
+                if name not in _PLACE
+            )
             parent: int | None = 0
             for (message,) in found:
                 parent = self._connection.execute(
-                    f"INSERT INTO messages (conversation, parent, {_COPIED}) "
-                    f"SELECT ?, ?, {_COPIED} FROM messages WHERE id = ?",
+                    f"INSERT INTO messages (conversation, parent, {columns}) "
+                    f"SELECT ?, ?, {columns} FROM messages WHERE id = ?",
                     (target, parent, message),
                 ).lastrowid
                 assert parent is not None

@@ -55,6 +55,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "WHERE state IN ('queued', 'streaming')",
     ),
     (
+        # Thoughts and tool calls of a reply, as JSON; see `records.Aside`.
+        "ALTER TABLE messages ADD COLUMN asides TEXT NOT NULL DEFAULT '[]'",
+    ),
+    (
         "ALTER TABLE messages ADD COLUMN parent INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE messages ADD COLUMN chosen INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE messages ADD COLUMN shown INTEGER NOT NULL DEFAULT 1",

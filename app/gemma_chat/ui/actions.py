@@ -312,6 +312,13 @@ ACTIONS: tuple[Action, ...] = (
         "transcript",
     ),
     Action(
+        "transcript.unfold",
+        ("alt+t",),
+        "Unfold thoughts and tool calls",
+        "Transcript",
+        "All of them, or fold them again; a click unfolds one.",
+    ),
+    Action(
         "summarizer.pause",
         (),
         "Pause or resume the summarizer",

@@ -172,6 +172,6 @@ async def run(program: Program, text: str) -> bool:
 
 
 def _size(text: str) -> str:
-    lines = text.count("\n") + 1
+    lines = text.rstrip("\n").count("\n") + 1
     characters = f"{len(text):,} character{'s' if len(text) != 1 else ''}"
     return characters if lines == 1 else f"{characters} in {lines:,} lines"

@@ -159,7 +159,7 @@ class MessageCommands:
         self._app.store_draft()
         self._app.change(EditBegun(tab.session, message.message))
         self._app.put_draft(tab.session, draft_of(message.text))
-        self._app.window.composer.editor.focus()
+        self.leave()
 
     async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
         """Send what stands in the input in the place of a message."""
@@ -292,16 +292,21 @@ class MessageCommands:
         def chosen(scope: str | None) -> None:
             match scope:
                 case "exchange" | "following":
-                    calls = self._app.calls
-                    self._app.spawn(
-                        calls.delete(tab.session, message.message, tab.last_message, scope)
-                    )
+                    self._app.spawn(self._delete(tab, message.message, scope))
 
         self._app.push_screen(ChoiceDialog("Delete for good", choices), chosen)
 
+    async def _delete(
+        self, tab: TabState, message: int, scope: Literal["exchange", "following"]
+    ) -> bool:
+        done = await self._app.calls.delete(tab.session, message, tab.last_message, scope)
+        if done:
+            self.leave()
+        return done
+
     async def _cancel(self, tab: TabState, message: p.MessageView) -> None:
         app = self._app
-        if not await app.calls.delete(tab.session, message.message, tab.last_message, "exchange"):
+        if not await self._delete(tab, message.message, "exchange"):
             return
         app.store_draft()
         now = app.state.tab(tab.session)

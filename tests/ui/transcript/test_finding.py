@@ -65,7 +65,7 @@ def test_what_is_read_is_searched_and_not_its_markup() -> None:
 
 
 def test_a_match_over_a_wrapped_line_is_marked_on_both_rows() -> None:
-    assert marked("wrapped here", "this line will be wrapped here", width=20) == [
+    assert marked("wrapped here", "this line will be wrapped here", width=26) == [
         "wrapped",
         "here",
     ]
@@ -94,6 +94,22 @@ def test_a_line_of_five_thousand_columns_is_searched_and_marked() -> None:
     text = "```\n" + "word " * 999 + "needle\n```"
     assert marked("needle", text, width=80) == ["needle"]
     assert found("word", text, width=80).count == 999
+
+
+@pytest.mark.parametrize(
+    ("wanted", "source"),
+    [
+        ("bold", "**b**old"),
+        ("a_b", "`a_b`"),
+        ("é", "caf&eacute;"),
+        ("3.", "1. one\n1. two\n1. three"),
+        ("one two", "one\\\ntwo"),
+        ("x < y", "x \\< y"),
+        ("ΣΊΣΥΦΟΣ", "ΣΊΣΥΦΟΣ"),
+    ],
+)
+def test_no_match_is_overlooked_for_how_it_is_written(wanted: str, source: str) -> None:
+    assert found(wanted, source).count == 1
 
 
 def test_one_goes_from_match_to_match_and_around_the_end() -> None:

@@ -60,6 +60,28 @@ def pattern_of(wanted: str) -> re.Pattern[str] | None:
     return re.compile(r"\s+".join(map(re.escape, words)), flags)
 
 
+def hints_of(wanted: str) -> tuple[str, ...]:
+    """What a message that matches must have in its source: cheaper to look for than to render it.
+
+    Letters and digits only, for markup may stand in the middle of a word; and no bare numbers,
+    for those of a list are counted anew.
+    """
+    chunks = re.findall(r"[^\W_]+", wanted.casefold())
+    return tuple(chunk for chunk in chunks if not chunk.isdigit())
+
+
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+def may_match(hints: tuple[str, ...], source: str) -> bool:
+    """Whether a message with this source can match at all."""
+    if "&" in source:
+        # An entity is written in other letters than it is read.
+        return True
+    letters = _NO_LETTER.sub("", source.casefold())
+    return all(hint in letters for hint in hints)
+
+
 class Finder:
     """One search in one conversation."""
 
@@ -68,6 +90,7 @@ class Finder:
         self.width = width
         self.wanted = wanted
         self._pattern = pattern_of(wanted)
+        self._hints = hints_of(wanted)
         self._read: dict[int, _Read] = {}
         self.current: Match | None = None
 
@@ -132,18 +155,22 @@ class Finder:
     def _take(self, entry: Entry) -> _Read:
         read = self._read.get(entry.number)
         if read is None or read.length != entry.length:
-            assert self._pattern is not None
-            was_painted = entry.is_painted
-            entry.measure(self.width)
-            text, _ = _joined(entry)
-            count = 0
-            for count, _match in enumerate(self._pattern.finditer(text), 1):
-                if count >= MOST_MATCHES:
-                    break
+            count = self._count_in(entry) if may_match(self._hints, entry.text) else 0
             read = self._read[entry.number] = _Read(entry.version, entry.length, count)
-            if not was_painted:
-                self._rows.let_go(entry)
         return read
+
+    def _count_in(self, entry: Entry) -> int:
+        assert self._pattern is not None
+        was_painted = entry.is_painted
+        entry.measure(self.width)
+        text, _ = _joined(entry)
+        count = 0
+        for count, _match in enumerate(self._pattern.finditer(text), 1):
+            if count >= MOST_MATCHES:
+                break
+        if not was_painted:
+            self._rows.let_go(entry)
+        return count
 
     # ------------------------------------------------------------ going on
 

@@ -15,6 +15,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
+from gemma_chat.host.protocol import ScrollPosition
 from gemma_chat.ui.transcript import strips
 from gemma_chat.ui.transcript.cursor import MessageCursor
 from gemma_chat.ui.transcript.entry import Entry, Spot
@@ -96,6 +97,22 @@ class Reader(ScrollView):
         self._cursor.move(step, top, self._view_height)
         self._cursor_moved(self._cursor.top_for(top, self._view_height))
 
+    def action_scroll_up(self) -> None:
+        """One message up with a cursor, but first through the one it stands on; else one row."""
+        message = self._cursor.message
+        if not message or self._rows.start_of(message) < self.scroll_offset.y:
+            super().action_scroll_up()
+        else:
+            self.move_cursor(-1)
+
+    def action_scroll_down(self) -> None:
+        """The same downwards."""
+        entry = self._rows.entry(self._cursor.message)
+        if entry is None or self._rows.start_of(entry.number) + entry.height - 1 > self._bottom:
+            super().action_scroll_down()
+        else:
+            self.move_cursor(1)
+
     def select_message(self, message: int) -> None:
         """Put the cursor on a message; on none with 0."""
         self._cursor.put(message)
@@ -109,9 +126,12 @@ class Reader(ScrollView):
         self.post_message(self.Selected(self._cursor.message))
 
     def _go_to_row(self, top: int) -> None:
-        if top == self.scroll_offset.y or self._rows.is_at_end(top, self._view_height):
+        if top == self.scroll_offset.y:
             return
-        self._rows.stand_at(top)
+        if top >= self._rows.total - self._view_height:
+            self._rows.position = ScrollPosition()
+        else:
+            self._rows.stand_at(top)
         self._reader_moved()
 
     def _click_message(self, offset: Offset, *, menu: bool) -> None:

@@ -199,6 +199,11 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         for change in tuple(self._rows.renew(digest)):
             self._apply(change)
 
+    def toggle_asides(self) -> None:
+        """Unfold all thoughts and tool calls, or fold them when one is unfolded."""
+        self._rows.toggle_all_asides()
+        self._rearrange()
+
     def name_assistant(self, name: str) -> None:
         """Set the name above the replies that are shown from now on."""
         self._names["assistant"] = name
@@ -392,16 +397,19 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
     # ------------------------------------------------------------ mouse and selection
 
     def on_click(self, event: events.Click) -> None:
-        """One click puts the cursor on a message; two select a word, three its text.
+        """One click puts the cursor on a message, or unfolds a thought or call.
 
-        Textual would select the whole conversation instead.
+        Two select a word, three a message. Textual would select the whole conversation instead.
         """
         if self._is_text_below and event.y == self._view_height - 1:
             event.stop()
             self.to_end()
             return
         _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
-        if event.chain >= 2:
+        if event.chain == 1 and (change := self._rows.toggle_aside(self.scroll_offset.y + event.y)):
+            event.stop()
+            self._apply(change)
+        elif event.chain >= 2:
             event.prevent_default()
             if offset is not None:
                 self._select_at(offset, whole_message=event.chain > 2)
