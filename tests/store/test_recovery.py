@@ -100,6 +100,25 @@ def test_messages_without_their_conversation_get_one_to_stand_in(filled: Path) -
     store.close()
 
 
+def test_files_of_messages_are_taken_over_as_far_as_both_can_be_read(filled: Path) -> None:
+    connection = sqlite3.connect(filled)
+    for digest, message in (("kept", 100), ("lost", 31)):
+        connection.execute(
+            "INSERT INTO media VALUES (?, 'image', 'png', 1, 1, 1, 0, x'00')", (digest,)
+        )
+        connection.execute("INSERT INTO attachments VALUES (?, 0, ?, 'a.png')", (message, digest))
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    damage(filled, page_with(filled, "First 30 x"))
+    store, _ = open_or_recover(filled)
+    [attached] = store.message(100).attachments
+    assert attached.digest == "kept"
+    with pytest.raises(StoreError, match="no such attachment"):
+        store.file_of("lost")
+    store.close()
+
+
 def test_a_damaged_file_that_was_kept_before_is_not_overwritten(filled: Path) -> None:
     for title in ("First", "Second"):
         damage(filled, page_with(filled, f"{title} 30 x"))

@@ -37,6 +37,7 @@ from gemma_chat.host.protocol import (
     Imported,
     Messages,
     Opened,
+    Preview,
     Queued,
     Refused,
     Reply,
@@ -186,6 +187,7 @@ class HostClient(Requester):
                 | Conversation()
                 | Found()
                 | Imported()
+                | Preview()
             ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():

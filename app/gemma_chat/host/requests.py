@@ -20,6 +20,7 @@ from gemma_chat.host.protocol import (
     Failed,
     FetchConversation,
     FetchMessages,
+    FetchPreview,
     ForkFrom,
     Found,
     GetStatus,
@@ -32,6 +33,7 @@ from gemma_chat.host.protocol import (
     Opened,
     OpenSession,
     PinMessage,
+    Preview,
     Queued,
     Regenerate,
     RenameSession,
@@ -76,7 +78,16 @@ PlainRequest = (
 """A request that is answered with a bare `Done`."""
 
 Answer = (
-    Done | Opened | Queued | Messages | Status | Conversations | Conversation | Found | Imported
+    Done
+    | Opened
+    | Queued
+    | Messages
+    | Status
+    | Conversations
+    | Conversation
+    | Found
+    | Imported
+    | Preview
 )
 """The reply to a request that was carried out."""
 
@@ -89,6 +100,7 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     Regenerate: Queued,
     ContinueReply: Queued,
     FetchMessages: Messages,
+    FetchPreview: Preview,
     GetStatus: Status,
     ListConversations: Conversations,
     FetchConversation: Conversation,
@@ -106,6 +118,8 @@ class Requester(ABC):
     async def request(self, request: QueueingRequest) -> Queued: ...
     @overload
     async def request(self, request: FetchMessages) -> Messages: ...
+    @overload
+    async def request(self, request: FetchPreview) -> Preview: ...
     @overload
     async def request(self, request: GetStatus) -> Status: ...
     @overload

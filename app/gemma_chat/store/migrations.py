@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
 
 APPLICATION_ID = 0x67436831
@@ -72,6 +73,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX children_of_messages ON messages (conversation, parent, id)",
         "CREATE INDEX shown_messages ON messages (conversation, id) WHERE shown = 1",
     ),
+    ATTACHMENTS,
     SEARCH_INDEX,
 )
 

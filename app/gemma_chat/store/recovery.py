@@ -24,7 +24,7 @@ from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import DamagedDatabaseError
 from gemma_chat.store.store import Store
 
-_TABLES: Final = ("conversations", "messages")
+_TABLES: Final = ("conversations", "messages", "media", "attachments")
 _COMPANIONS: Final = ("-wal", "-shm")
 _UNKNOWN_END: Final = 1_000_000
 """How far numbers are tried when the damage hides how many there were."""
@@ -102,6 +102,7 @@ def _rebuild(damaged: Path, rebuilt: Path) -> tuple[int, int]:
             _take_over(source, target, table)
         _adopt_orphans(target)
         _close_gaps(target)
+        _drop_loose_files(target)
         target.execute("COMMIT")
         counts = [
             target.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _TABLES
@@ -116,7 +117,7 @@ def _take_over(source: sqlite3.Connection, target: sqlite3.Connection, table: st
     except sqlite3.DatabaseError:
         return
     columns = [column for column in known if column in there]
-    if "id" not in columns:
+    if not columns:
         return
     statement = (
         f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) "
@@ -133,7 +134,9 @@ def _readable(
     source: sqlite3.Connection, table: str, columns: list[str]
 ) -> Iterator[tuple[object, ...]]:
     """All rows that can be read, found by halving each range of numbers that cannot."""
-    statement = f"SELECT {', '.join(columns)} FROM {table} WHERE id BETWEEN ? AND ? ORDER BY id"
+    statement = (
+        f"SELECT {', '.join(columns)} FROM {table} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
+    )
     ranges = [(1, _end(source, table))]
     while ranges:
         low, high = ranges.pop()
@@ -148,7 +151,7 @@ def _readable(
 def _end(source: sqlite3.Connection, table: str) -> int:
     """A number no row of `table` is above."""
     for statement in (
-        f"SELECT max(id) FROM {table}",
+        f"SELECT max(rowid) FROM {table}",
         f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
     ):
         try:
@@ -185,3 +188,12 @@ def _close_gaps(target: sqlite3.Connection) -> None:
         "UPDATE messages SET chosen = 0, parent = 0 "
         "WHERE shown = 0 AND parent != 0 AND parent NOT IN (SELECT id FROM messages)"
     )
+
+
+def _drop_loose_files(target: sqlite3.Connection) -> None:
+    """Leave out attachments whose message or bytes are lost, and bytes nobody names."""
+    target.execute(
+        "DELETE FROM attachments WHERE message NOT IN (SELECT id FROM messages) "
+        "OR digest NOT IN (SELECT digest FROM media)"
+    )
+    target.execute("DELETE FROM media WHERE digest NOT IN (SELECT digest FROM attachments)")
