@@ -30,6 +30,7 @@ _MODULES = {
         "SettingsError",
         "StoreError",
         "TemplateError",
+        "ToolError",
     ),
     "gemma_chat.config.sampling": ("SamplingSettings", "SessionSettings"),
     "gemma_chat.engine.interface": ("MemoryFigures", "ModelDescription"),

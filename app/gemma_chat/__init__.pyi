@@ -18,6 +18,7 @@ from gemma_chat.errors import SessionLimitError as SessionLimitError
 from gemma_chat.errors import SettingsError as SettingsError
 from gemma_chat.errors import StoreError as StoreError
 from gemma_chat.errors import TemplateError as TemplateError
+from gemma_chat.errors import ToolError as ToolError
 from gemma_chat.sessions.chat import Chat as Chat
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
