@@ -18,6 +18,7 @@ MAX_STOP_STRINGS = 16
 MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
+MAX_THINKING_BUDGET = 1_000_000
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +75,12 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     system_instruction: str = ""
     sampling: SamplingSettings = SamplingSettings()
+    enable_thinking: bool = False
+    """Let the model think before it answers, where its chat template has a switch for it."""
+    thinking_budget: int | None = None
+    """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
+    keep_thinking: bool = False
+    """Let the model see in later turns what it thought; else it is cut out of the context."""
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""
@@ -81,6 +88,12 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise SettingsError(
                 f"The system instruction has {len(self.system_instruction)} characters; "
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
+            )
+        budget = self.thinking_budget
+        if budget is not None and not 1 <= budget <= MAX_THINKING_BUDGET:
+            raise SettingsError(
+                f"thinking_budget = {budget} is not allowed: a whole number from 1 to "
+                f"{MAX_THINKING_BUDGET}, or empty."
             )
         self.sampling.validated()
         return self

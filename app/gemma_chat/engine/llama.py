@@ -19,12 +19,14 @@ from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context, plain_atten
 from gemma_chat.engine.evaluation import Evaluation
 from gemma_chat.engine.fit import KvType, check_fit
 from gemma_chat.engine.interface import (
+    PLAIN_REPLY,
     ChatMessage,
     EngineOptions,
     LoadControl,
     MemoryFigures,
     ModelDescription,
     Prompt,
+    ReplyForm,
     SequenceHandle,
 )
 from gemma_chat.engine.library import library_file
@@ -161,12 +163,12 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """Render a conversation; see the interface."""
         pieces = self._writer.write(messages)
         count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        return Prompt(pieces, count, system)
+        return Prompt(pieces, count, system, form)
 
     def _opening_tokens(self, system: str) -> list[int]:
         """What all prompts with one system instruction begin with."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.engine.interface import ToolSpec
 from gemma_chat.errors import AdapterError, ModalityError, SettingsError
 
 
@@ -44,7 +45,9 @@ class SessionOptions(TypedDict, total=False):
     enable_audio_modality: bool | None
     system_instruction: str | None
     enable_thinking: bool
-    tools: Sequence[Any]
+    thinking_budget: int | None
+    keep_thinking: bool
+    tools: Sequence[ToolSpec]
     min_p: float
     typical_p: float
     repeat_penalty: float
@@ -91,7 +94,7 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     _refuse_what_is_missing(options)
     settings = options.get("settings")
     if settings is not None:
-        beside = sorted(set(options) - {"settings", "background"})
+        beside = sorted(set(options) - {"settings", "background", "tools"})
         if beside:
             raise SettingsError(
                 f"Give either settings or {beside[0]}, not both: settings already says it all."
@@ -100,6 +103,9 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     return SessionSettings(
         system_instruction=options.get("system_instruction") or "",
         sampling=_sampling_from(options),
+        enable_thinking=bool(options.get("enable_thinking")),
+        thinking_budget=options.get("thinking_budget"),
+        keep_thinking=bool(options.get("keep_thinking")),
     ).validated()
 
 
@@ -137,11 +143,7 @@ def _refuse_what_is_missing(options: SessionOptions) -> None:
                 f"This model cannot take {what}: it was loaded without a projector. "
                 f"Open the session without {name}."
             )
-    for name, what in (
-        ("enable_thinking", "Thinking"),
-        ("tools", "Tool calls"),
-        ("json_schema", "A JSON schema"),
-    ):
+    for name, what in (("json_schema", "A JSON schema"),):
         if options.get(name):
             remedy = "; use grammar instead." if name == "json_schema" else "."
             raise SettingsError(
