@@ -20,6 +20,7 @@ from gemma_chat.errors import StoreError as StoreError
 from gemma_chat.errors import TemplateError as TemplateError
 from gemma_chat.errors import ToolError as ToolError
 from gemma_chat.sessions.chat import Chat as Chat
+from gemma_chat.sessions.chat_turn import ChatTurn as ChatTurn
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
 from gemma_chat.sessions.events import Piece as Piece
@@ -39,6 +40,9 @@ from gemma_chat.sessions.summarizer import Summarizer as Summarizer
 from gemma_chat.sessions.summary import SummarizerSettings as SummarizerSettings
 from gemma_chat.sessions.summary import Summary as Summary
 from gemma_chat.sessions.summary import SummaryMessage as SummaryMessage
+from gemma_chat.sessions.tool_policy import ToolPolicy as ToolPolicy
 from gemma_chat.sessions.turn import Turn as Turn
+from gemma_chat.tools.functions import function_tool as function_tool
+from gemma_chat.tools.tool import Tool as Tool
 
 __version__: str

@@ -75,7 +75,7 @@ async def test_a_model_calls_it_with_an_expression() -> None:
         ("gcd(1.5)", "no value"),
         ("round(1.5, 99999999)", "no value"),
         ("9" * 501, "501 characters"),
-        ("(" * 200 + "1" + ")" * 200, "not an arithmetic expression|nested"),
+        ("(" * 249 + "1" + ")" * 249, "not an arithmetic expression"),
         ("-" * 300 + "1", "too many parts|nested"),
         ("-" * 60 + "1", "nested too deeply"),
         ("1" + "+1" * 240, "too many parts"),

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_chat.errors import ToolError
-from gemma_chat.tools.functions import function_tool, tools_from
+from gemma_chat.tools.functions import as_tool, function_tool
 from gemma_chat.tools.tool import (
     MAX_ARGUMENT_CHARACTERS,
     MAX_DESCRIPTION_CHARACTERS,
@@ -317,7 +317,7 @@ def test_a_function_that_cannot_be_a_tool_is_refused_with_a_sentence(
 
 
 def test_tools_and_functions_are_given_side_by_side() -> None:
-    tools = tools_from([weather, function_tool(weather, name="forecast")])
+    tools = [as_tool(one) for one in (weather, function_tool(weather, name="forecast"))]
     assert [tool.name for tool in tools] == ["weather", "forecast"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gemma_chat.config.tools import ToolSettings
 from gemma_chat.errors import SettingsError
 
 MAX_STOP_STRINGS = 16
@@ -81,6 +82,8 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
     keep_thinking: bool = False
     """Let the model see in later turns what it thought; else it is cut out of the context."""
+    tools: ToolSettings = ToolSettings()
+    """The tools of a tab of the terminal. A program gives a session its tools itself."""
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""
@@ -96,6 +99,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"{MAX_THINKING_BUDGET}, or empty."
             )
         self.sampling.validated()
+        self.tools.validated()
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Final, overload
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
+    AnswerTool,
     ChangeSettings,
     CloseSession,
     Done,
@@ -45,6 +46,7 @@ PlainRequest = (
     | SetSummarizer
     | LoadModel
     | StopHost
+    | AnswerTool
 )
 """A request that is answered with a bare `Done`."""
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.engine.interface import ToolChoice
+from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.session import Message, OverflowListener, Session
-from gemma_chat.sessions.turn import Turn
+from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
+from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
+from gemma_chat.tools.tool import Tool
 
 
 class Chat:
@@ -19,9 +25,18 @@ class Chat:
     listeners of `subscribe` are told.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, tools: Sequence[Tool] = (), policy: ToolPolicy = DEFAULT_POLICY
+    ) -> None:
+        """Open chats with `InferenceModel.open_chat`, not with this."""
         self.session = session
         """The session underneath."""
+        self.tool_policy = policy
+        """How calls are carried out in turns that are asked from now on; can be set."""
+        self._tools: tuple[Tool, ...] = ()
+        self._turns: list[ChatTurn] = []
+        self.tools = tuple(tools)
+        session.when_closed(self._session_closed)
 
     @property
     def id(self) -> int:
@@ -36,6 +51,22 @@ class Chat:
     @settings.setter
     def settings(self, settings: SessionSettings) -> None:
         self.session.settings = settings
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What the model may call in turns that are asked from now on; can be set at any time."""
+        return self._tools
+
+    @tools.setter
+    def tools(self, tools: Sequence[Tool]) -> None:
+        self.session.tools = [tool.spec for tool in tools]
+        self._tools = tuple(tools)
+
+    @property
+    def turns(self) -> tuple[Turn | ChatTurn, ...]:
+        """The turns that are not finished, oldest first."""
+        steps = {turn.step for turn in self._turns}
+        return (*(turn for turn in self.session.turns if turn not in steps), *self._turns)
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
@@ -55,37 +86,89 @@ class Chat:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
         await self.session.add_query_chunk(chunk)
 
-    def start_turn(self, text: str | None = None) -> Turn:
-        """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text)
+    def start_turn(
+        self, text: str | None = None, *, tool_choice: ToolChoice = "auto"
+    ) -> Turn | ChatTurn:
+        """Queue a turn and return at once; see `Session.start_turn`.
+
+        With tools, the calls of the model are carried out and it goes on from their results until
+        it answers. A question that is asked meanwhile waits for the end of that. `tool_choice`
+        holds for the first reply.
+        """
+        if not self._tools and not self._turns:
+            return self.session.start_turn(text, tool_choice=tool_choice)
+        if tool_choice == "required":
+            self._must_have_tools()
+        turn = ChatTurn(
+            self.session,
+            self.session.take_question(text),
+            self._tools,
+            self.tool_policy,
+            tool_choice,
+            after=self._turns[-1] if self._turns else None,
+        )
+        self._turns.append(turn)
+        turn.when_ended(self._turns.remove)
+        return turn
 
     async def get_response(self, text: str | None = None) -> str:
-        """Ask and wait for the whole reply; see `Session.get_response`."""
-        return await self.session.get_response(text)
+        """Ask and wait for the whole answer; see `Session.get_response`."""
+        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+            return (await turn.finished()).text_or_raise()
 
-    def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
-        """Ask and give the reply in pieces; see `Session.get_response_async`."""
-        return self.session.get_response_async(text)
+    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+        """Ask and give the reply in pieces; see `Session.get_response_async`.
+
+        With tools, calls and their results are pieces too, of the kinds `tool_call` and
+        `tool_result`.
+        """
+        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+            async for piece in turn:
+                yield piece
+            (await turn.finished()).text_or_raise()
 
     def anticipate(self, draft: str = "") -> None:
         """Evaluate ahead while nobody waits; see `Session.anticipate`."""
-        self.session.anticipate(draft)
+        if not self._turns:
+            self.session.anticipate(draft)
 
     def stop_generation(self) -> Awaitable[None]:
-        """End the oldest unfinished turn; see `Session.stop_generation`."""
-        return self.session.stop_generation()
+        """End the oldest unfinished turn, its calls too; see `Session.stop_generation`."""
+        oldest = next(iter(self.turns), None)
+        if oldest is not None:
+            oldest.stop()
+        return EndOf(oldest)
 
     async def fork(self) -> Chat:
         """A chat with the same history and settings that shares the evaluated prefix."""
-        return Chat(await self.session.fork())
+        return Chat(await self.session.fork(), self._tools, self.tool_policy)
 
     async def rewind(self, turn: int) -> None:
         """Go back to the end of turn number `turn`; see `Session.rewind`."""
+        if self._turns:
+            raise GemmaChatError(
+                f"Session {self.id} cannot go back while a turn is not finished; stop it first."
+            )
         await self.session.rewind(turn)
 
     async def close(self) -> None:
-        """Close the session underneath; twice is fine."""
+        """Close the session underneath and end all calls; twice is fine."""
         await self.session.close()
+        await asyncio.gather(*(turn.finished() for turn in self._turns))
+
+    def _session_closed(self) -> None:
+        try:
+            self.session.must_be_open()
+        except GemmaChatError as error:
+            for turn in tuple(self._turns):
+                turn.close(error)
+
+    def _must_have_tools(self) -> None:
+        if not self._tools:
+            raise SettingsError(
+                f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
+                "Give it some, or choose 'auto'."
+            )
 
     async def __aenter__(self) -> Chat:
         return self

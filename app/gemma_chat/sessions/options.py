@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import ToolSpec
-from gemma_chat.errors import AdapterError, ModalityError, SettingsError
+from gemma_chat.errors import AdapterError, ModalityError, SettingsError, ToolError
+from gemma_chat.sessions.tool_specs import checked_tools
+from gemma_chat.tools.functions import as_tool
+from gemma_chat.tools.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class SessionOptions(TypedDict, total=False):
     enable_thinking: bool
     thinking_budget: int | None
     keep_thinking: bool
-    tools: Sequence[ToolSpec]
+    tools: Sequence[ToolSpec | Tool | Callable[..., object]]
     min_p: float
     typical_p: float
     repeat_penalty: float
@@ -107,6 +110,30 @@ def settings_from(options: SessionOptions) -> SessionSettings:
         thinking_budget=options.get("thinking_budget"),
         keep_thinking=bool(options.get("keep_thinking")),
     ).validated()
+
+
+def specs_from(options: SessionOptions) -> tuple[ToolSpec, ...]:
+    """What the model is told of the tools in `options`; raises `ToolError` and `SettingsError`."""
+    return checked_tools(
+        [
+            one if isinstance(one, ToolSpec) else as_tool(one).spec
+            for one in options.get("tools", ())
+        ]
+    )
+
+
+def tools_from(options: SessionOptions) -> tuple[Tool, ...]:
+    """The tools in `options`, to be carried out; raises `ToolError`."""
+    return tuple(map(_runnable, options.get("tools", ())))
+
+
+def _runnable(given: ToolSpec | Tool | Callable[..., object]) -> Tool:
+    if isinstance(given, ToolSpec):
+        raise ToolError(
+            f"A chat cannot carry out the tool {given.name}: a ToolSpec is only its description. "
+            "Give the function or a Tool, or open a session and answer its calls yourself."
+        )
+    return as_tool(given)
 
 
 def _sampling_from(options: SessionOptions) -> SamplingSettings:

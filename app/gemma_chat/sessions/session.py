@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, SequenceHandle, ToolChoice, ToolSpec
@@ -31,7 +30,7 @@ from gemma_chat.sessions.history import (
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.tool_specs import checked_tools
-from gemma_chat.sessions.turn import Turn
+from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +109,7 @@ class Session:
         self._anticipation: TurnJob | None = None
         self._ahead: set[TurnJob] = set()
         """Anticipations that have not ended, the given up ones too."""
+        self._close_listeners: list[Callable[[], None]] = []
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -181,7 +181,7 @@ class Session:
 
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
-        self._must_be_open()
+        self.must_be_open()
         return self._home.engine.count_tokens(well_formed(text))
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
@@ -203,7 +203,7 @@ class Session:
             ModalityError: The chunk carries an image or audio.
             SettingsError: The chunk has another role than `user`.
         """
-        self._must_be_open()
+        self.must_be_open()
         message = chunk if isinstance(chunk, Message) else Message(chunk)
         for part, what in ((message.image, "images"), (message.audio, "audio")):
             if part is not None:
@@ -252,7 +252,7 @@ class Session:
                 a question is given beside them, or a turn of this session is unfinished.
             SettingsError: A call is required and the session has no tools.
         """
-        self._must_be_open()
+        self.must_be_open()
         if tool_choice == "required" and not self.tools:
             raise SettingsError(
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
@@ -260,11 +260,32 @@ class Session:
             )
         if results is not None:
             return self._go_on(text, results, tool_choice)
+        question = self._question(text)
+        turn = self.ask(question, tool_choice=tool_choice)
+        self._chunks.clear()
+        return turn
+
+    def take_question(self, text: str | None = None) -> str:
+        """What `add_query_chunk` collected, with `text` behind it, to be given to `ask` later.
+
+        Raises as `start_turn`.
+        """
+        self.must_be_open()
+        question = self._question(text)
+        self._chunks.clear()
+        return question
+
+    def _question(self, text: str | None) -> str:
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
         if not question:
             raise GemmaChatError(
                 f"Session {self.id} has nothing to answer; give a text or add a chunk first."
             )
+        return question
+
+    def ask(self, question: str, *, tool_choice: ToolChoice = "auto") -> Turn:
+        """Queue a turn with this question; what is being collected stays for another one."""
+        self.must_be_open()
         turn = self._submit(
             TurnJob(
                 owner=self._conversation,
@@ -277,14 +298,20 @@ class Session:
             )
         )
         self._last_turn = turn.number
-        self._chunks.clear()
         return turn
+
+    def answer_calls(self, results: Sequence[ToolResult]) -> None:
+        """Put the results of the newest calls into the history without going on from them.
+
+        As the `results` of `start_turn`; also when the session or its model is closed.
+        """
+        self._conversation.answer(results)
 
     def _go_on(
         self, text: str | None, results: Sequence[ToolResult], tool_choice: ToolChoice
     ) -> Turn:
         """Queue the turn that goes on after the results of calls."""
-        if text is not None or self._chunks:
+        if text is not None:
             raise GemmaChatError(
                 f"Session {self.id} cannot take results and a question in one turn; "
                 "give the results first."
@@ -324,7 +351,7 @@ class Session:
         whole micro-batches. It is given up at once when any turn is asked. The reply is the same
         as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
         """
-        self._must_be_open()
+        self.must_be_open()
         self._give_up_anticipation()
         if self._turns:
             return
@@ -353,7 +380,7 @@ class Session:
 
         A stopped turn gives its partial text. Cancelling the wait stops the turn.
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text)) as turn:
             return (await turn.finished()).text_or_raise()
 
     async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
@@ -362,7 +389,7 @@ class Session:
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()
@@ -375,7 +402,7 @@ class Session:
         turn = self._turns[0] if self._turns else None
         if turn is not None:
             turn.stop()
-        return _EndOf(turn)
+        return EndOf(turn)
 
     # ------------------------------------------------------------ going back, branching, closing
 
@@ -385,7 +412,7 @@ class Session:
         Raises:
             SessionLimitError: As many sessions are open as the model allows.
         """
-        self._must_be_open()
+        self.must_be_open()
         return self._home.open_fork(self, self._sequence, self._conversation)
 
     async def rewind(self, turn: int) -> None:
@@ -393,7 +420,7 @@ class Session:
 
         Nothing is evaluated again. Raises `GemmaChatError` while a turn runs or waits.
         """
-        self._must_be_open()
+        self.must_be_open()
         if self._turns:
             raise GemmaChatError(
                 f"Session {self.id} cannot go back while its turn {self._turns[0].number} is "
@@ -414,12 +441,23 @@ class Session:
             self._home.forget(self)
             for turn in self._turns:
                 turn.close(self._closed_error())
+            self._tell_closed()
             self._settle()
         await self._idle.wait()
 
     def model_closed(self) -> None:
         """The model is being closed, and all memory with it."""
         self._closed = True
+        self._tell_closed()
+
+    def when_closed(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, once, when this session or its model is closed."""
+        self._close_listeners.append(listener)
+
+    def _tell_closed(self) -> None:
+        listeners, self._close_listeners = self._close_listeners, []
+        for listener in listeners:
+            listener()
 
     async def __aenter__(self) -> Session:
         return self
@@ -478,7 +516,8 @@ class Session:
             log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
             return 0
 
-    def _must_be_open(self) -> None:
+    def must_be_open(self) -> None:
+        """Raise `SessionClosedError` or `ModelClosedError` when nothing can be asked any more."""
         self._home.must_be_open()
         if self._closed:
             raise self._closed_error()
@@ -493,23 +532,3 @@ def _text(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"a question is text, not {type(text).__name__}")
     return well_formed(text)
-
-
-@contextmanager
-def _stopped_on_the_way_out(turn: Turn) -> Iterator[Turn]:
-    """Whoever waits for `turn` may be cancelled or thrown away; the turn ends with them."""
-    try:
-        yield turn
-    finally:
-        turn.stop()
-
-
-class _EndOf:
-    """Awaits the end of a turn, if there is one. Unlike a coroutine it may be thrown away."""
-
-    def __init__(self, turn: Turn | None) -> None:
-        self._turn = turn
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._turn is not None:
-            yield from self._turn.finished().__await__()

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,9 +18,9 @@ from gemma_chat.tools.parameters import parameters_of
 from gemma_chat.tools.tool import Tool, refuse_too_long, spec_of
 
 
-def tools_from(given: Iterable[Tool | Callable[..., object]]) -> tuple[Tool, ...]:
-    """Tools as they are, and functions made into tools; raises `ToolError`."""
-    return tuple(one if isinstance(one, Tool) else function_tool(one) for one in given)
+def as_tool(given: Tool | Callable[..., object]) -> Tool:
+    """A tool as it is, or a function made into one; raises `ToolError`."""
+    return given if isinstance(given, Tool) else function_tool(given)
 
 
 def function_tool(function: Callable[..., object], *, name: str = "") -> Tool:

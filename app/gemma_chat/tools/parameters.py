@@ -152,7 +152,7 @@ def _converter(decoder: Any, name: str) -> Callable[[str], dict[str, Any]]:
 def _plain_schema(struct: type, name: str) -> dict[str, Any]:
     """The schema of `struct` in one piece: neither templates nor models follow references."""
     (reference,), definitions = msgspec.json.schema_components([struct], ref_template="{name}")
-    schema = _resolved(reference, definitions, name, 0)
+    schema: dict[str, Any] = _resolved(reference, definitions, name, 0)
     schema.pop("title", None)
     schema.pop("description", None)
     schema["required"] = schema.get("required", [])

@@ -66,6 +66,27 @@ ACTIONS: tuple[Action, ...] = (
         "Messages",
         "Keeps what there is of it; a waiting message is withdrawn. Closes an open panel first.",
     ),
+    Action(
+        "tool.once",
+        ("alt+o",),
+        "Allow this tool call",
+        "Messages",
+        "When this tab asks whether its model may call a tool.",
+    ),
+    Action(
+        "tool.always",
+        ("alt+a",),
+        "Always allow this tool here",
+        "Messages",
+        "In this tab; take it back in its settings (f3).",
+    ),
+    Action(
+        "tool.never",
+        ("alt+n",),
+        "Never allow this tool here",
+        "Messages",
+        "In this tab; take it back in its settings (f3).",
+    ),
     Action("tab.new", ("ctrl+t",), "New tab", "Tabs", "Open a new chat on the same model."),
     Action(
         "tab.close",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -26,6 +27,7 @@ from gemma_chat.ui.settings_fields import (
 )
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
+from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
 
 
@@ -76,7 +78,10 @@ class SettingsPanel(SidePanel):
     SettingsPanel #settings-reset { margin-top: 1; }
     """
 
-    def __init__(self, presets: tuple[Preset, ...], defaults: SessionSettings) -> None:
+    def __init__(
+        self, presets: tuple[Preset, ...], defaults: SessionSettings, servers: Sequence[str] = ()
+    ) -> None:
+        """`servers` are the names of the tool servers that can be turned on."""
         super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
@@ -85,6 +90,7 @@ class SettingsPanel(SidePanel):
         self._unsettled = 0
         """Changes that the host has not answered yet; until then it is behind this panel."""
         self._title = Static(id="settings-title", markup=False)
+        self._tools = ToolSwitches(servers)
         self._advice = Static(id="settings-advice", markup=False)
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
@@ -110,6 +116,8 @@ class SettingsPanel(SidePanel):
             yield self._fields[STOP]
             yield Label("Grammar (GBNF)", classes="heading")
             yield self._fields[GRAMMAR]
+            yield Label("Tools", classes="heading")
+            yield self._tools
             yield Button("Reset sampling", id="settings-reset", compact=True)
         yield self._advice
 
@@ -158,6 +166,7 @@ class SettingsPanel(SidePanel):
             if widget.has_focus and text_of(before, name) == text:
                 continue
             _set_text(widget, text)
+        self._tools.show(settings.tools)
 
     # ------------------------------------------------------------ what the person does
 
@@ -204,10 +213,18 @@ class SettingsPanel(SidePanel):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()
-        instruction = self._settings.system_instruction
-        fresh = SessionSettings(system_instruction=instruction, sampling=self._defaults.sampling)
+        fresh = msgspec.structs.replace(self._settings, sampling=self._defaults.sampling)
         self._change(fresh)
         self._say("The sampling settings are those of a new tab again.")
+
+    def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:
+        message.stop()
+        self._change(msgspec.structs.replace(self._settings, tools=message.tools))
+
+    def on_tool_switches_said(self, message: ToolSwitches.Said) -> None:
+        message.stop()
+        self._say(message.text)
+        self._advice.set_class(message.wrong, "-wrong")
 
     # ------------------------------------------------------------ changing
 

@@ -91,7 +91,7 @@ def _value(node: ast.expr, depth: int) -> Number:
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float() as number):
-            return _sized(number)
+            return _real(number)
         case ast.Name(id=name) if name in _CONSTANTS:
             return _CONSTANTS[name]
         case ast.UnaryOp(op=sign, operand=inner) if type(sign) in _UNARY:
