@@ -152,6 +152,8 @@ class Prompt:
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
     `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
+    Its last `thought_tokens` tokens open a thought, or stand for an empty one: prompts of later
+    turns do not have them in this place.
     """
 
     pieces: tuple[int | bytes, ...]
@@ -159,6 +161,7 @@ class Prompt:
     system: str = ""
     form: ReplyForm = PLAIN_REPLY
     thinking_open: bool = False
+    thought_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

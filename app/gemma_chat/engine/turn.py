@@ -7,6 +7,7 @@ model sees the same tokens in the same batches and so gives the same text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from gemma_chat.engine.context import Context
@@ -17,11 +18,11 @@ from gemma_chat.engine.interface import (
     Generated,
     Interrupted,
     Prefill,
+    ReplyPart,
     Step,
 )
+from gemma_chat.engine.reply_tokens import ReplyTokens, said
 from gemma_chat.engine.sampler import Sampler
-from gemma_chat.engine.text import TextStream
-from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.errors import EngineCrashedError
 
 
@@ -31,21 +32,22 @@ class LlamaTurn:
     def __init__(
         self,
         context: Context,
-        vocabulary: Vocabulary,
         evaluation: Evaluation,
         *,
         prompt: list[int],
+        tail: int,
         sampler: Sampler,
-        text: TextStream,
+        reply: ReplyTokens,
         limit: int,
     ) -> None:
         self._context = context
-        self._vocabulary = vocabulary
         self._evaluation = evaluation
         self._tokens = prompt
         self._prompt_length = len(prompt)
+        self._boundary = max(0, len(prompt) - 1 - tail)
+        """What the next prompt begins with, but for the token that is evaluated alone."""
         self._sampler = sampler
-        self._text = text
+        self._reply = reply
         self._limit = limit
         self._state: Literal["running", "over", "finished"] = "running"
         self.counts = evaluation.counts
@@ -80,18 +82,20 @@ class LlamaTurn:
 
     def _advance(self) -> Step:
         work = self._evaluation
-        done, last = work.done, self._prompt_length - 1
-        if done < last:
-            if not self._evaluate(done + work.next_chunk(last)):
+        done = work.done
+        if done < self._boundary:
+            if not self._evaluate(done + work.next_chunk(self._boundary)):
                 return Interrupted()
             return Prefill(work.done, self._prompt_length)
-        if done == last:
+        if done == self._boundary:
             work.mark()
         if done < len(self._tokens):
             # After its state was lost more than one token may be behind. They are evaluated one
             # by one as they were the first time: other batches would round differently.
             if not self._evaluate(done + 1):
                 return Interrupted()
+            if work.done < self._prompt_length:
+                return Prefill(work.done, self._prompt_length)
             if work.done < len(self._tokens):
                 return Generated("")
         return self._sample()
@@ -103,20 +107,25 @@ class LlamaTurn:
 
     def _sample(self) -> Step:
         token = self._sampler.sample(self._context.handle)
-        if token is None or self._vocabulary.ends_generation(token):
-            return self._end("stop", "")
+        if token is None or self._reply.is_ended_by(token):
+            return self._end("stop")
         self.counts.generated += 1
         self._tokens.append(token)
-        text = self._text.feed(self._vocabulary.spoken(token))
-        if self._text.stopped:
-            return self._end("stop", text)
+        parts = self._reply.feed(token)
+        if self._reply.stopped:
+            return self._end("stop", parts)
         room = self._context.context_size - len(self._tokens)
         if self.counts.generated >= self._limit or room <= 0:
-            return self._end("length", text)
-        return Generated(text)
+            return self._end("length", parts)
+        # What closes a thought by force is evaluated as if it had been sampled.
+        for forced in self._reply.forced(room - 1):
+            self.counts.generated += 1
+            self._tokens.append(forced)
+            parts = (*parts, *self._reply.feed(forced))
+        return Generated(*said(parts))
 
-    def _end(self, reason: EndReason, text: str) -> Ended:
-        return Ended(reason, text + self._text.flush())
+    def _end(self, reason: EndReason, parts: Sequence[ReplyPart] = ()) -> Ended:
+        return Ended(reason, *said((*parts, *self._reply.flush(cut=reason == "length"))))
 
     def give_way(self) -> None:
         """See the interface. The streams keep everything; `settle` finds out whether they did."""
@@ -126,7 +135,7 @@ class LlamaTurn:
         """See the interface."""
         if self._state == "finished":
             return ""
-        text = "" if self._state == "over" else self._text.flush()
+        text = "" if self._state == "over" else self._reply.drop()
         self._state = "finished"
         self._evaluation.take_interrupt()
         self._sampler.close()
