@@ -48,6 +48,7 @@ def test_a_file_without_servers_explains_how_to_write_one() -> None:
         ({"server": {}}, "mcp must hold servers"),
         ({"servers": []}, "mcp.servers must hold sections"),
         ({"servers": {"a b": {"url": "http://x"}}}, "The server name 'a b' is not allowed"),
+        ({"servers": {"a_b": {"url": "http://x"}}}, "The server name 'a_b' is not allowed"),
         ({"servers": {"x" * 21: {"url": "http://x"}}}, "is not allowed: 1 to 20"),
         ({"servers": {"a": 3}}, "mcp.servers.a must be a section"),
         ({"servers": {"a": {}}}, "either a command, to be started, or a url"),

@@ -256,13 +256,13 @@ async def test_a_server_is_started_for_the_tab_that_uses_it_and_named_when_it_fa
         McpServerSettings(name="gone", command="/no/such/command"),
     )
     settings = msgspec.structs.replace(QUIET, mcp_servers=servers)
-    engine = model(calling("echo_echo", text="hello"))
+    engine = model(calling("echo__echo", text="hello"))
     async with running(tmp_path, engine, settings=settings) as rig:
         terminal = await rig.connect()
         tab = await open_with(terminal, "mcp:echo", "mcp:gone")
         turn = await terminal.send(tab, "say hello")
         (question,) = await asked(terminal, tab)
-        assert question.name == "echo_echo"
+        assert question.name == "echo__echo"
         await answer(terminal, tab, "once")
         await terminal.finished(tab, turn)
         assert await last_reply(terminal, tab) == "hello"

@@ -63,9 +63,9 @@ async def by_name(server: McpServer) -> dict[str, Tool]:
 
 async def test_its_tools_are_called_under_its_name(server: McpServer) -> None:
     tools = await by_name(server)
-    assert await tools["echo_echo"].run('{"text": "ab", "times": 2}') == "abab"
-    assert await tools["echo_picture"].run("{}") == "Here:\n[image, image/png, not shown]"
-    results = await asyncio.gather(*(tools["echo_echo"].run('{"text": "x"}') for _ in range(5)))
+    assert await tools["echo__echo"].run('{"text": "ab", "times": 2}') == "abab"
+    assert await tools["echo__picture"].run("{}") == "Here:\n[image, image/png, not shown]"
+    results = await asyncio.gather(*(tools["echo__echo"].run('{"text": "x"}') for _ in range(5)))
     assert results == ["x"] * 5
 
 
@@ -73,22 +73,22 @@ async def test_what_it_says_is_bounded_and_its_control_characters_are_visible(
     server: McpServer,
 ) -> None:
     tools = await by_name(server)
-    description = tools["echo_echo"].spec.description
+    description = tools["echo__echo"].spec.description
     assert description.startswith("Echo \\x1b[2Jlong")
     assert len(description) == MAX_DESCRIPTION_CHARACTERS
-    assert {"echo_strange_name_with_signs", "echo_strange_name_with_signs_2"} <= set(tools)
-    strange = tools["echo_strange_name_with_signs"]
+    assert {"echo__strange_name_with_signs", "echo__strange_name_with_signs_2"} <= set(tools)
+    strange = tools["echo__strange_name_with_signs"]
     assert "1" in await strange.run("{}")
-    assert await tools["echo_strange_name_with_signs_2"].run("{}") == "too"
+    assert await tools["echo__strange_name_with_signs_2"].run("{}") == "too"
 
 
 @pytest.mark.parametrize(
     ("tool", "arguments", "complaint"),
     [
-        ("echo_fail", "{}", "Error executing tool fail"),
-        ("echo_echo", "[]", "The arguments of echo_echo are not a JSON object"),
-        ("echo_echo", "{", "The arguments of echo_echo are not a JSON object"),
-        ("echo_echo", '{"times": "x"}', "text"),
+        ("echo__fail", "{}", "Error executing tool fail"),
+        ("echo__echo", "[]", "The arguments of echo__echo are not a JSON object"),
+        ("echo__echo", "{", "The arguments of echo__echo are not a JSON object"),
+        ("echo__echo", '{"times": "x"}', "text"),
     ],
 )
 async def test_a_failed_call_is_a_sentence(
@@ -103,23 +103,23 @@ async def test_a_process_is_given_its_environment_and_ends_with_the_last_user() 
     servers = McpServers(lambda: [stdio(MOOD="good")])
     tools = {tool.name: tool for tool in await servers.tools("echo", user=1)}
     assert await servers.tools("echo", user=2) == tuple(tools.values())
-    assert await tools["echo_environment"].run('{"name": "MOOD"}') == "good"
+    assert await tools["echo__environment"].run('{"name": "MOOD"}') == "good"
     servers.release(1)
-    assert await tools["echo_echo"].run('{"text": "still there"}') == "still there"
+    assert await tools["echo__echo"].run('{"text": "still there"}') == "still there"
     servers.release(2)
     await servers.close()
     with pytest.raises(ToolError, match="is not running any more"):
-        await tools["echo_echo"].run('{"text": "x"}')
+        await tools["echo__echo"].run('{"text": "x"}')
 
 
 async def test_a_server_that_dies_is_named_and_started_again_when_it_is_needed() -> None:
     server = McpServer(stdio())
     tools = await by_name(server)
     with pytest.raises(ToolError, match="The tool server echo failed"):
-        await tools["echo_die"].run("{}")
+        await tools["echo__die"].run("{}")
     await server.close()
     again = await by_name(server)
-    assert await again["echo_echo"].run('{"text": "back"}') == "back"
+    assert await again["echo__echo"].run('{"text": "back"}') == "back"
     await server.close()
 
 
@@ -130,7 +130,7 @@ async def test_a_server_whose_settings_changed_is_started_anew() -> None:
     for mood in moods:
         configured[0] = stdio(MOOD=mood)
         tools = {tool.name: tool for tool in await servers.tools("echo", user=1)}
-        assert await tools["echo_environment"].run('{"name": "MOOD"}') == mood
+        assert await tools["echo__environment"].run('{"name": "MOOD"}') == mood
     servers.release(1, keep=["echo"])
     await servers.close()
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import msgspec
 from tests.ui.scripted import ScriptedLink, make_app, screen_text, tab
 from textual.app import App
-from textual.widgets import Checkbox, Input, Static
+from textual.widgets import Input, Static
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.tools import ToolSettings
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.tool_switches import SourceSwitch
 
 
-def switch(app: App[None], source: str) -> Checkbox:
-    return app.query_one(f"#tool-source-{source}", Checkbox)
+def switch(app: App[None], source: str) -> SourceSwitch:
+    return app.query_one(f"#tool-source-{source}", SourceSwitch)
 
 
 def changes(link: ScriptedLink) -> list[ToolSettings]:
@@ -29,10 +30,13 @@ async def test_a_switch_turns_a_tool_on_and_off() -> None:
         await pilot.press("f3")
         await pilot.pause()
         assert all(name in screen_text(app) for name in ("clock", "files", "mcp:web"))
-        for source in ("clock", "mcp-web", "clock"):
+        for source in ("clock", "mcp-web"):
             switch(app, source).focus()
             await pilot.press("space")
             await pilot.pause()
+        assert "[x] clock" in screen_text(app)
+        await pilot.click(switch(app, "clock"))
+        await pilot.pause()
         assert [each.sources for each in changes(link)] == [
             ("clock",),
             ("clock", "mcp:web"),

@@ -14,7 +14,7 @@ MAX_SERVERS: Final = 32
 MAX_TEXT: Final = 4_000
 MAX_WORDS: Final = 200
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,19}")
 _KEYS: Final = ("command", "args", "env", "url")
 
 
@@ -49,7 +49,7 @@ def servers_table(servers: tuple[McpServerSettings, ...]) -> dict[str, Any]:
 def _server(name: str, values: Any) -> McpServerSettings:
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            f"The server name {name[:60]!r} is not allowed: 1 to 20 letters, digits, - and _, "
+            f"The server name {name[:60]!r} is not allowed: 1 to 20 letters, digits and -, "
             "with a letter first."
         )
     key = f"mcp.servers.{name}"

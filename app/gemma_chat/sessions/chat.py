@@ -105,7 +105,7 @@ class Chat:
             self._tools,
             self.tool_policy,
             tool_choice,
-            after=self._turns[-1] if self._turns else None,
+            after=tuple(self._turns),
         )
         self._turns.append(turn)
         turn.when_ended(self._turns.remove)

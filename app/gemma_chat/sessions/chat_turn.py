@@ -49,9 +49,9 @@ class ChatTurn(ReplyStream):
         policy: ToolPolicy,
         tool_choice: ToolChoice,
         *,
-        after: ReplyStream | None = None,
+        after: Sequence[ReplyStream] = (),
     ) -> None:
-        """Queue `question` now or, when `after` is not finished, as soon as that is."""
+        """Queue `question` as soon as all of `after` are finished: at once when there are none."""
         super().__init__()
         self._session = session
         self._question = question
@@ -65,11 +65,11 @@ class ChatTurn(ReplyStream):
         self._metrics: list[TurnMetrics] = []
         self._kept = False
         self._on_end: Callable[[ChatTurn], None] = _nobody
-        self._waiting: asyncio.Task[TurnResult] | None = None
-        if after is None:
-            self._ask()
+        self._waiting: asyncio.Future[list[TurnResult]] | None = None
+        if after:
+            self._waiting = asyncio.gather(*(turn.finished() for turn in after))
         else:
-            self._waiting = asyncio.create_task(after.finished())
+            self._ask()
         self._running = asyncio.create_task(self._run(), name=f"chat turn of session {session.id}")
 
     @property

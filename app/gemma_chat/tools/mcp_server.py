@@ -224,8 +224,12 @@ class McpServer:
 
 
 def _fitting_name(server: str, name: str, others: dict[str, Tool]) -> str:
-    """`name` behind that of its server, as a tool may be named, and as no other one is."""
-    base = re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{name}")[:_MAX_NAME]
+    """`name` behind that of its server, as a tool may be named, and as no other one is.
+
+    No name of a server and none of a tool on board holds two underscores, so a server cannot take
+    the name, and with it the permission, of another's tool.
+    """
+    base = re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}__{name}")[:_MAX_NAME]
     fitting = base
     number = 2
     while fitting in others:

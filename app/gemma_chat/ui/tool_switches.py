@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Button, Checkbox, Input, Static
+from textual.widgets import Button, Input, Static
 
 from gemma_chat.config.tools import (
     MAX_FOLDER_CHARACTERS,
@@ -27,14 +29,38 @@ FOLDER_EXPLANATION = (
 )
 
 
-class SourceSwitch(Checkbox):
+class SourceSwitch(Static, can_focus=True):
     """One source of tools: on or off."""
 
+    DEFAULT_CSS = """
+    SourceSwitch { height: 1; width: 1fr; }
+    SourceSwitch:focus { background: $primary 30%; }
+    SourceSwitch:hover { background: $boost; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "toggle", show=False)]
+
+    class Toggled(Message):
+        """A person turned it on or off."""
+
     def __init__(self, source: str) -> None:
-        # The name of a server begins with a letter and is never markup, but it holds a colon.
-        widget_id = f"tool-source-{source.replace(':', '-')}"
-        super().__init__(Content(source), compact=True, id=widget_id)
+        # The identifier of a widget cannot hold the colon of `mcp:NAME`.
+        super().__init__(id=f"tool-source-{source.replace(':', '-')}", markup=False)
         self.source = source
+        self.value = False
+        self.set(on=False)
+
+    def set(self, *, on: bool) -> None:
+        """Show it on or off."""
+        self.value = on
+        self.update(Content(f"[{'x' if on else ' '}] {self.source}"))
+
+    def action_toggle(self) -> None:
+        """Turn it on, or off."""
+        self.set(on=not self.value)
+        self.post_message(self.Toggled())
+
+    def on_click(self) -> None:
+        self.action_toggle()
 
     @property
     def explanation(self) -> str:
@@ -48,7 +74,6 @@ class ToolSwitches(Vertical):
 
     DEFAULT_CSS = """
     ToolSwitches { height: auto; }
-    ToolSwitches SourceSwitch { width: 1fr; border: none; padding: 0; background: transparent; }
     ToolSwitches #tool-folder, ToolSwitches #tool-folder:focus {
         width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
     }
@@ -94,9 +119,8 @@ class ToolSwitches(Vertical):
     def show(self, tools: ToolSettings) -> None:
         """Show these settings."""
         self._tools = tools
-        with self.prevent(Checkbox.Changed):
-            for source, switch in self._switches.items():
-                switch.value = source in tools.sources
+        for source, switch in self._switches.items():
+            switch.set(on=source in tools.sources)
         if not self._folder.has_focus and self._folder.value != tools.folder:
             self._folder.value = tools.folder
         lines = [
@@ -107,7 +131,7 @@ class ToolSwitches(Vertical):
         self._answers.update(Content("\n".join(lines)))
         self._answers.display = self._forget.display = bool(lines)
 
-    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+    def on_source_switch_toggled(self, message: SourceSwitch.Toggled) -> None:
         message.stop()
         # What is on and cannot be shown (a server that is not configured any more) goes off.
         sources = tuple(source for source, switch in self._switches.items() if switch.value)
