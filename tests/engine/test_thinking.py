@@ -92,15 +92,3 @@ def test_a_thought_is_cut_out_of_the_next_prompt_and_costs_evaluating_the_answer
     opened = thinker.count_tokens("<think>\n")
     assert run.counts.reused == prompt.token_count - 1 - opened
     assert run.counts.evaluated == run.prompt_tokens - run.counts.reused
-
-
-def test_a_thought_that_is_kept_is_not_evaluated_again(thinker: LlamaEngine) -> None:
-    sequence = thinker.open_sequence()
-    prompt = thinker.prompt([ASKED], THINK)
-    text, thinking, _ = speak(thinker, sequence, prompt)
-    held = sequence.token_count
-    kept = ChatMessage("assistant", text, thinking=thinking)
-    longer = thinker.prompt([ASKED, kept, ChatMessage("user", "Why?")], THINK)
-    _, _, run = speak(thinker, sequence, longer)
-    print(repr(text), repr(thinking), sequence.token_count, held, run.counts)
-    assert run.counts.reused >= held - 1

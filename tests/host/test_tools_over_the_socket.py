@@ -26,6 +26,7 @@ from gemma_chat.host.protocol import (
     StopTurn,
     ToolAnswer,
     ToolQuestion,
+    ToolUse,
 )
 from gemma_chat.sessions.tool_calls import REFUSED, STOPPED
 
@@ -84,7 +85,11 @@ async def test_a_call_waits_for_an_answer_and_its_result_reaches_the_model(tmp_p
         assert terminal.tabs[tab].calling == ("calculator",)
         await answer(terminal, tab, "once")
         await terminal.finished(tab, turn)
-        assert await last_reply(terminal, tab) == "2"
+        (_, reply) = await terminal.transcript(tab)
+        assert (reply.text, reply.state) == ("2", "complete")
+        (use,) = reply.asides
+        assert isinstance(use, ToolUse)
+        assert (use.name, use.outcome, use.result) == ("calculator", "answered", "2")
         assert (terminal.tabs[tab].asking, terminal.tabs[tab].calling) == ((), ())
         await terminal.send(tab, "and again?")
         await asked(terminal, tab)

@@ -45,7 +45,8 @@ class Preset:
         """
         kept = {name: getattr(settings.sampling, name) for name in _KEPT}
         sampling = msgspec.structs.replace(TERMINAL_SAMPLING, **{**kept, **self.values})
-        changed = SessionSettings(
+        changed = msgspec.structs.replace(
+            settings,
             system_instruction=settings.system_instruction
             if self.system_instruction is None
             else self.system_instruction,

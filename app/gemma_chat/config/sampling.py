@@ -92,12 +92,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"The system instruction has {len(self.system_instruction)} characters; "
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
-        budget = self.thinking_budget
-        if budget is not None and not 1 <= budget <= MAX_THINKING_BUDGET:
-            raise SettingsError(
-                f"thinking_budget = {budget} is not allowed: a whole number from 1 to "
-                f"{MAX_THINKING_BUDGET}, or empty."
-            )
+        THINKING_BUDGET.check(self.thinking_budget)
         self.sampling.validated()
         self.tools.validated()
         return self
@@ -105,7 +100,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 @dataclass(frozen=True, slots=True)
 class SamplingField:
-    """One number of `SamplingSettings`: its range, and a line that explains it."""
+    """One number of the settings: its range, and a line that explains it."""
 
     name: str
     label: str
@@ -290,4 +285,15 @@ SAMPLING_FIELDS: tuple[SamplingField, ...] = (
         optional=True,
         whole=True,
     ),
+)
+
+THINKING_BUDGET = SamplingField(
+    "thinking_budget",
+    "Thinking budget",
+    1,
+    MAX_THINKING_BUDGET,
+    64,
+    "Tokens of thinking after which the answer begins; empty leaves it to the model.",
+    optional=True,
+    whole=True,
 )

@@ -123,8 +123,7 @@ class RunningTurn:
         try:
             async for piece in turn:
                 self._follow_call(piece)
-                if piece.kind == "text":
-                    self.record.add(str(piece))
+                self.record.add(piece)
         finally:
             # Without effect after the end; else the store failed, and nobody would hear the rest.
             turn.stop()

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -115,10 +116,13 @@ class McpServer:
 
         if self._settings.url:
             return streamable_http_client(self._settings.url)
+        environment = dict(self._settings.env)
+        if shutil.which(self._settings.command, path=environment.get("PATH")) is None:
+            raise FileNotFoundError(self._settings.command)
         parameters = StdioServerParameters(
             command=self._settings.command,
             args=list(self._settings.args),
-            env=dict(self._settings.env),
+            env=environment,
             cwd=Path.home(),
         )
         return stdio_client(parameters, errlog=os.fdopen(errors, "w", closefd=False))

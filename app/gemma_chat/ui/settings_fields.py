@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingField, SessionSettings
+from gemma_chat.config.sampling import (
+    SAMPLING_FIELDS,
+    THINKING_BUDGET,
+    SamplingField,
+    SessionSettings,
+)
 from gemma_chat.errors import SettingsError
 
 SYSTEM_INSTRUCTION = "system_instruction"
@@ -17,7 +22,19 @@ EXPLANATIONS = {
     GRAMMAR: "A GBNF grammar that the reply has to follow; empty is none.",
 }
 
-_FIELDS = {field.name: field for field in SAMPLING_FIELDS}
+SWITCHES = {
+    "enable_thinking": (
+        "Thinking",
+        "Let the model think before it answers, where its chat template can switch that on.",
+    ),
+    "keep_thinking": (
+        "Keep thoughts",
+        "Let the model see its thoughts in later turns too; else they leave the context.",
+    ),
+}
+"""What is on or off, with its label and a line that explains it."""
+
+_FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, THINKING_BUDGET)}
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
@@ -30,6 +47,8 @@ def field_named(name: str) -> SamplingField | None:
 def explanation_of(name: str) -> str:
     """One line about a field, with its allowed range."""
     field = _FIELDS.get(name)
+    if name in SWITCHES:
+        return SWITCHES[name][1]
     if field is None:
         return EXPLANATIONS[name]
     return f"{field.explanation} Allowed: {field.allowed}."
@@ -39,7 +58,8 @@ def text_of(settings: SessionSettings, name: str) -> str:
     """What stands in the field."""
     if name == SYSTEM_INSTRUCTION:
         return settings.system_instruction
-    value = getattr(settings.sampling, name)
+    of_session = name == THINKING_BUDGET.name
+    value = getattr(settings if of_session else settings.sampling, name)
     if value is None:
         return ""
     if name == STOP:
@@ -53,6 +73,9 @@ def with_text(settings: SessionSettings, name: str, text: str) -> SessionSetting
     """The settings with what was typed into the field; raises `SettingsError`."""
     if name == SYSTEM_INSTRUCTION:
         return msgspec.structs.replace(settings, system_instruction=text).validated()
+    if name == THINKING_BUDGET.name:
+        budget = THINKING_BUDGET.parse(text)
+        return msgspec.structs.replace(settings, thinking_budget=budget).validated()
     value: object
     if name == STOP:
         value = tuple(_unescaped(line) for line in text.split("\n") if line)

@@ -11,14 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, Input, Label, Select, Static, TextArea
+from textual.widgets import Button, Checkbox, Input, Label, Select, Static, TextArea
 
 from gemma_chat.config.presets import Preset
-from gemma_chat.config.sampling import SAMPLING_FIELDS, SessionSettings
+from gemma_chat.config.sampling import SAMPLING_FIELDS, THINKING_BUDGET, SessionSettings
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.settings_fields import (
     GRAMMAR,
     STOP,
+    SWITCHES,
     SYSTEM_INSTRUCTION,
     explanation_of,
     field_named,
@@ -70,6 +71,9 @@ class SettingsPanel(SidePanel):
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel #setting-system_instruction { min-height: 4; }
+    SettingsPanel Checkbox, SettingsPanel Checkbox:focus {
+        width: 1fr; background: $surface; border: none; padding: 0;
+    }
     SettingsPanel Select { width: 1fr; }
     SettingsPanel #settings-advice {
         height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
@@ -95,8 +99,13 @@ class SettingsPanel(SidePanel):
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
             **{field.name: NumberField(field.name) for field in SAMPLING_FIELDS},
+            THINKING_BUDGET.name: NumberField(THINKING_BUDGET.name),
             STOP: TextField(STOP, "none"),
             GRAMMAR: TextField(GRAMMAR, "none"),
+        }
+        self._switches = {
+            name: Checkbox(label, compact=True, id=f"setting-{name}", name=name)
+            for name, (label, _) in SWITCHES.items()
         }
 
     def compose(self) -> ComposeResult:
@@ -104,6 +113,12 @@ class SettingsPanel(SidePanel):
         with VerticalScroll(can_focus=False):
             yield Label("System instruction", classes="heading")
             yield self._fields[SYSTEM_INSTRUCTION]
+            yield Label("Thinking", classes="heading")
+            yield self._switches["enable_thinking"]
+            with Horizontal():
+                yield Label(THINKING_BUDGET.label)
+                yield self._fields[THINKING_BUDGET.name]
+            yield self._switches["keep_thinking"]
             yield Label("Sampling", classes="heading")
             yield Select(
                 [(name, name) for name in self._presets],
@@ -167,11 +182,13 @@ class SettingsPanel(SidePanel):
                 continue
             _set_text(widget, text)
         self._tools.show(settings.tools)
+        for name, switch in self._switches.items():
+            switch.value = getattr(settings, name)
 
     # ------------------------------------------------------------ what the person does
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if event.widget.name in self._fields:
+        if event.widget.name in self._fields or event.widget.name in self._switches:
             self._explain(event.widget.name)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
@@ -198,6 +215,13 @@ class SettingsPanel(SidePanel):
             message.input.remove_class("-wrong")
             self._explain(name)
 
+    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+        message.stop()
+        name = message.checkbox.name or ""
+        if message.value != getattr(self._settings, name):
+            self._change(msgspec.structs.replace(self._settings, **{name: message.value}))
+            self._explain(name)
+
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()
         preset = self._presets.get(str(message.value))
@@ -213,8 +237,7 @@ class SettingsPanel(SidePanel):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()
-        fresh = msgspec.structs.replace(self._settings, sampling=self._defaults.sampling)
-        self._change(fresh)
+        self._change(msgspec.structs.replace(self._settings, sampling=self._defaults.sampling))
         self._say("The sampling settings are those of a new tab again.")
 
     def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:
