@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
 
 from gemma_chat.errors import SettingsError
 
-OnBoardTool = Literal["clock", "calculator", "files", "history"]
-
-ON_BOARD_TOOLS: Final[dict[OnBoardTool, str]] = {
+ON_BOARD_TOOLS: Final[dict[str, str]] = {
     "clock": "Tells the date and the time.",
     "calculator": "Computes arithmetic exactly.",
     "files": "Reads and lists the files below one folder.",
@@ -49,7 +47,7 @@ class ToolSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if len(self.sources) + len(self.allowed) + len(self.denied) > MAX_NAMES:
             raise SettingsError(f"A tab names at most {MAX_NAMES} tools; turn some off.")
         for source in self.sources:
-            if not source.startswith(MCP_PREFIX) and source not in get_args(OnBoardTool):
+            if not source.startswith(MCP_PREFIX) and source not in ON_BOARD_TOOLS:
                 raise SettingsError(
                     f"There are no tools {source!r}. There are: {', '.join(ON_BOARD_TOOLS)}, and "
                     "mcp:NAME for a server of the settings file."

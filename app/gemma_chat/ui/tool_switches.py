@@ -37,7 +37,7 @@ class SourceSwitch(Static, can_focus=True):
     SourceSwitch:focus { background: $primary 30%; }
     SourceSwitch:hover { background: $boost; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "toggle", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]
 
     class Toggled(Message):
         """A person turned it on or off."""
@@ -54,19 +54,18 @@ class SourceSwitch(Static, can_focus=True):
         self.value = on
         self.update(Content(f"[{'x' if on else ' '}] {self.source}"))
 
-    def action_toggle(self) -> None:
+    def action_switch(self) -> None:
         """Turn it on, or off."""
         self.set(on=not self.value)
         self.post_message(self.Toggled())
 
     def on_click(self) -> None:
-        self.action_toggle()
+        self.action_switch()
 
     @property
     def explanation(self) -> str:
         """One line about it."""
-        texts: dict[str, str] = dict(ON_BOARD_TOOLS)
-        return texts.get(self.source, MCP_EXPLANATION)
+        return ON_BOARD_TOOLS.get(self.source, MCP_EXPLANATION)
 
 
 class ToolSwitches(Vertical):
