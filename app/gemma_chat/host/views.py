@@ -62,7 +62,9 @@ def message_view(message: Message) -> MessageView:
 
 def aside_view(aside: StoredAside) -> Aside:
     """A thought or a tool call of a reply."""
-    return _same_fields(aside, Thought if isinstance(aside, StoredThought) else ToolUse)
+    if isinstance(aside, StoredThought):
+        return _same_fields(aside, Thought)
+    return _same_fields(aside, ToolUse)
 
 
 def stored_scroll(scroll: ScrollPosition) -> Scroll:

@@ -8,7 +8,7 @@ from typing import Final
 
 from gemma_chat.host.protocol import Aside, MessageView, Thought, ToolUse, UseOutcome
 from gemma_chat.ui.markdown import Line, Run, Tag, render_markdown
-from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
+from gemma_chat.ui.markdown.lines import BLANK, Runs, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
 
 MAX_SHOWN: Final = 20_000
@@ -61,7 +61,7 @@ def aside_rows(view: MessageView, text: str, width: int, unfolded: AbstractSet[i
         rows = _rows(aside, width, whole=place in unfolded)
         lines += rows
         places += [place] * len(rows)
-    if lines and text[base:].strip():
+    if lines and (text[base:].strip() or view.state == "streaming"):
         lines.append(BLANK)
         places.append(-1)
     return AsideRows(tuple(lines), tuple(places), base)
@@ -70,7 +70,7 @@ def aside_rows(view: MessageView, text: str, width: int, unfolded: AbstractSet[i
 def _rows(aside: Aside, width: int, *, whole: bool) -> list[Line]:
     sign = "▾ " if whole else "▸ "
     if isinstance(aside, Thought):
-        head = (Run(f"{sign}{_thought_words(aside)}", frozenset({"status"})),)
+        head: Runs = (Run(f"{sign}{_thought_words(aside)}", frozenset({"status"})),)
         behind = [("", aside.text)]
     else:
         words, tag = _OUTCOMES[aside.outcome]
