@@ -7,6 +7,7 @@ follow them again. Pure: it knows tokens and nothing of the model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 LONGEST_MATCH = 3
 SHORTEST_MATCH = 2
@@ -14,13 +15,28 @@ LONGEST_DRAFT = 8
 """Guessed tokens verified in one batch; more of them cost as much as they bring on a CPU."""
 _REACH = 32_768
 """Tokens of a session that are looked back over, so that a guess takes bounded memory."""
-_FIRST_ACCEPTANCE = 0.5
+_FIRST_ACCEPTANCE = {2: 0.4, 3: 0.5, 4: 0.6, 6: 0.7, 8: 0.8}
+"""The share of right guesses to begin with, by how many tokens before the guess are the same."""
+_MOST_COMPARED = max(_FIRST_ACCEPTANCE)
 _NEWEST = 0.15
 """The weight of the newest guess in the running mean of right ones."""
 _WORTHWHILE = 1.05
 """How much faster than single tokens a batch must promise to be."""
-_COST = 0.15
-"""What one more token in a batch adds, in times of a single one, as measured on CPUs."""
+_BATCH_COST = 1.1
+_TOKEN_COST = 0.33
+"""What a batch costs, and each guessed token in it, in times of a single token. Measured on two
+cores with weights in Q4_1, whose batches are slow; those in Q4_K take 0.2 a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Guessed tokens, and how many tokens before them are the same as where they were found."""
+
+    tokens: tuple[int, ...]
+    matched: int
+
+
+NOTHING = Draft((), 0)
 
 
 class PromptLookup:
@@ -45,13 +61,22 @@ class PromptLookup:
                     self._found[length] = self._after.get(gram)
                     self._after[gram] = end
 
-    def draft(self, most: int) -> list[int]:
+    def draft(self, most: int) -> Draft:
         """At most `most` tokens that may come next: what followed the longest match."""
         for length in range(LONGEST_MATCH, SHORTEST_MATCH - 1, -1):
             at = self._found.get(length)
             if at is not None:
-                return self._tokens[at : at + most]
-        return []
+                return Draft(tuple(self._tokens[at : at + most]), self._same_before(at, length))
+        return NOTHING
+
+    def _same_before(self, at: int, length: int) -> int:
+        """How many tokens before `at` are those at the end, at least `length` of them."""
+        tokens, end = self._tokens, len(self._tokens)
+        while (
+            length < min(_MOST_COMPARED, at) and tokens[at - length - 1] == tokens[end - length - 1]
+        ):
+            length += 1
+        return length
 
 
 class DraftLength:
@@ -64,25 +89,32 @@ class DraftLength:
     """
 
     def __init__(self) -> None:
-        self._accepted = _FIRST_ACCEPTANCE
+        self._accepted = dict(_FIRST_ACCEPTANCE)
 
-    def judged(self, drafted: int, accepted: int) -> None:
-        """The first `accepted` of `drafted` tokens were right, and the next one, if any, wrong."""
-        for right in [1.0] * accepted + [0.0] * (accepted < drafted):
-            self._accepted += _NEWEST * (right - self._accepted)
+    def judged(self, draft: Draft, accepted: int) -> None:
+        """The first `accepted` tokens of `draft` were right, and the next one, if any, wrong."""
+        for number in range(min(accepted + 1, len(draft.tokens))):
+            kind = _kind(draft.matched + number)
+            self._accepted[kind] += _NEWEST * (float(number < accepted) - self._accepted[kind])
 
-    def choose(self, available: int) -> int:
-        """How many of the `available` guessed tokens to verify; 0 when a single token is faster."""
+    def choose(self, draft: Draft) -> int:
+        """How many tokens of `draft` to verify; 0 when a single token is faster."""
         best, fastest = 0, _WORTHWHILE
-        for length in range(1, min(available, LONGEST_DRAFT) + 1):
-            if (speed := self._speed(length)) > fastest:
+        if not draft.tokens:
+            return best
+        share = self._accepted[_kind(draft.matched)]
+        expected = 1.0
+        for length in range(1, len(draft.tokens) + 1):
+            expected += share**length
+            if (speed := expected / (_BATCH_COST + _TOKEN_COST * length)) > fastest:
                 best, fastest = length, speed
         return best
 
-    def _speed(self, drafted: int) -> float:
-        """Expected tokens in the time that a single one takes."""
-        expected = sum(self._accepted**number for number in range(drafted + 1))
-        return expected / (1 + _COST * drafted)
+
+def _kind(matched: int) -> int:
+    return max(
+        (length for length in _FIRST_ACCEPTANCE if length <= matched), default=SHORTEST_MATCH
+    )
 
 
 class Speculation:
@@ -95,6 +127,7 @@ class Speculation:
     def __init__(self) -> None:
         self._lookup = PromptLookup()
         self._length = DraftLength()
+        self._guess = NOTHING
         self._known = 0
         self._batches: dict[int, tuple[int, ...]] = {}
 
@@ -102,15 +135,16 @@ class Speculation:
         """At most `most` tokens worth verifying after `tokens`, which only ever grow."""
         self._lookup.extend(tokens[self._known :])
         self._known = len(tokens)
-        guess = self._lookup.draft(LONGEST_DRAFT)
-        return tuple(guess[: min(self._length.choose(len(guess)), max(most, 0))])
+        self._guess = self._lookup.draft(max(min(most, LONGEST_DRAFT), 0))
+        return self._guess.tokens[: self._length.choose(self._guess)]
 
     def sampled(self, draft: Sequence[int], accepted: int, token: int) -> None:
         """After `draft` was verified, or none was: so many were right, and then came `token`."""
+        guess = self._guess.tokens
         if draft:
-            self._length.judged(len(draft), accepted)
-        elif guess := self._lookup.draft(1):
-            self._length.judged(1, int(guess[0] == token))
+            self._length.judged(Draft(tuple(draft), self._guess.matched), accepted)
+        elif guess:
+            self._length.judged(Draft(guess[:1], self._guess.matched), int(guess[0] == token))
 
     def verified(self, position: int, batch: Sequence[int]) -> None:
         """Remember the batch that was evaluated at a position."""

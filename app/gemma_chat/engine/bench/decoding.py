@@ -173,7 +173,7 @@ def _prefilled(engine: Engine, prompt: Prompt) -> tuple[int, float]:
 def lookup(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens/s of a summary's reply with prompt lookup, against an engine without it."""
     count = 2 * plan.decoded
-    task = "Write a summary of this text. Quote its most important sentences word for word."
+    task = "Sum this text up: copy its most important sentences, word for word."
     with (
         rig.engine(replace(rig.options, prompt_lookup=True)) as having,
         rig.engine(without_lookup(rig.options)) as lacking,
