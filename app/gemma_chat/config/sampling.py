@@ -19,7 +19,7 @@ MAX_STOP_STRINGS = 16
 MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
-MAX_THINKING_BUDGET = 1_000_000
+MAX_THINKING_BUDGET = 100_000
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -119,6 +119,8 @@ class SettingsPanel(SidePanel):
                 yield Label(THINKING_BUDGET.label)
                 yield self._fields[THINKING_BUDGET.name]
             yield self._switches["keep_thinking"]
+            yield Label("Tools", classes="heading")
+            yield self._tools
             yield Label("Sampling", classes="heading")
             yield Select(
                 [(name, name) for name in self._presets],
@@ -131,8 +133,6 @@ class SettingsPanel(SidePanel):
             yield self._fields[STOP]
             yield Label("Grammar (GBNF)", classes="heading")
             yield self._fields[GRAMMAR]
-            yield Label("Tools", classes="heading")
-            yield self._tools
             yield Button("Reset sampling", id="settings-reset", compact=True)
         yield self._advice
 
@@ -183,7 +183,8 @@ class SettingsPanel(SidePanel):
             _set_text(widget, text)
         self._tools.show(settings.tools)
         for name, switch in self._switches.items():
-            switch.value = getattr(settings, name)
+            with switch.prevent(Checkbox.Changed):
+                switch.value = getattr(settings, name)
 
     # ------------------------------------------------------------ what the person does
 

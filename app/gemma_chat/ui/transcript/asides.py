@@ -55,7 +55,7 @@ def aside_rows(view: MessageView, text: str, width: int, unfolded: AbstractSet[i
             between = text[base : aside.at]
             base = aside.at
             if between.strip():
-                rows = [*render_markdown(between, width), BLANK]
+                rows = [*([BLANK] if lines else []), *render_markdown(between, width), BLANK]
                 lines += rows
                 places += [-1] * len(rows)
         rows = _rows(aside, width, whole=place in unfolded)
