@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from os import PathLike
 from typing import Any, TypeVar, Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription
 from gemma_chat.errors import ModelClosedError
 from gemma_chat.sessions import loading
@@ -28,7 +28,7 @@ from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.lock import GenerationLock
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.model import InferenceModel as AsyncModel
-from gemma_chat.sessions.options import SessionOptions
+from gemma_chat.sessions.options import ReplyRules, SessionOptions
 from gemma_chat.sessions.session import Message, OverflowListener
 from gemma_chat.sessions.session import Session as AsyncSession
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
@@ -168,13 +168,15 @@ class Session:
         """Collect a part of the next question."""
         self._loop.run(self._session.add_query_chunk(chunk))
 
-    def get_response(self, text: str | None = None) -> str:
-        """Ask, and wait for the whole reply."""
-        return self._loop.run(self._session.get_response(text))
+    def get_response(self, text: str | None = None, **form: Unpack[ReplyRules]) -> str:
+        """Ask, and wait for the whole reply; `grammar` or `json_schema` hold for this turn."""
+        return self._loop.run(self._session.get_response(text, **form))
 
-    def get_response_async(self, text: str | None = None) -> Generator[Piece, None, None]:
+    def get_response_async(
+        self, text: str | None = None, **form: Unpack[ReplyRules]
+    ) -> Generator[Piece, None, None]:
         """Ask, and give the reply in pieces as they become final; giving it up stops the turn."""
-        return self._pieces(self._session.get_response_async(text))
+        return self._pieces(self._session.get_response_async(text, **form))
 
     def _pieces(self, stream: AsyncGenerator[Piece, None]) -> Generator[Piece, None, None]:
         try:
@@ -238,13 +240,15 @@ class Chat(Session):
     def tools(self, tools: Sequence[Tool]) -> None:
         self._chat.tools = tuple(tools)
 
-    def get_response(self, text: str | None = None) -> str:
+    def get_response(self, text: str | None = None, **form: Unpack[ReplyRules]) -> str:
         """Ask, carry out what the model calls, and wait for the whole answer."""
-        return self._loop.run(self._chat.get_response(text))
+        return self._loop.run(self._chat.get_response(text, **form))
 
-    def get_response_async(self, text: str | None = None) -> Generator[Piece, None, None]:
+    def get_response_async(
+        self, text: str | None = None, **form: Unpack[ReplyRules]
+    ) -> Generator[Piece, None, None]:
         """Ask, and give the reply, calls and results in pieces; giving it up stops the turn."""
-        return self._pieces(self._chat.get_response_async(text))
+        return self._pieces(self._chat.get_response_async(text, **form))
 
     def stop_generation(self) -> None:
         """End this chat's oldest unfinished turn and its calls, from another thread or a signal."""
@@ -295,6 +299,11 @@ class InferenceModel:
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`; never waits for the lock."""
         return self._model.size_in_tokens(text)
+
+    @property
+    def recommended_settings(self) -> SamplingSettings:
+        """How the makers of this family of models recommend to sample."""
+        return self._model.recommended_settings
 
     def figures(self) -> MemoryFigures:
         """Current memory use, in bytes."""

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_chat.engine.calls import MAX_CALL, arguments_of, read_call
@@ -33,11 +33,13 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), values, max_size=3))
 def test_what_is_written_in_gemmas_notation_is_read_again(arguments: dict[str, Any]) -> None:
     assert parse_call(f"call:any{write(arguments, QUOTE)}", QUOTE) == ("any", arguments)
 
 
+@settings(deadline=None)
 @given(st.text('call:any{}[],<|"> \n0a', max_size=60))
 def test_no_text_makes_reading_gemmas_notation_fail_but_with_a_sentence(text: str) -> None:
     for written in (text, f"call:any{{{text}"):

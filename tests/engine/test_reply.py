@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemma_chat.engine.calls import MAX_CALL
@@ -90,12 +90,14 @@ def _split(said: str, controls: Sequence[str]) -> list[str]:
 THOUGHT_AND_CALLS = f"<think>\nHm, 🤔 <b>Paris</b>?\n</think>\n\nLet me see.\n\n{CALL}\n{CALL}"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=20))
 def test_tags_cut_anywhere_never_leak(cuts: list[int]) -> None:
     heard = hear(QWEN, THOUGHT_AND_CALLS, cuts=cuts)
     assert heard == ("Let me see.", "Hm, 🤔 <b>Paris</b>?", (PARIS, PARIS))
 
 
+@settings(deadline=None)
 @given(st.text('<think>/tol_ca\n` {}"\\é', max_size=60), st.lists(st.integers(0, 200)))
 def test_no_reply_raises_and_the_same_is_heard_however_it_is_cut(
     said: str, cuts: list[int]
@@ -104,6 +106,7 @@ def test_no_reply_raises_and_the_same_is_heard_however_it_is_cut(
         assert hear(marks, said, cuts=cuts) == hear(marks, said)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.lists(st.integers(0, 200)))
 def test_text_without_marks_arrives_whole(said: str, cuts: list[int]) -> None:
     form = ReplyForm()

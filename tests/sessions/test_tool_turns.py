@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sessions.scripted import Said, ScriptedEngine
 
@@ -53,11 +53,11 @@ async def test_calls_come_out_and_results_go_in_within_one_exchange(
 ) -> None:
     session = await model.open_session(tools=[CLOCK])
     turn = session.start_turn("What time is it?")
-    kinds = [(piece.kind, str(piece)) async for piece in turn]
-    assert kinds == [
-        ("thinking", "Hm, hm."),
-        ("tool_call", "clock({})"),
-        ("tool_call", "cloak({})"),
+    pieces = [piece async for piece in turn]
+    assert "".join(piece for piece in pieces if piece.kind == "thinking") == "Hm, hm."
+    assert [str(piece) for piece in pieces if piece.kind != "thinking"] == [
+        "clock({})",
+        "cloak({})",
     ]
     result = await turn.finished()
     assert (result.reason, result.text, result.thinking, result.kept) == (
@@ -194,6 +194,7 @@ stored = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(stored)
 def test_any_stored_messages_become_a_history_in_which_every_call_has_one_result(
     messages: list[HistoryMessage],

@@ -143,7 +143,7 @@ async def test_reset_brings_sampling_back_and_keeps_the_system_instruction() -> 
     link = ScriptedLink()
     app = make_app(link)
     odd = SessionSettings(system_instruction="Arr", sampling=SamplingSettings(temperature=4.0))
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((msgspec.structs.replace(TWO[0], settings=odd),))
         await pilot.pause()
         await pilot.press("f3")
@@ -273,8 +273,9 @@ async def test_a_panel_can_be_closed_and_opened_faster_than_it_is_drawn() -> Non
 async def test_thinking_is_switched_in_the_panel_and_keeps_through_presets_and_reset() -> None:
     link = ScriptedLink()
     app = make_app(link)
-    async with app.run_test(size=(120, 60)) as pilot:
-        link.connect(TWO)
+    async with app.run_test(size=(120, 90)) as pilot:
+        odd = SessionSettings(sampling=SamplingSettings(temperature=4.0))
+        link.connect((msgspec.structs.replace(TWO[0], settings=odd),))
         await pilot.pause()
         await pilot.press("f3")
         await pilot.pause()
@@ -294,4 +295,5 @@ async def test_thinking_is_switched_in_the_panel_and_keeps_through_presets_and_r
         await pilot.click("#settings-reset")
         await pilot.pause()
         last = changes(link)[-1]
+        assert last.sampling.temperature < 4
         assert (last.enable_thinking, last.thinking_budget, last.keep_thinking) == (True, 256, True)

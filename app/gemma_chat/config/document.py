@@ -11,6 +11,7 @@ import msgspec
 
 from gemma_chat.config.fields import (
     PRESETS_SECTION,
+    SESSION_KEYS,
     SETTING_FIELDS,
     NotAllowed,
     SettingField,
@@ -113,7 +114,7 @@ def render(settings: Settings) -> str:
 def value_of(settings: Settings, field: SettingField) -> Any:
     """The value of one setting of `SETTING_FIELDS`."""
     section = getattr(settings, field.section)
-    if isinstance(section, SessionSettings) and field.name != "system_instruction":
+    if isinstance(section, SessionSettings) and field.name not in SESSION_KEYS:
         section = section.sampling
     return getattr(section, field.name)
 
@@ -172,11 +173,9 @@ def _named(fields: tuple[SettingField, ...], name: str) -> SettingField:
 
 
 def _session_settings(values: dict[str, Any]) -> SessionSettings:
-    system_instruction = values.pop("system_instruction", "")
-    return SessionSettings(
-        system_instruction=system_instruction,
-        sampling=msgspec.structs.replace(TERMINAL_SAMPLING, **values),
-    ).validated()
+    own = {key: values.pop(key) for key in SESSION_KEYS if key in values}
+    sampling = msgspec.structs.replace(TERMINAL_SAMPLING, **values)
+    return SessionSettings(sampling=sampling, **own).validated()
 
 
 def _presets(table: Any) -> tuple[Preset, ...]:
@@ -187,8 +186,8 @@ def _presets(table: Any) -> tuple[Preset, ...]:
         _check_preset_name(name)
         section = f"{PRESETS_SECTION}.{name}"
         found = _values(section, sampling_fields(section), values)
-        system_instruction = found.pop("system_instruction", None)
-        presets.append(Preset(name, found, system_instruction))
+        own = {key: found.pop(key) for key in SESSION_KEYS if key in found}
+        presets.append(Preset(name, found, **own))
     return tuple(presets)
 
 
@@ -202,8 +201,10 @@ def _check_preset_name(name: str) -> None:
 
 def _preset_table(preset: Preset) -> dict[str, Any]:
     table: dict[str, Any] = {}
-    if preset.system_instruction is not None:
-        table["system_instruction"] = preset.system_instruction
+    for key in SESSION_KEYS:
+        value = getattr(preset, key)
+        if value is not None:
+            table[key] = value
     for field in sampling_fields(PRESETS_SECTION):
         if field.name in preset.values:
             table[field.name] = field.to_toml(preset.values[field.name])

@@ -12,21 +12,27 @@ from typing import Any
 
 import msgspec
 
+from gemma_chat.config.logit_bias import LogitBias, check_biases
 from gemma_chat.config.tools import ToolSettings
 from gemma_chat.errors import SettingsError
 
 MAX_STOP_STRINGS = 16
 MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
+MAX_SCHEMA_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
 MAX_THINKING_BUDGET = 100_000
+MAX_LORA_PATH = 4096
+MAX_LORA_SCALE = 10.0
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the next token is chosen; the defaults are those of the session API.
 
-    The order in which they act is llama.cpp's: penalties, DRY, top-k, typical-p, top-p, min-p,
-    XTC, temperature, and then the draw with `random_seed`.
+    The order in which they act is llama.cpp's: logit bias, penalties, DRY, top-k, typical-p, top-p,
+    min-p, XTC, temperature, and then the draw with `random_seed`. `grammar` is GBNF; `json_schema`
+    is the text of a JSON schema, and a reply that has one ends when it is complete, not at a stop
+    string. At most one of the two is set.
     """
 
     temperature: float = 0.8
@@ -48,6 +54,8 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    json_schema: str | None = None
+    logit_bias: tuple[LogitBias, ...] = ()
 
     def validated(self) -> SamplingSettings:
         """Return self, or raise `SettingsError` that names the setting and its allowed range."""
@@ -68,6 +76,17 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 f"The grammar has {len(self.grammar)} characters; "
                 f"at most {MAX_GRAMMAR_LENGTH} are allowed."
             )
+        if self.json_schema is not None and len(self.json_schema) > MAX_SCHEMA_LENGTH:
+            raise SettingsError(
+                f"The JSON schema has {len(self.json_schema)} characters; "
+                f"at most {MAX_SCHEMA_LENGTH} are allowed."
+            )
+        if self.json_schema is not None and self.grammar is not None:
+            raise SettingsError(
+                "grammar and json_schema are both set, and a reply can follow one only: leave one "
+                "of them out."
+            )
+        check_biases(self.logit_bias)
         return self
 
 
@@ -81,7 +100,15 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     thinking_budget: int | None = None
     """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
     keep_thinking: bool = False
-    """Let the model see in later turns what it thought; else it is cut out of the context."""
+    """Let the model see in later turns what it thought; else it is cut out of the context.
+
+    Cutting it out costs the next turn the answer once more: what follows the thought is evaluated
+    again, and nothing before it.
+    """
+    lora_path: str = ""
+    """The file of a LoRA adapter; an empty string is the model as it is."""
+    lora_scale: float = 1.0
+    """How strongly the adapter acts: 1 as it was trained, 0 not at all."""
     tools: ToolSettings = ToolSettings()
     """The tools of a tab of the terminal. A program gives a session its tools itself."""
 
@@ -93,6 +120,11 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
         THINKING_BUDGET.check(self.thinking_budget)
+        if len(self.lora_path) > MAX_LORA_PATH:
+            raise SettingsError(
+                f"lora_path is not allowed: a path of at most {MAX_LORA_PATH} characters, or empty."
+            )
+        LORA_SCALE_FIELD.check(self.lora_scale)
         self.sampling.validated()
         self.tools.validated()
         return self
@@ -139,6 +171,15 @@ class SamplingField:
         self.check(value)
         return value
 
+
+LORA_SCALE_FIELD = SamplingField(
+    "lora_scale",
+    "Adapter strength",
+    -MAX_LORA_SCALE,
+    MAX_LORA_SCALE,
+    0.1,
+    "How strongly the LoRA adapter acts: 1 as it was trained, 0 not at all.",
+)
 
 SAMPLING_FIELDS: tuple[SamplingField, ...] = (
     SamplingField(

@@ -70,6 +70,7 @@ class Evaluation:
 
     def settle(self) -> None:
         """Make the session resident: at the first step, and again after it had to leave."""
+        self._context.use_adapter(self._sequence.adapter)
         stream = self._memory.stream_of(self._sequence)
         if stream is not None and stream == self._stream:
             return

@@ -142,7 +142,7 @@ class LlamaTurn:
             if reason is not None or self._force(parts) or token != guess:
                 break
             right += 1
-        if self._speculation is not None and token is not None:
+        if self._speculation is not None:
             self._speculation.sampled(draft, right, token)
         self._evaluation.cut(position + 1 + right)
         if reason is None:
@@ -159,9 +159,9 @@ class LlamaTurn:
         )
         return self._speculation.draft(self._tokens, room)
 
-    def _take(self, token: int | None, parts: list[ReplyPart]) -> EndReason | None:
+    def _take(self, token: int, parts: list[ReplyPart]) -> EndReason | None:
         """Add a sampled token to the reply; returns why the reply ends with it, if it does."""
-        if token is None or self._reply.is_ended_by(token):
+        if self._reply.is_ended_by(token):
             return "stop"
         self.counts.generated += 1
         self._tokens.append(token)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.mcp import McpServerSettings
+from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
@@ -258,7 +259,7 @@ class Service:
     def _defaults(self) -> SessionSettings:
         """The settings of a new tab: the file's as it is now, or as it was when it was right."""
         self._read_again()
-        return self._settings.defaults
+        return self._begun(self._settings.defaults)
 
     def _read_again(self) -> None:
         try:
@@ -273,6 +274,18 @@ class Service:
 
     def _warn(self, session: int, sentence: str) -> None:
         self._publish(Notice("warning", sentence, session))
+
+    def _begun(self, defaults: SessionSettings) -> SessionSettings:
+        recommended = self._slot.view.recommended
+        return defaults if recommended is None else begun_with(defaults, recommended)
+
+    def _follow_recommendation(self) -> None:
+        """Tabs that were opened before the model was loaded, and not used, begin as it is meant."""
+        before, after = self._settings.defaults, self._begun(self._settings.defaults)
+        for view in self._conversations.views():
+            if view.turn == 0 and view.settings == before != after:
+                self._conversations.set_settings(view.session, after)
+                self._conversations.tell(view.session)
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")
@@ -311,6 +324,8 @@ class Service:
         self._model = model
         self._board.watch(None if model is None else model.lock)
         self._summaries.use(model)
+        if model is not None:
+            self._follow_recommendation()
 
     def _publish_model(self) -> None:
         self._publish(ModelChanged(self._slot.view))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Unpack
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import ToolChoice
@@ -11,6 +12,7 @@ from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.sessions.options import ReplyRules, following
 from gemma_chat.sessions.session import Message, OverflowListener, Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
@@ -87,16 +89,21 @@ class Chat:
         await self.session.add_query_chunk(chunk)
 
     def start_turn(
-        self, text: str | None = None, *, tool_choice: ToolChoice = "auto"
+        self,
+        text: str | None = None,
+        *,
+        tool_choice: ToolChoice = "auto",
+        **rules: Unpack[ReplyRules],
     ) -> Turn | ChatTurn:
         """Queue a turn and return at once; see `Session.start_turn`.
 
         With tools, the calls of the model are carried out and it goes on from their results until
         it answers. A question that is asked meanwhile waits for the end of that. `tool_choice`
-        holds for the first reply.
+        holds for the first reply, and a `grammar` or `json_schema` for each.
         """
         if not self._tools and not self._turns:
-            return self.session.start_turn(text, tool_choice=tool_choice)
+            return self.session.start_turn(text, tool_choice=tool_choice, **rules)
+        following(self.settings.sampling, rules)
         if tool_choice == "required":
             self._must_have_tools()
         turn = ChatTurn(
@@ -105,24 +112,27 @@ class Chat:
             self._tools,
             self.tool_policy,
             tool_choice,
+            rules,
             after=tuple(self._turns),
         )
         self._turns.append(turn)
         turn.when_ended(self._turns.remove)
         return turn
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask and wait for the whole answer; see `Session.get_response`."""
-        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             return (await turn.finished()).text_or_raise()
 
-    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    async def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask and give the reply in pieces; see `Session.get_response_async`.
 
         With tools, calls and their results are pieces too, of the kinds `tool_call` and
         `tool_result`.
         """
-        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()

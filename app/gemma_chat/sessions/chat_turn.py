@@ -19,6 +19,7 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.history import ToolResult
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics, together
+from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_calls import ToolCalls
 from gemma_chat.sessions.tool_policy import ToolPolicy
@@ -48,6 +49,7 @@ class ChatTurn(ReplyStream):
         tools: Sequence[Tool],
         policy: ToolPolicy,
         tool_choice: ToolChoice,
+        rules: ReplyRules,
         *,
         after: Sequence[ReplyStream] = (),
     ) -> None:
@@ -58,6 +60,7 @@ class ChatTurn(ReplyStream):
         self._tools = tools
         self._policy = policy
         self._choice: ToolChoice = tool_choice
+        self._rules = rules
         self._turn: Turn | None = None
         self._calls: ToolCalls | None = None
         self._ended_by: Literal["stopped", "closed"] | None = None
@@ -134,7 +137,7 @@ class ChatTurn(ReplyStream):
     # ------------------------------------------------------------ its course
 
     def _ask(self) -> None:
-        self._turn = self._session.ask(self._question, tool_choice=self._choice)
+        self._turn = self._session.ask(self._question, tool_choice=self._choice, **self._rules)
 
     async def _run(self) -> None:
         try:
@@ -207,7 +210,9 @@ class ChatTurn(ReplyStream):
 
     def _go_on(self, results: Sequence[ToolResult], tool_choice: ToolChoice) -> None:
         try:
-            self._turn = self._session.start_turn(results=results, tool_choice=tool_choice)
+            self._turn = self._session.start_turn(
+                results=results, tool_choice=tool_choice, **self._rules
+            )
         except GemmaChatError:
             # They belong into the history in any case, unless they are there already.
             with contextlib.suppress(GemmaChatError):

@@ -17,6 +17,7 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import Exchange, Step, ToolResult, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
+from gemma_chat.sessions.options import following, lora_of
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
 _ANY_TWO = ("A", "1")
@@ -50,10 +51,11 @@ class Conversation:
         earlier = self.exchanges[-1].calls if job.continues else 0
         job.reply.name_call = partial(_call_id, job.number, earlier)
         question = None if job.continues else job.question
-        window = self._fit(self.settings, question, job.tool_choice)
+        settings = self.settings
+        window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
-        return PreparedTurn(window.prompt, self.settings.sampling, dropped)
+        return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
 
     def expect(self, draft: str) -> PreparedTurn:
         """Two prompts of a coming turn whose question begins with `draft`."""
@@ -95,7 +97,7 @@ class Conversation:
             thinking=settings.enable_thinking,
             thinking_budget=settings.thinking_budget,
         )
-        return self._engine.prompt(messages, form)
+        return replace(self._engine.prompt(messages, form), lora=lora_of(settings))
 
     def answer(self, results: Sequence[ToolResult]) -> int:
         """Put the results of the newest calls into the history; returns the number of their turn.

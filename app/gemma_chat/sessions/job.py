@@ -25,6 +25,7 @@ from gemma_chat.sessions.events import (
     TurnsDropped,
 )
 from gemma_chat.sessions.metrics import FinishReason, TurnClock
+from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.reply import Reply
 
 
@@ -76,6 +77,8 @@ class TurnJob:
     continues: bool = False
     """The turn goes on after the results of calls, instead of asking something."""
     tool_choice: ToolChoice = "auto"
+    rules: ReplyRules = field(default_factory=ReplyRules)
+    """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
     phase: TurnPhase = "queued"

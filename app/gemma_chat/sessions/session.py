@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, SequenceHandle, ToolChoice, ToolSpec
@@ -29,6 +29,7 @@ from gemma_chat.sessions.history import (
 )
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
+from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
 
@@ -123,7 +124,9 @@ class Session:
 
     @settings.setter
     def settings(self, settings: SessionSettings) -> None:
-        self._conversation.settings = settings.validated()
+        if settings.validated() != self._conversation.settings:
+            check_settings(self._home.engine, settings)
+        self._conversation.settings = settings
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
@@ -224,10 +227,12 @@ class Session:
         *,
         results: Sequence[ToolResult] | None = None,
         tool_choice: ToolChoice = "auto",
+        **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
-        The question is what `add_query_chunk` collected, with `text` behind it.
+        The question is what `add_query_chunk` collected, with `text` behind it. A `grammar` (GBNF)
+        or a `json_schema` holds for this turn alone, in place of the session's own.
 
         After a turn that ended with the reason "tool_call", `results` answers its calls instead of
         asking something, and the model goes on from there: with text, or with more calls. The new
@@ -250,18 +255,20 @@ class Session:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
             GemmaChatError: There is no question, or there are results and no calls wait for them,
                 a question is given beside them, or a turn of this session is unfinished.
-            SettingsError: A call is required and the session has no tools.
+            SettingsError: A call is required and the session has no tools, or the grammar or the
+                schema cannot be followed.
         """
         self.must_be_open()
+        following(self.settings.sampling, rules)
         if tool_choice == "required" and not self.tools:
             raise SettingsError(
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
                 "Give it some, or choose 'auto'."
             )
         if results is not None:
-            return self._go_on(text, results, tool_choice)
+            return self._go_on(text, results, tool_choice, rules)
         question = self._question(text)
-        turn = self.ask(question, tool_choice=tool_choice)
+        turn = self.ask(question, tool_choice=tool_choice, **rules)
         self._chunks.clear()
         return turn
 
@@ -283,7 +290,13 @@ class Session:
             )
         return question
 
-    def ask(self, question: str, *, tool_choice: ToolChoice = "auto") -> Turn:
+    def ask(
+        self,
+        question: str,
+        *,
+        tool_choice: ToolChoice = "auto",
+        **rules: Unpack[ReplyRules],
+    ) -> Turn:
         """Queue a turn with this question; what is being collected stays for another one."""
         self.must_be_open()
         turn = self._submit(
@@ -295,6 +308,7 @@ class Session:
                 sequence=self._sequence,
                 question=question,
                 tool_choice=tool_choice,
+                rules=rules,
             )
         )
         self._last_turn = turn.number
@@ -308,7 +322,11 @@ class Session:
         self._conversation.answer(results)
 
     def _go_on(
-        self, text: str | None, results: Sequence[ToolResult], tool_choice: ToolChoice
+        self,
+        text: str | None,
+        results: Sequence[ToolResult],
+        tool_choice: ToolChoice,
+        rules: ReplyRules,
     ) -> Turn:
         """Queue the turn that goes on after the results of calls."""
         if text is not None:
@@ -331,6 +349,7 @@ class Session:
                 question="",
                 continues=True,
                 tool_choice=tool_choice,
+                rules=rules,
             )
         )
 
@@ -375,21 +394,27 @@ class Session:
         if job is not None:
             self._home.engine_thread.stop(job, "stopped")
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask, wait for the lock and for the whole reply.
 
-        A stopped turn gives its partial text. Cancelling the wait stops the turn.
+        A stopped turn gives its partial text. Cancelling the wait stops the turn. With a
+        `json_schema` the text parses and fits it, unless the turn ended with the reason `length`
+        or was stopped; `metrics.finish_reason` tells.
+
+            reply = await session.get_response("Name a colour.", json_schema={"enum": ["red"]})
         """
-        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             return (await turn.finished()).text_or_raise()
 
-    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    async def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask, and give the reply in pieces as they become final.
 
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
         """
-        with stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()

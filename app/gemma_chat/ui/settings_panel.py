@@ -13,11 +13,20 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static, TextArea
 
-from gemma_chat.config.presets import Preset
-from gemma_chat.config.sampling import SAMPLING_FIELDS, THINKING_BUDGET, SessionSettings
+from gemma_chat.config.presets import Preset, begun_with, presets_for
+from gemma_chat.config.sampling import (
+    LORA_SCALE_FIELD,
+    SAMPLING_FIELDS,
+    THINKING_BUDGET,
+    SamplingSettings,
+    SessionSettings,
+)
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.settings_fields import (
     GRAMMAR,
+    JSON_SCHEMA,
+    LOGIT_BIAS,
+    LORA_PATH,
     STOP,
     SWITCHES,
     SYSTEM_INSTRUCTION,
@@ -53,8 +62,17 @@ class TextField(TextArea):
         )
 
 
+class PathField(Input):
+    """The input of a file's path; leaving it or enter takes it over."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            compact=True, id=f"setting-{name}", name=name, max_length=4096, placeholder="none"
+        )
+
+
 class SettingsPanel(SidePanel):
-    """System instruction, presets, every number, stop strings and grammar."""
+    """System instruction, presets, every number, adapter, what replies follow and never say."""
 
     DEFAULT_CSS = """
     SettingsPanel VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -66,6 +84,10 @@ class SettingsPanel(SidePanel):
         width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel NumberField:focus { background: $primary 30%; }
+    SettingsPanel PathField, SettingsPanel PathField:focus {
+        height: 1; border: none; padding: 0 1; background: $panel;
+    }
+    SettingsPanel PathField:focus { background: $primary 30%; }
     SettingsPanel NumberField.-wrong { color: $ink-bad; text-style: underline; }
     SettingsPanel TextField, SettingsPanel TextField:focus {
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
@@ -89,6 +111,7 @@ class SettingsPanel(SidePanel):
         super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
+        self._recommended: SamplingSettings | None = None
         self._session = 0
         self._settings = SessionSettings()
         self._unsettled = 0
@@ -102,6 +125,10 @@ class SettingsPanel(SidePanel):
             THINKING_BUDGET.name: NumberField(THINKING_BUDGET.name),
             STOP: TextField(STOP, "none"),
             GRAMMAR: TextField(GRAMMAR, "none"),
+            JSON_SCHEMA: TextField(JSON_SCHEMA, "none"),
+            LOGIT_BIAS: TextField(LOGIT_BIAS, "none"),
+            LORA_PATH: PathField(LORA_PATH),
+            LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
         }
         self._switches = {
             name: Checkbox(label, compact=True, id=f"setting-{name}", name=name)
@@ -131,8 +158,17 @@ class SettingsPanel(SidePanel):
             yield from self._numbers()
             yield Label("Stop strings", classes="heading")
             yield self._fields[STOP]
+            yield Label("Logit bias", classes="heading")
+            yield self._fields[LOGIT_BIAS]
+            yield Label("JSON schema", classes="heading")
+            yield self._fields[JSON_SCHEMA]
             yield Label("Grammar (GBNF)", classes="heading")
             yield self._fields[GRAMMAR]
+            yield Label("LoRA adapter", classes="heading")
+            yield self._fields[LORA_PATH]
+            with Horizontal():
+                yield Label(LORA_SCALE_FIELD.label)
+                yield self._fields[LORA_SCALE_FIELD.name]
             yield Button("Reset sampling", id="settings-reset", compact=True)
         yield self._advice
 
@@ -148,6 +184,7 @@ class SettingsPanel(SidePanel):
     # ------------------------------------------------------------ what is shown
 
     def show(self, state: TerminalState) -> None:
+        self._recommended = state.model.recommended
         tab = state.active_tab
         if tab is None:
             return
@@ -229,6 +266,7 @@ class SettingsPanel(SidePanel):
         if preset is None:
             return
         message.select.clear()
+        preset = presets_for((preset,), self._recommended)[0]
         try:
             self._change(preset.applied_to(self._settings))
         except SettingsError as error:
@@ -238,7 +276,10 @@ class SettingsPanel(SidePanel):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()
-        self._change(msgspec.structs.replace(self._settings, sampling=self._defaults.sampling))
+        fresh = self._defaults
+        if self._recommended is not None:
+            fresh = begun_with(fresh, self._recommended)
+        self._change(msgspec.structs.replace(self._settings, sampling=fresh.sampling))
         self._say("The sampling settings are those of a new tab again.")
 
     def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.ui.transcript.messages import message
 from tests.ui.transcript.test_rows import NAMES
 from tests.ui.transcript.test_rows import texts as seen
@@ -44,8 +42,8 @@ def shown(view: MessageView, *, width: int = 60) -> MessageRows:
         (THOUGHT, "▸ thought for 12 s"),
         (Thought(at=0, text="Hm", seconds=0.2), "▸ thought for less than 1 s"),
         (Thought(at=0, text="Hm", seconds=125), "▸ thought for 2 min 5 s"),
-        (Thought(at=0, text="Hm"), "▸ thinking …"),
-        (CALL, '▸ ⚒ clock {"city": "Paris"}  …'),
+        (Thought(at=0, text="Hm"), "▸ thought, and was interrupted"),
+        (CALL, '▸ ⚒ clock {"city": "Paris"}  ■ not carried out'),
         (ANSWERED, '▸ ⚒ clock {"city": "Paris"}  ✓'),
         (msgspec.structs.replace(CALL, outcome="refused"), "✗ refused"),
         (msgspec.structs.replace(CALL, outcome="failed"), "! failed"),
@@ -57,6 +55,11 @@ def test_folded_each_is_one_line_that_says_what_it_is(aside: Aside, line: str) -
     assert lines[0] == "Gemma"
     assert line in lines[1]
     assert lines[2:] == ["", "Yes.", ""]
+
+
+def test_while_the_reply_streams_what_has_not_ended_says_so() -> None:
+    lines = texts(shown(reply("", Thought(at=0, text="Hm"), CALL, state="streaming")))
+    assert lines[1:3] == ["▸ thinking …", '▸ ⚒ clock {"city": "Paris"}  …']
 
 
 def test_a_click_unfolds_one_and_another_folds_it_again() -> None:
@@ -79,7 +82,8 @@ def test_a_click_unfolds_one_and_another_folds_it_again() -> None:
 def test_text_stands_where_it_was_said_between_calls() -> None:
     view = reply("Let me see.It is noon.", ANSWERED, msgspec.structs.replace(CALL, at=11))
     lines = texts(shown(view))
-    assert lines.index("Let me see.") < lines.index('▸ ⚒ clock {"city": "Paris"}  …')
+    calls = [row for row, line in enumerate(lines) if "⚒ clock" in line]
+    assert calls[0] < lines.index("Let me see.") < calls[1]
     assert lines[-2] == "It is noon."
 
 
@@ -98,7 +102,8 @@ def test_a_reply_that_streams_behind_a_thought_grows_below_it() -> None:
 HOSTILE = "\x1b[2J\x07\u202e\ud800[bold]x\r\n\tend"
 
 
-@given(st.integers(1, 60), st.booleans())
+@pytest.mark.parametrize("width", [1, 2, 7, 60])
+@pytest.mark.parametrize("unfold", [False, True])
 def test_nothing_that_a_tool_says_reaches_the_terminal_as_it_is(width: int, unfold: bool) -> None:
     use = ToolUse(0, 0, "c", HOSTILE, HOSTILE * 50, HOSTILE, "failed", HOSTILE)
     rows = shown(reply("x", Thought(at=0, text=HOSTILE), use), width=width)

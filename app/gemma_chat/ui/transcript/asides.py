@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from gemma_chat.host.protocol import Aside, MessageView, Thought, ToolUse, UseOutcome
 from gemma_chat.ui.markdown import Line, Run, Tag, render_markdown
 from gemma_chat.ui.markdown.lines import BLANK, Runs, wrap_runs
@@ -13,6 +15,8 @@ from gemma_chat.ui.markdown.visible import visible_line
 
 MAX_SHOWN: Final = 20_000
 """Characters of a thought, of arguments or of a result that are shown unfolded."""
+_CUT_OFF: Final = -1.0
+"""Seconds of a thought whose end nobody saw."""
 _ARGUMENTS: Final = 200
 """Characters of the arguments in the one line of a call."""
 
@@ -58,7 +62,8 @@ def aside_rows(view: MessageView, text: str, width: int, unfolded: AbstractSet[i
                 rows = [*([BLANK] if lines else []), *render_markdown(between, width), BLANK]
                 lines += rows
                 places += [-1] * len(rows)
-        rows = _rows(aside, width, whole=place in unfolded)
+        settled = aside if view.state in ("queued", "streaming") else _settled(aside)
+        rows = _rows(settled, width, whole=place in unfolded)
         lines += rows
         places += [place] * len(rows)
     if lines and (text[base:].strip() or view.state == "streaming"):
@@ -90,9 +95,20 @@ def _rows(aside: Aside, width: int, *, whole: bool) -> list[Line]:
     return rows
 
 
+def _settled(aside: Aside) -> Aside:
+    """What became of a thought or a call when the program died in the middle of it."""
+    if isinstance(aside, Thought):
+        return aside if aside.seconds else msgspec.structs.replace(aside, seconds=_CUT_OFF)
+    if aside.outcome == "waiting":
+        return msgspec.structs.replace(aside, outcome="stopped")
+    return aside
+
+
 def _thought_words(thought: Thought) -> str:
     if not thought.seconds:
         return "thinking …"
+    if thought.seconds == _CUT_OFF:
+        return "thought, and was interrupted"
     seconds = round(thought.seconds)
     if seconds >= 60:
         return f"thought for {seconds // 60} min {seconds % 60} s"
