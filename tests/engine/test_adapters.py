@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,30 +217,8 @@ def test_an_adapter_is_loaded_once_however_many_use_it(
     assert len(loads) == len(set(loads)) <= 2
 
 
-@pytest.fixture
-def damaged(model_path: Path, tmp_path: Path) -> Callable[[float], LoraChoice]:
-    """Writes a whole adapter whose numbers are none."""
-    header = check_model_file(model_path)
-
-    def write(value: float) -> LoraChoice:
-        name = "blk.0.attn_q.weight"
-        inner, outer = header.tensors[name].shape
-        path = write_gguf(
-            tmp_path / f"{value}.gguf",
-            header.architecture,
-            metadata,
-            [
-                (f"{name}.lora_a", np.full((4, inner), value, np.float32)),
-                (f"{name}.lora_b", np.full((outer, 4), value, np.float32)),
-            ],
-        )
-        return LoraChoice(str(path))
-
-    return write
-
-
 def test_a_session_stays_usable_after_an_adapter_that_cannot_be_used(
-    engine: LlamaEngine, choices: Choices, damaged: Callable[[float], LoraChoice], tmp_path: Path
+    engine: LlamaEngine, choices: Choices, tmp_path: Path
 ) -> None:
     expected = alone(engine, choices["a"])
     conversation = Talk(engine, choices["a"])
@@ -252,9 +229,36 @@ def test_a_session_stays_usable_after_an_adapter_that_cannot_be_used(
     for wrong, words in (
         (LoraChoice(str(cut)), "cut short"),
         (LoraChoice(str(tmp_path / "gone.gguf")), "There is no LoRA adapter"),
-        (damaged(float("nan")), "computes no numbers"),
     ):
         with pytest.raises(AdapterError, match=words):
             ask(engine, conversation.sequence, messages, wrong)
+    conversation.turn()
+    assert conversation.replies == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(np.nan, "is damaged"), (1e38, "computes no numbers any more")]
+)
+def test_an_adapter_that_leads_to_no_numbers_is_named_and_spoils_nothing(
+    smollm2: LlamaEngine, smollm2_path: Path, tmp_path: Path, value: float, words: str
+) -> None:
+    name = "blk.0.attn_q.weight"
+    header = check_model_file(smollm2_path)
+    inner, outer = header.tensors[name].shape
+    path = write_gguf(
+        tmp_path / "nan.gguf",
+        header.architecture,
+        metadata,
+        [
+            (f"{name}.lora_a", np.full((4, inner), value, np.float32)),
+            (f"{name}.lora_b", np.full((outer, 4), value, np.float32)),
+        ],
+    )
+    expected = alone(smollm2, None)
+    conversation = Talk(smollm2, LoraChoice(str(path)))
+    with pytest.raises(AdapterError, match=words):
+        conversation.turn()
+    conversation.lora = None
+    conversation.turn()
     conversation.turn()
     assert conversation.replies == expected

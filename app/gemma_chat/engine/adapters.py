@@ -13,7 +13,7 @@ from typing import Any
 from gemma_chat.engine.interface import LoraChoice
 from gemma_chat.engine.library import native
 from gemma_chat.errors import AdapterError
-from gemma_chat.models.adapter_file import check_adapter_file
+from gemma_chat.models.adapter_file import check_adapter_file, check_adapter_numbers
 from gemma_chat.models.gguf_file import Tensor
 
 _Identity = tuple[str, int, int, int, int]
@@ -93,6 +93,7 @@ class Adapters:
         return identity
 
     def _load(self, path: Path) -> Any:
+        check_adapter_numbers(path)
         llama, log = native()
         with log.excerpt() as lines:
             handle = llama.llama_adapter_lora_init(self._model, os.fsencode(path))

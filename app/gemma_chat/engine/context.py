@@ -220,6 +220,10 @@ class Context:
         """Empty a stream."""
         self._llama.llama_memory_seq_rm(self._memory, stream, -1, -1)
 
+    def wipe(self) -> None:
+        """Empty all streams and overwrite what they held."""
+        self._llama.llama_memory_clear(self._memory, True)
+
     def save(self, stream: int) -> StateBytes:
         """A copy of the stream's whole state."""
         return self._save(stream, 0)

@@ -128,6 +128,10 @@ class Evaluation:
         """What is resident is not to be trusted after an error."""
         self._memory.forget(self._sequence)
 
+    def wipe(self) -> None:
+        """What was evaluated are no numbers: they must not stay in the KV cache, even masked."""
+        self._memory.wipe(self._sequence)
+
     def save(self) -> None:
         """Keep what was evaluated; a turn of the foreground outlives the process."""
         # What works in the background is done again sooner than it is read from a file.

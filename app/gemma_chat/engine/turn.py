@@ -27,7 +27,7 @@ from gemma_chat.engine.interface import (
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.reply_tokens import ReplyTokens, said
 from gemma_chat.engine.sampler import Sampler
-from gemma_chat.errors import EngineCrashedError
+from gemma_chat.errors import AdapterError, EngineCrashedError
 
 
 class LlamaTurn:
@@ -78,6 +78,10 @@ class LlamaTurn:
             step = self._advance()
         except EngineCrashedError:
             self._evaluation.forget()
+            self._state = "over"
+            raise
+        except AdapterError:
+            self._evaluation.wipe()
             self._state = "over"
             raise
         if isinstance(step, Interrupted):

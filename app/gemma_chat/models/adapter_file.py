@@ -65,6 +65,33 @@ def check_adapter_file(path: Path, architecture: str, weights: Mapping[str, Tens
     must_be_whole(path, _ADAPTER, layout)
 
 
+def check_adapter_numbers(path: Path) -> None:
+    """Read all of a checked adapter; raises `AdapterError` when it holds what is no number.
+
+    That would spread through the KV cache, and from there into other sessions. Only numbers
+    stored as such are looked at; in the blocks of a quantised type they cannot be told apart.
+    """
+    import numpy as np
+
+    layout = read_layout(path, _ADAPTER)
+    for name, tensor in layout.tensors.items():
+        dtype = {0: "<f4", 1: "<f2"}.get(tensor.type_number)
+        if dtype is None:
+            continue
+        try:
+            numbers = np.fromfile(
+                path, dtype, tensor.elements, offset=layout.tensors_start + tensor.offset
+            )
+        except OSError as error:
+            raise AdapterError(
+                f"The LoRA adapter {path} cannot be read ({error.strerror}). Check the disk."
+            ) from None
+        if not np.isfinite(numbers).all():
+            raise AdapterError(
+                f"The LoRA adapter {path} is damaged: {name} holds what is no number. Get it again."
+            )
+
+
 def _check_metadata(path: Path, layout: GgufLayout, architecture: str) -> None:
     if layout.text("general.type") != "adapter" or layout.text("adapter.type") != "lora":
         raise AdapterError(

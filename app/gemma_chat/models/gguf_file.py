@@ -51,6 +51,8 @@ class Tensor:
 
     shape: tuple[int, ...]
     type_number: int
+    offset: int = 0
+    """Where it begins, in bytes from the first tensor's beginning."""
 
     @property
     def elements(self) -> int:
@@ -233,8 +235,8 @@ def _read_tensors(source: GgufBytes, count: int, alignment: int) -> tuple[dict[s
         if dimensions > MAX_DIMENSIONS:
             raise Malformed(f"its tensor {name[:64]!r} has {dimensions} dimensions")
         shape = tuple(source.u64() for _ in range(dimensions))
-        tensor = Tensor(shape, source.u32())
-        offset = source.u64()
+        tensor = Tensor(shape, source.u32(), source.u64())
+        offset = tensor.offset
         known = TENSOR_TYPES.get(tensor.type_number)
         if max(tensor.elements, offset) >= MAX_SIZE or offset % alignment:
             raise Malformed(f"its tensor {name[:64]!r} has an impossible size or place")
