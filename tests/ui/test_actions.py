@@ -11,12 +11,15 @@ from gemma_chat.ui.actions import ACTIONS, GROUPS, action, key_name, markdown_ke
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.composer import Editor
 from gemma_chat.ui.help import help_page
+from gemma_chat.ui.transcript import Transcript
 
 NOT_BY_COMMAND = {"message.send", "message.new_line", "tab.number"}
 
 
-def test_no_key_means_two_things() -> None:
-    counted = Counter(key for each in ACTIONS for key in each.keys)
+@pytest.mark.parametrize("place", ["input", "transcript"])
+def test_no_key_means_two_things_in_one_place(place: str) -> None:
+    heard = [each for each in ACTIONS if each.where in ("everywhere", place)]
+    counted = Counter(key for each in heard for key in each.keys)
     assert [key for key, times in counted.items() if times > 1] == []
 
 
@@ -34,9 +37,9 @@ def test_every_action_can_be_carried_out() -> None:
 def test_bindings_are_made_from_the_table() -> None:
     bound = {
         binding.id: binding.key
-        for owner in (ChatApp, Editor)
+        for owner in (ChatApp, Editor, Transcript)
         for binding in owner.BINDINGS
-        if not isinstance(binding, tuple) and binding.id
+        if not isinstance(binding, tuple) and binding.id and "('" in binding.action
     }
     expected = {
         each.id: ",".join(each.keys)

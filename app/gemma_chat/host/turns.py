@@ -73,6 +73,17 @@ class RunningTurn:
         """The tools whose calls have no result yet."""
         return tuple(self._calling.values())
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is a new question that has not begun to be answered."""
+        return self.record.kind == "ask" and self.record.question.state == "queued"
+
+    def rephrase(self, text: str) -> None:
+        """Ask something else; the model has been told, when it is queued there."""
+        self.record.rephrase(text)
+        if isinstance(self._turn, ChatTurn):
+            self._turn.rephrase(text)
+
     def stop(self) -> None:
         """End it, keeping what there is of the reply. Again is fine."""
         self._end("stopped")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.sessions.chat_turn import ChatTurn
@@ -93,6 +93,7 @@ class Chat:
         text: str | None = None,
         *,
         tool_choice: ToolChoice = "auto",
+        sampling: SamplingSettings | None = None,
         **rules: Unpack[ReplyRules],
     ) -> Turn | ChatTurn:
         """Queue a turn and return at once; see `Session.start_turn`.
@@ -102,7 +103,9 @@ class Chat:
         holds for the first reply, and a `grammar` or `json_schema` for each.
         """
         if not self._tools and not self._turns:
-            return self.session.start_turn(text, tool_choice=tool_choice, **rules)
+            return self.session.start_turn(
+                text, tool_choice=tool_choice, sampling=sampling, **rules
+            )
         following(self.settings.sampling, rules)
         if tool_choice == "required":
             self._must_have_tools()
@@ -113,11 +116,21 @@ class Chat:
             self.tool_policy,
             tool_choice,
             rules,
+            sampling=sampling,
             after=tuple(self._turns),
         )
         self._turns.append(turn)
         turn.when_ended(self._turns.remove)
         return turn
+
+    def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
+        """Queue a turn that writes on at the last reply; see `Session.continue_response`."""
+        self._must_be_idle("continue a reply")
+        return self.session.continue_response(sampling=sampling)
+
+    def rephrase(self, questions: Mapping[int, str]) -> bool:
+        """Let waiting turns ask something else; see `Session.rephrase`."""
+        return self.session.rephrase(questions)
 
     async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask and wait for the whole answer; see `Session.get_response`."""
@@ -155,11 +168,13 @@ class Chat:
 
     async def rewind(self, turn: int) -> None:
         """Go back to the end of turn number `turn`; see `Session.rewind`."""
-        if self._turns:
-            raise GemmaChatError(
-                f"Session {self.id} cannot go back while a turn is not finished; stop it first."
-            )
+        self._must_be_idle("go back")
         await self.session.rewind(turn)
+
+    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+        """Go on from another history; see `Session.go_to`."""
+        self._must_be_idle("take another branch")
+        await self.session.go_to(history)
 
     async def close(self) -> None:
         """Close the session underneath and end all calls; twice is fine."""
@@ -172,6 +187,12 @@ class Chat:
         except GemmaChatError as error:
             for turn in tuple(self._turns):
                 turn.close(error)
+
+    def _must_be_idle(self, what: str) -> None:
+        if self._turns:
+            raise GemmaChatError(
+                f"Session {self.id} cannot {what} while a turn is not finished; stop it first."
+            )
 
     def _must_have_tools(self) -> None:
         if not self._tools:

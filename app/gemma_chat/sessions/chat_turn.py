@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import ToolCall, ToolChoice
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import Piece, TurnPhase, TurnResult
@@ -51,6 +52,7 @@ class ChatTurn(ReplyStream):
         tool_choice: ToolChoice,
         rules: ReplyRules,
         *,
+        sampling: SamplingSettings | None = None,
         after: Sequence[ReplyStream] = (),
     ) -> None:
         """Queue `question` as soon as all of `after` are finished: at once when there are none."""
@@ -60,6 +62,7 @@ class ChatTurn(ReplyStream):
         self._tools = tools
         self._policy = policy
         self._choice: ToolChoice = tool_choice
+        self._sampling = sampling
         self._rules = rules
         self._turn: Turn | None = None
         self._calls: ToolCalls | None = None
@@ -89,6 +92,11 @@ class ChatTurn(ReplyStream):
     def question(self) -> str:
         """What was asked."""
         return self._question
+
+    def rephrase(self, text: str) -> None:
+        """Ask this instead, while an earlier turn is not finished; later does nothing."""
+        if self._turn is None:
+            self._question = text
 
     @property
     def state(self) -> ChatTurnPhase:
@@ -137,7 +145,9 @@ class ChatTurn(ReplyStream):
     # ------------------------------------------------------------ its course
 
     def _ask(self) -> None:
-        self._turn = self._session.ask(self._question, tool_choice=self._choice, **self._rules)
+        self._turn = self._session.ask(
+            self._question, tool_choice=self._choice, sampling=self._sampling, **self._rules
+        )
 
     async def _run(self) -> None:
         try:
@@ -211,7 +221,7 @@ class ChatTurn(ReplyStream):
     def _go_on(self, results: Sequence[ToolResult], tool_choice: ToolChoice) -> None:
         try:
             self._turn = self._session.start_turn(
-                results=results, tool_choice=tool_choice, **self._rules
+                results=results, tool_choice=tool_choice, sampling=self._sampling, **self._rules
             )
         except GemmaChatError:
             # They belong into the history in any case, unless they are there already.

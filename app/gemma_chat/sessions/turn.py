@@ -99,6 +99,11 @@ class Turn(ReplyStream):
         self._stop = stop
 
     @property
+    def job(self) -> TurnJob:
+        """The turn as the engine thread sees it."""
+        return self._job
+
+    @property
     def session(self) -> int:
         """The number of its session."""
         return self._job.session

@@ -1,9 +1,9 @@
 """The one table of what a person can do. Bindings, help, palette and the README are made from it.
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
-in the input box only. Keys that terminals swallow or garble (alt+enter and alt+digit without
-`keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that always arrives.
-ctrl+z is left out: suspending can deadlock in Textual 8.2.
+in the input box only; `transcript` while a message is selected. Keys that terminals swallow or
+garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
+extras beside one that always arrives. ctrl+z is left out: suspending can deadlock in Textual 8.2.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal["Messages", "Tabs", "Panels", "Transcript", "Model", "Program"]
-Where = Literal["everywhere", "input", "palette"]
+Where = Literal["everywhere", "input", "transcript", "palette"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,147 @@ ACTIONS: tuple[Action, ...] = (
         "Never allow this tool here",
         "Messages",
         "In this tab; take it back in its settings (f3).",
+    ),
+    Action(
+        "message.previous",
+        ("alt+up",),
+        "Select the message above",
+        "Messages",
+        "Puts the cursor on a message, the last one first; a click does it too. esc leaves it.",
+    ),
+    Action(
+        "message.next",
+        ("alt+down",),
+        "Select the message below",
+        "Messages",
+        "Below the last one, back to the input.",
+    ),
+    Action(
+        "message.menu",
+        ("enter",),
+        "All that can be done with it",
+        "Messages",
+        "The menu of the selected message; a click on ⋯ or with the right button opens it.",
+        "transcript",
+    ),
+    Action(
+        "message.copy",
+        ("c",),
+        "Copy",
+        "Messages",
+        "What is selected, else the message as it was written. Works over SSH and in tmux.",
+        "transcript",
+    ),
+    Action(
+        "message.copy_last",
+        ("alt+c",),
+        "Copy the newest reply",
+        "Messages",
+        "Or the selected message, or the selected text.",
+    ),
+    Action(
+        "message.code",
+        ("b",),
+        "Mark a block of code",
+        "Messages",
+        "The next one of the selected message; c copies it.",
+        "transcript",
+    ),
+    Action(
+        "message.edit",
+        ("e",),
+        "Edit and send again",
+        "Messages",
+        "What followed stays as another branch; a message that still waits is changed.",
+        "transcript",
+    ),
+    Action(
+        "message.regenerate",
+        ("r",),
+        "Another reply",
+        "Messages",
+        "Answers the question once more; the reply so far stays as another branch.",
+        "transcript",
+    ),
+    Action(
+        "message.regenerate_with",
+        ("R",),
+        "Another reply with other settings",
+        "Messages",
+        "For this reply only; the settings of the tab stay as they are.",
+        "transcript",
+    ),
+    Action(
+        "message.continue",
+        ("o",),
+        "Go on with the reply",
+        "Messages",
+        "Where it was stopped or cut, from its own last word.",
+        "transcript",
+    ),
+    Action(
+        "branch.previous",
+        ("left",),
+        "Branch before",
+        "Messages",
+        "Shows the earlier of the branches ‹ 2/3 › that begin at the message.",
+        "transcript",
+    ),
+    Action(
+        "branch.next",
+        ("right",),
+        "Branch after",
+        "Messages",
+        "Shows the later one.",
+        "transcript",
+    ),
+    Action(
+        "message.fork",
+        ("f",),
+        "Fork a tab from here",
+        "Messages",
+        "At a reply with all up to it; at a question with all before it and its text to change.",
+        "transcript",
+    ),
+    Action(
+        "message.quote",
+        ("q",),
+        "Quote in the input",
+        "Messages",
+        "The selected text, else the message.",
+        "transcript",
+    ),
+    Action(
+        "message.pin",
+        ("p",),
+        "Pin, or take the pin away",
+        "Messages",
+        "A pinned message stays in the context of the model.",
+        "transcript",
+    ),
+    Action(
+        "message.delete",
+        ("d", "delete"),
+        "Delete",
+        "Messages",
+        "The question with its reply, or all from here on; a waiting message is cancelled.",
+        "transcript",
+    ),
+    Action(
+        "queue.up",
+        ("ctrl+up",),
+        "Answer a waiting message sooner",
+        "Messages",
+        "Exchanges it with the one that waits before it in this tab.",
+        "transcript",
+    ),
+    Action(
+        "queue.down",
+        ("ctrl+down",),
+        "Answer a waiting message later",
+        "Messages",
+        "Exchanges it with the one that waits behind it.",
+        "transcript",
     ),
     Action("tab.new", ("ctrl+t",), "New tab", "Tabs", "Open a new chat on the same model."),
     Action(
@@ -160,6 +301,29 @@ ACTIONS: tuple[Action, ...] = (
         "Transcript",
         "Go to the end and follow the reply.",
         "input",
+    ),
+    Action(
+        "search.open",
+        ("ctrl+f",),
+        "Search in this chat",
+        "Transcript",
+        "enter and ↑ go to the match above, ↓ to the one below; capitals make case count.",
+    ),
+    Action(
+        "search.next",
+        ("n",),
+        "Match below",
+        "Transcript",
+        "Of the search that is open, while a message is selected.",
+        "transcript",
+    ),
+    Action(
+        "search.previous",
+        ("N",),
+        "Match above",
+        "Transcript",
+        "Of the search that is open, while a message is selected.",
+        "transcript",
     ),
     Action(
         "transcript.unfold",

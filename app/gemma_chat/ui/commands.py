@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol import ToolAnswer
 from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
@@ -57,6 +58,8 @@ class Commands:
             "program.palette": app.action_command_palette,
             "program.quit": app.leave,
         }
+        self.messages = MessageCommands(app)
+        self._by_id.update(self.messages.by_id)
 
     def run(self, action: str) -> None:
         """Carry out the action with this id; raises `KeyError` for one that has none here."""
@@ -159,9 +162,14 @@ class Commands:
         if refusal:
             app.say(refusal, "warning")
             return
+        tab = app.state.active_tab
+        if tab is not None and tab.editing is not None:
+            await self.messages.send_edited(tab, tab.editing.message, draft)
+            return
         app.put_draft(app.state.active, Draft())
         session = app.state.active or await self._open_and_select()
-        if not session or not await app.calls.send(session, draft):
+        seen = tab.last_message if tab is not None else 0
+        if not session or not await app.calls.send(session, draft, after=seen):
             self._give_back(session or app.state.active, draft)
 
     def _give_back(self, session: int, draft: Draft) -> None:
@@ -171,8 +179,17 @@ class Commands:
         self._app.put_draft(session, draft.before(there))
 
     def stop(self) -> None:
-        """Close what is open at the side; else end this tab's own turn."""
+        """Close what is open, from the front to the back; else end this tab's own turn."""
         app = self._app
+        tab = app.state.active_tab
+        if app.window.close_search():
+            return
+        if app.state.selected:
+            self.messages.leave()
+            return
+        if tab is not None and tab.editing is not None:
+            self.messages.end_edit(tab.session)
+            return
         if app.state.panel != "none":
             app.change(PanelOpened("none"))
             return
@@ -259,6 +276,8 @@ def _cannot_send(app: ChatApp) -> str:
     match app.state.model.phase:
         case "none":
             return "No model is loaded. Your message stays in the input as a draft."
+        case "failed" if app.state.model.server:
+            return "The server cannot be used. Your message stays in the input as a draft."
         case "failed":
             return "The model could not be loaded. Your message stays in the input as a draft."
         case _:
