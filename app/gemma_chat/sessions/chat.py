@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.engine.interface import ToolChoice
+from gemma_chat.engine.interface import Media, ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import Piece
@@ -94,6 +94,7 @@ class Chat:
         *,
         tool_choice: ToolChoice = "auto",
         sampling: SamplingSettings | None = None,
+        media: Sequence[Media] = (),
         **rules: Unpack[ReplyRules],
     ) -> Turn | ChatTurn:
         """Queue a turn and return at once; see `Session.start_turn`.
@@ -104,14 +105,14 @@ class Chat:
         """
         if not self._tools and not self._turns:
             return self.session.start_turn(
-                text, tool_choice=tool_choice, sampling=sampling, **rules
+                text, tool_choice=tool_choice, sampling=sampling, media=media, **rules
             )
         following(self.settings.sampling, rules)
         if tool_choice == "required":
             self._must_have_tools()
         turn = ChatTurn(
             self.session,
-            self.session.take_question(text),
+            self.session.take_question(text, media),
             self._tools,
             self.tool_policy,
             tool_choice,

@@ -21,7 +21,7 @@ from gemma_chat.sessions.events import Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.history import ToolResult
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics, together
 from gemma_chat.sessions.options import ReplyRules
-from gemma_chat.sessions.session import Session
+from gemma_chat.sessions.session import Question, Session
 from gemma_chat.sessions.tool_calls import ToolCalls
 from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import ReplyStream, Turn
@@ -46,7 +46,7 @@ class ChatTurn(ReplyStream):
     def __init__(
         self,
         session: Session,
-        question: str,
+        question: Question,
         tools: Sequence[Tool],
         policy: ToolPolicy,
         tool_choice: ToolChoice,
@@ -91,12 +91,12 @@ class ChatTurn(ReplyStream):
     @property
     def question(self) -> str:
         """What was asked."""
-        return self._question
+        return self._question.text
 
     def rephrase(self, text: str) -> None:
         """Ask this instead, while an earlier turn is not finished; later does nothing."""
         if self._turn is None:
-            self._question = text
+            self._question = replace(self._question, text=text)
 
     @property
     def state(self) -> ChatTurnPhase:

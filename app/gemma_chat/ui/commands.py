@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol import ToolAnswer
+from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
@@ -58,6 +60,8 @@ class Commands:
             "program.palette": app.action_command_palette,
             "program.quit": app.leave,
         }
+        self.attaching = AttachCommands(app)
+        self._by_id["message.attach"] = self.attaching.ask
         self.messages = MessageCommands(app)
         self._by_id.update(self.messages.by_id)
 
@@ -152,6 +156,14 @@ class Commands:
         if transcript is not None:
             how(transcript)
 
+    def drop(self, text: str, paths: tuple[Path, ...]) -> None:
+        """Files were dropped on the terminal; where none can be taken it is plain text."""
+        model = self._app.state.model
+        if model.phase == "ready" and not model.modalities:
+            self._app.window.composer.editor.insert(text)
+        else:
+            self.attaching.attach(paths)
+
     def send(self, draft: Draft) -> None:
         """Send what stood in the input; it comes back when that fails."""
         self._app.spawn(self._send(draft))
@@ -164,6 +176,13 @@ class Commands:
             return
         tab = app.state.active_tab
         if tab is not None and tab.editing is not None:
+            if draft.attachments:
+                app.say(
+                    "A message that was sent keeps its attachments. Take the new ones out and "
+                    "send them with a message of their own.",
+                    "warning",
+                )
+                return
             await self.messages.send_edited(tab, tab.editing.message, draft)
             return
         app.put_draft(app.state.active, Draft())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events
@@ -14,6 +15,8 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
+from gemma_chat.ui.attaching.attached import dropped_paths
+from gemma_chat.ui.attaching.chips import AttachmentChips
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.drafts import FOLD_CHARACTERS, Draft
 from gemma_chat.ui.keys import MODIFIED_ENTER
@@ -78,6 +81,13 @@ class Editor(TextArea):
         text: str
 
     @dataclass
+    class Dropped(Message):
+        """A paste that names images or recordings and nothing else."""
+
+        text: str
+        paths: tuple[Path, ...]
+
+    @dataclass
     class Pressed(Message):
         """A key for another part of the screen was pressed while typing."""
 
@@ -114,7 +124,9 @@ class Editor(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        if len(event.text) > FOLD_CHARACTERS:
+        if paths := dropped_paths(event.text):
+            self.post_message(self.Dropped(event.text, paths))
+        elif len(event.text) > FOLD_CHARACTERS:
             self.post_message(self.LargePaste(event.text))
         else:
             await super()._on_paste(event)
@@ -163,11 +175,13 @@ class Composer(Vertical):
             compact=True,
         )
         self._chips = Vertical(id="chips")
+        self.attachments = AttachmentChips()
         self._pastes: tuple[str, ...] = ()
         self._saving: Timer | None = None
         self._explained = ""
 
     def compose(self) -> ComposeResult:
+        yield self.attachments
         yield self._chips
         yield self.editor
 
@@ -177,7 +191,7 @@ class Composer(Vertical):
     @property
     def draft(self) -> Draft:
         """What stands in the input."""
-        return Draft(self.editor.text, self._pastes)
+        return Draft(self.editor.text, self._pastes, self.attachments.files)
 
     def load(self, draft: Draft) -> None:
         """Put this into the input in place of what is there."""
@@ -186,6 +200,7 @@ class Composer(Vertical):
             self.editor.load_text(draft.text)
             self.editor.move_cursor(self.editor.document.end)
         self._set_pastes(draft.pastes)
+        self.attachments.show(draft.attachments)
 
     def explain(self, title: str) -> None:
         """A short line on the upper edge, above the text; empty takes it away."""
@@ -224,6 +239,12 @@ class Composer(Vertical):
         message.stop()
         if self._pastes:
             self._change_pastes(self.draft.without_paste(len(self._pastes) - 1))
+        else:
+            self.attachments.take_back()
+
+    def on_attachment_chips_changed(self, message: AttachmentChips.Changed) -> None:
+        message.stop()
+        self._save()
 
     def _change_pastes(self, draft: Draft) -> None:
         self._set_pastes(draft.pastes)
