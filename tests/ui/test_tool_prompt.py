@@ -33,7 +33,7 @@ async def test_the_question_names_the_tool_and_its_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "answer"), [("alt+o", "once"), ("alt+a", "always"), ("alt+n", "never")]
+    ("key", "answer"), [("alt+o", "once"), ("alt+k", "always"), ("alt+n", "never")]
 )
 async def test_a_key_answers_while_a_person_types(key: str, answer: p.ToolAnswer) -> None:
     link = ScriptedLink()

@@ -254,7 +254,7 @@ class Session:
         text = _text(message.text)
         media = await self._read(message)
         check_count(len(self._media) + len(media))
-        self._must_be_open()
+        self.must_be_open()
         self._chunks.append(text)
         self._media += media
 

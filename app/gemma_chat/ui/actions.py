@@ -82,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "tool.always",
-        ("alt+a",),
+        ("alt+k",),
         "Always allow this tool here",
         "Messages",
         "In this tab; take it back in its settings (f3).",

@@ -23,7 +23,7 @@ MAX_SHOWN = 600
 
 CHOICES: tuple[tuple[ToolAnswer, str], ...] = (
     ("once", "alt+o once"),
-    ("always", "alt+a always in this tab"),
+    ("always", "alt+k always in this tab"),
     ("never", "alt+n never"),
 )
 
