@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
@@ -238,12 +240,16 @@ def make_app(
     theme: str = "gemma-dark",
     warnings: tuple[str, ...] = (),
     keep_theme: Callable[[str], None] = lambda name: None,
+    servers: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     state_dir: Path = NOWHERE,
 ) -> ChatApp:
     """The terminal program on a scripted link, with the program's own themes."""
     options = AppOptions(
         own=OWN,
+        settings=Settings(
+            mcp_servers=tuple(McpServerSettings(name=name, command="x") for name in servers)
+        ),
         theme=first_theme(theme, NOWHERE, {}).theme,
         shelf=lambda: SHELF,
         warnings=warnings,

@@ -17,6 +17,7 @@ from gemma_chat.config.fields import (
     SettingField,
     sampling_fields,
 )
+from gemma_chat.config.mcp import servers_from, servers_table
 from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.schema import Settings
@@ -31,6 +32,13 @@ _INTRODUCTION = """\
 # A line such as `#name = value` shows a default: take the # away to change it.
 # TOML has no null: where empty is allowed, write "".
 """
+
+_MCP_INTRODUCTION = """
+# Servers of tools (Model Context Protocol), to be turned on in the settings of a tab:
+# [mcp.servers.NAME] with command, args and env of one to be started, or the url of one that runs.
+"""
+
+MCP_SECTION = "mcp"
 
 
 def parse_document(text: str) -> dict[str, Any]:
@@ -47,9 +55,10 @@ def parse_document(text: str) -> dict[str, Any]:
 
 def to_settings(document: Mapping[str, Any]) -> Settings:
     """Check a document and fill in the defaults; raises `SettingsError` about the first fault."""
+    known = (*_SECTIONS, PRESETS_SECTION, MCP_SECTION)
     for section in document:
-        if section not in (*_SECTIONS, PRESETS_SECTION):
-            raise unknown(section, (*_SECTIONS, PRESETS_SECTION), "section")
+        if section not in known:
+            raise unknown(section, known, "section")
     values = {section: _section(section, document.get(section, {})) for section in _SECTIONS}
     defaults = Settings()
     return Settings(
@@ -62,6 +71,7 @@ def to_settings(document: Mapping[str, Any]) -> Settings:
         terminal=msgspec.structs.replace(defaults.terminal, **values["terminal"]),
         defaults=_session_settings(values["defaults"]),
         presets=_presets(document.get(PRESETS_SECTION, {})),
+        mcp_servers=servers_from(document.get(MCP_SECTION, {})),
     )
 
 
@@ -77,6 +87,8 @@ def to_document(settings: Settings) -> dict[str, Any]:
         document[PRESETS_SECTION] = {
             preset.name: _preset_table(preset) for preset in settings.presets
         }
+    if settings.mcp_servers:
+        document[MCP_SECTION] = servers_table(settings.mcp_servers)
     return document
 
 
@@ -94,6 +106,10 @@ def render(settings: Settings) -> str:
     parts.append("\n# Presets of your own: [presets.NAME] with any of the keys of [defaults].\n")
     if presets:
         parts.append("\n" + tomli_w.dumps({PRESETS_SECTION: presets}))
+    parts.append(_MCP_INTRODUCTION)
+    servers = document.get(MCP_SECTION)
+    if servers:
+        parts.append("\n" + tomli_w.dumps({MCP_SECTION: servers}))
     return "".join(parts)
 
 

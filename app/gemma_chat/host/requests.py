@@ -7,6 +7,7 @@ from typing import Final, overload
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
+    AnswerTool,
     BackUp,
     ChangeSettings,
     CloseSession,
@@ -68,6 +69,7 @@ PlainRequest = (
     | SetSummarizer
     | LoadModel
     | StopHost
+    | AnswerTool
     | DeleteConversations
     | BackUp
     | SelectBranch
