@@ -18,6 +18,7 @@ _MODULES = {
         "AdapterError",
         "ContextOverflowError",
         "EngineCrashedError",
+        "ExchangeError",
         "GemmaChatError",
         "HostError",
         "LoadCancelledError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.host.rig import running
 from tests.sessions.scripted import ScriptedEngine
@@ -11,7 +12,14 @@ from tests.sessions.scripted import ScriptedEngine
 from gemma_chat.config.presets import TERMINAL_SAMPLING, recommended_sampling
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError, ModelLoadError
-from gemma_chat.host.protocol import LoadModel, ModelChanged, OpenSession, Snapshot, StopTurn
+from gemma_chat.host.protocol import (
+    ChangeSettings,
+    LoadModel,
+    ModelChanged,
+    OpenSession,
+    Snapshot,
+    StopTurn,
+)
 
 
 async def test_loading_is_told_as_it_goes(tmp_path: Path) -> None:
@@ -184,3 +192,28 @@ async def test_memory_figures_follow_the_turns(tmp_path: Path) -> None:
         await terminal.ask(tab, "one two three")
         event = await terminal.seen(ModelChanged, lambda one: one.model.kv_resident_bytes > 0)
         assert event.model.process_bytes > 0
+
+
+async def test_a_tab_that_thinks_asks_a_model_that_cannot_and_thinks_again_with_the_next(
+    tmp_path: Path,
+) -> None:
+    engines = ScriptedEngine(), ScriptedEngine(thinks=False), ScriptedEngine()
+    thinking = SessionSettings(enable_thinking=True)
+    async with running(tmp_path, *engines) as rig:
+        terminal = await rig.connect()
+        tab, plain = await terminal.open(), await terminal.open()
+        await terminal.client.request(ChangeSettings(0, tab, thinking))
+        await terminal.ask(tab, "one")
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        await terminal.ask(tab, "two")
+        assert not (await terminal.model("ready")).model.thinks
+        pirate = msgspec.structs.replace(thinking, system_instruction="Pirate")
+        await terminal.client.request(ChangeSettings(0, tab, pirate))
+        with pytest.raises(HostError, match=r"scripted cannot be told to think.*Gemma 4"):
+            await terminal.client.request(ChangeSettings(0, plain, thinking))
+        await terminal.ask(tab, "three")
+        await terminal.client.request(LoadModel(0, "/models/2.gguf"))
+        await terminal.ask(tab, "four")
+        assert terminal.tabs[tab].settings == pirate
+    asked = [[form.thinking for form in engine.forms] for engine in engines]
+    assert asked == [[True], [False, False], [True]]

@@ -268,6 +268,7 @@ class ScriptedEngine:
         split: Callable[[str], list[bytes]] = words,
         slots: int = 1,
         modalities: tuple[Literal["image", "audio"], ...] = (),
+        thinks: bool = True,
     ) -> None:
         self.slots = slots
         self.description = ModelDescription(
@@ -283,6 +284,7 @@ class ScriptedEngine:
             sliding_window=0,
             template_source="built-in",
             modalities=modalities,
+            thinks=thinks,
         )
         self.media: list[tuple[Media, ...]] = []
         """The media of each conversation that was rendered."""

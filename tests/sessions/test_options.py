@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.options import Dry, Xtc, following, settings_from
 
 
@@ -159,3 +161,21 @@ def test_the_rules_of_a_turn_take_the_place_of_those_of_its_session() -> None:
         following(own, misspelt)
     with pytest.raises(SettingsError, match="pattern"):
         following(own, {"json_schema": {"type": "string", "pattern": "a"}})
+
+
+async def test_a_model_without_a_switch_for_thinking_says_so_wherever_it_is_asked_for() -> None:
+    thinking = SessionSettings(enable_thinking=True)
+    async with InferenceModel(ScriptedEngine(thinks=False)) as model:
+        session = await model.open_session()
+        lane = await model.create_session()
+        for asked in (
+            model.open_session(enable_thinking=True),
+            model.open_chat(settings=thinking),
+            model.create_session(enable_thinking=True),
+            model.create_chat(enable_thinking=True),
+        ):
+            with pytest.raises(SettingsError, match=r"enable_thinking.*scripted.*Gemma 4"):
+                await asked
+        with pytest.raises(SettingsError, match="no switch"):
+            session.settings = thinking
+        assert model.sessions == (session, lane)

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from tests.ui.scripted import (
     ANOTHER,
+    READY,
     SIZES,
     ScriptedLink,
     make_app,
@@ -297,3 +298,17 @@ async def test_thinking_is_switched_in_the_panel_and_keeps_through_presets_and_r
         last = changes(link)[-1]
         assert last.sampling.temperature < 4
         assert (last.enable_thinking, last.thinking_budget, last.keep_thinking) == (True, 256, True)
+
+
+async def test_the_switch_of_thinking_says_when_the_model_has_none() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(120, 90)) as pilot:
+        link.connect(TWO, model=msgspec.structs.replace(READY, thinks=False))
+        await pilot.pause()
+        await pilot.press("f3")
+        await pilot.pause()
+        assert "Thinking (not with this model)" in screen_text(app)
+        await pilot.click("#setting-enable_thinking")
+        await pilot.pause()
+        assert "no switch for it" in advice(app)

@@ -238,12 +238,15 @@ class Conversations:
 
     def set_settings(self, session: int, settings: SessionSettings) -> None:
         """Change a tab's settings, from its next turn on."""
-        chat = self._tabs[session].chat
-        if self._slot.model is not None and settings != self._store.conversation(session).settings:
-            self._slot.model.check(settings)
+        tab, model = self._tabs[session], self._slot.model
+        before = self._store.conversation(session).settings
+        if model is not None and settings != before:
+            # A wish that came with the tab stays until it meets a model that can fulfil it.
+            new_wish = settings.enable_thinking and not before.enable_thinking
+            model.check(settings if new_wish else possible_on(model, settings))
         self._store.set_settings(session, settings.validated())
-        if chat is not None:
-            chat.settings = settings
+        if tab.chat is not None and tab.model is not None:
+            tab.chat.settings = possible_on(tab.model, settings)
 
     def _remember_answer(self, session: int, tools: ToolSettings) -> None:
         settings = self._store.conversation(session).settings
@@ -482,7 +485,7 @@ class Conversations:
     async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
         chat = await model.open_chat(
             history=self._history(session),
-            settings=self._store.conversation(session).settings,
+            settings=possible_on(model, self._store.conversation(session).settings),
             tool_policy=ToolPolicy(permission=partial(self.questions.permit, session)),
         )
         chat.subscribe(partial(self._tell_overflow, session))
@@ -526,6 +529,16 @@ class Conversations:
                 session,
             ),
         )
+
+
+def possible_on(model: InferenceModel, settings: SessionSettings) -> SessionSettings:
+    """The settings of a tab without the wish for thinking, when `model` has no switch for it.
+
+    Tabs outlive models, and each must be able to ask the one that is loaded now.
+    """
+    if settings.enable_thinking and not model.description.thinks:
+        return msgspec.structs.replace(settings, enable_thinking=False)
+    return settings
 
 
 async def _close(tab: _Tab, turns: list[RunningTurn]) -> None:

@@ -174,5 +174,6 @@ def _ready(model: InferenceModel, source: ModelSource) -> ModelView:
         server=description.server,
         token_counts=description.token_counts,
         modalities=description.modalities,
+        thinks=description.thinks,
         recommended=model.recommended_settings,
     )

@@ -237,6 +237,8 @@ class ModelView(_Wire, frozen=True):
     """How its makers recommend to sample; `None` while no model is loaded."""
     modalities: tuple[Literal["image", "audio"], ...] = ()
     """What it takes beside text."""
+    thinks: bool = True
+    """Whether it can be told to think; false only of a model that is loaded and cannot."""
 
 
 class SummarizerView(_Wire, frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 from gemma_chat.config.logit_bias import biases_from
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.gbnf import check_grammar
-from gemma_chat.engine.interface import Engine, LoraChoice, ToolSpec
+from gemma_chat.engine.interface import Engine, LoraChoice, ModelDescription, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
 from gemma_chat.errors import SettingsError, ToolError
 from gemma_chat.sessions.attachments import Modality
@@ -163,13 +163,25 @@ def check_settings(engine: Engine, settings: SessionSettings) -> None:
     """Raise what a turn with these settings would fail with.
 
     Raises:
-        SettingsError: The JSON schema or the grammar cannot be followed.
+        SettingsError: The JSON schema or the grammar cannot be followed, or the model shall think
+            and has no switch for it.
         AdapterError: The LoRA adapter cannot be applied to this model.
     """
     check_rules(settings.sampling)
+    if settings.enable_thinking:
+        _check_thinking(engine.description)
     lora = lora_of(settings)
     if lora is not None:
         engine.check_lora(lora)
+
+
+def _check_thinking(description: ModelDescription) -> None:
+    if not description.thinks:
+        whose = "its server offers" if description.server else "its chat template has"
+        raise SettingsError(
+            f"enable_thinking = True is not possible: {description.name} cannot be told to think, "
+            f"{whose} no switch for it. Leave it out, or use a model with one (Gemma 4, Qwen 3)."
+        )
 
 
 def check_rules(sampling: SamplingSettings) -> None:

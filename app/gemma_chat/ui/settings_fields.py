@@ -44,6 +44,11 @@ SWITCHES = {
 }
 """What is on or off, with its label and a line that explains it."""
 
+CANNOT_THINK = (
+    "The model that is loaded cannot be told to think: its chat template has no switch for it. "
+    "A tab that has this on from another model answers without."
+)
+
 _FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, LORA_SCALE_FIELD, THINKING_BUDGET)}
 _OF_SESSION = (SYSTEM_INSTRUCTION, LORA_PATH, LORA_SCALE_FIELD.name, THINKING_BUDGET.name)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

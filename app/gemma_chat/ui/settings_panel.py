@@ -23,6 +23,7 @@ from gemma_chat.config.sampling import (
 )
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.settings_fields import (
+    CANNOT_THINK,
     GRAMMAR,
     JSON_SCHEMA,
     LOGIT_BIAS,
@@ -112,6 +113,7 @@ class SettingsPanel(SidePanel):
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
         self._recommended: SamplingSettings | None = None
+        self._thinks = True
         self._session = 0
         self._settings = SessionSettings()
         self._unsettled = 0
@@ -185,6 +187,7 @@ class SettingsPanel(SidePanel):
 
     def show(self, state: TerminalState) -> None:
         self._recommended = state.model.recommended
+        self._show_whether_it_thinks(thinks=state.model.thinks)
         tab = state.active_tab
         if tab is None:
             return
@@ -196,6 +199,14 @@ class SettingsPanel(SidePanel):
             return
         self._title.update(Content(f"Settings · {one_line(tab.title, 30)}"))
         self._fill(tab.view.settings)
+
+    def _show_whether_it_thinks(self, *, thinks: bool) -> None:
+        if thinks != self._thinks:
+            self._thinks = thinks
+            label = SWITCHES["enable_thinking"][0]
+            self._switches["enable_thinking"].label = (
+                label if thinks else f"{label} (not with this model)"
+            )
 
     def unsaved(self) -> SidePanel.SettingsApplied | None:
         for name, widget in self._fields.items():
@@ -316,7 +327,8 @@ class SettingsPanel(SidePanel):
             self.post_message(self.SettingsApplied(self._session, settings))
 
     def _explain(self, name: str) -> None:
-        self._say(explanation_of(name))
+        cannot = name == "enable_thinking" and not self._thinks
+        self._say(CANNOT_THINK if cannot else explanation_of(name))
 
     def _say(self, text: str) -> None:
         self._advice.remove_class("-wrong")
