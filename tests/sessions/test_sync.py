@@ -125,3 +125,45 @@ def test_a_model_that_cannot_be_loaded_leaves_no_thread_behind() -> None:
     with pytest.raises(gemma_chat.ModelLoadError):
         sync.load_model("missing.gguf")
     assert threading.active_count() <= before
+
+
+def test_turns_tools_and_branches_work_without_a_loop(
+    engine: ScriptedEngine, model: sync.InferenceModel
+) -> None:
+    assert (model.closed, model.failure) == (False, None)
+    model.check(gemma_chat.SessionSettings())
+    session = model.open_session(max_output_tokens=1)
+    engine.gate.hold()
+    turn, second = session.start_turn("one"), session.start_turn("two")
+    assert [waiting.question for waiting in session.turns] == ["one", "two"]
+    assert session.rephrase({2: "three"})
+    assert (turn.session, turn.number, second.state) == (session.id, 1, "queued")
+    assert second.progress.phase == "queued"
+    engine.gate.open()
+    assert (list(turn), turn.finished().reason) == (["1:"], "length")
+    turn.stop()
+    assert second.finished().reason == "length"
+    assert (turn.text, turn.result, turn.tool_calls) == ("1:", turn.finished(), ())
+    session.settings = gemma_chat.SessionSettings()
+    assert session.continue_response().finished().text.endswith("three")
+    assert session.history[2].text == "three"
+    assert session.history[3].text.startswith("2:")
+    session.go_to(session.history[:2])
+    session.anticipate("four")
+    session.tools = (gemma_chat.ToolSpec("clock", "Tell the time.", '{"type": "object"}'),)
+    assert session.tools[0].name == "clock"
+    assert (session.modalities, session.left_out, session.closed) == ((), 0, False)
+    with pytest.raises(gemma_chat.GemmaChatError, match="No tool call waits"):
+        session.start_turn(results=[])
+    with pytest.raises(gemma_chat.GemmaChatError, match="No tool call waits"):
+        session.answer_calls([])
+    session.close()
+    session.stop_generation()
+    assert session.closed
+
+
+async def test_it_works_where_another_loop_runs_as_in_a_notebook() -> None:
+    engine = ScriptedEngine()
+    with sync.model_on(engine) as model:
+        assert model.open_session().get_response("x") == "1: x"
+    assert_used_well(engine)

@@ -535,8 +535,14 @@ def test_chats_without_await_have_tools_too() -> None:
         assert script.results == ["2"]
         kinds = [piece.kind for piece in chat.get_response_async("again?")]
         assert kinds == ["tool_call", "tool_result", "text"]
+        assert (chat.metrics.generated_tokens, chat.totals.turns) == (2, 4)
+        assert chat.metrics.evaluated_tokens > chat.session.metrics.evaluated_tokens
+        turn = chat.start_turn("and again?")
+        assert (turn.finished().text, turn.state) == ("done", "finished")
+        assert chat.turns == ()
+        chat.tool_policy = ToolPolicy(permission="never")
         with chat.fork() as branch:
-            assert branch.tools == chat.tools
+            assert (branch.tools, branch.tool_policy) == (chat.tools, chat.tool_policy)
             branch.tools = ()
         chat.stop_generation()
         chat.rewind(0)

@@ -9,9 +9,11 @@ from typing import Unpack
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, following
 from gemma_chat.sessions.session import Message, OverflowListener, Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
@@ -37,6 +39,8 @@ class Chat:
         """How calls are carried out in turns that are asked from now on; can be set."""
         self._tools: tuple[Tool, ...] = ()
         self._turns: list[ChatTurn] = []
+        self._last_whole = (session.metrics, session.metrics)
+        """The figures of the last reply of the last turn with tools, and of that whole turn."""
         self.tools = tuple(tools)
         session.when_closed(self._session_closed)
 
@@ -44,6 +48,41 @@ class Chat:
     def id(self) -> int:
         """The number of its session."""
         return self.session.id
+
+    @property
+    def background(self) -> bool:
+        """Whether its turns run only while no other session waits."""
+        return self.session.background
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What it takes beside text."""
+        return self.session.modalities
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, on it, its session or the model."""
+        return self.session.closed
+
+    @property
+    def metrics(self) -> TurnMetrics:
+        """The figures of the last finished turn; with tools, of all its replies together."""
+        step, whole = self._last_whole
+        return whole if step is self.session.metrics else self.session.metrics
+
+    @property
+    def totals(self) -> SessionTotals:
+        """The sums over all turns; each reply of a turn with tools counts as one."""
+        return self.session.totals
+
+    @property
+    def context_used(self) -> int:
+        """Tokens of the window this conversation takes, a running reply included."""
+        return self.session.context_used
+
+    def size_in_tokens(self, text: str) -> int:
+        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        return self.session.size_in_tokens(text)
 
     @property
     def settings(self) -> SessionSettings:
@@ -121,8 +160,13 @@ class Chat:
             after=tuple(self._turns),
         )
         self._turns.append(turn)
-        turn.when_ended(self._turns.remove)
+        turn.when_ended(self._turn_ended)
         return turn
+
+    def _turn_ended(self, turn: ChatTurn) -> None:
+        self._turns.remove(turn)
+        if turn.result is not None:
+            self._last_whole = (self.session.metrics, turn.result.metrics)
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the last reply; see `Session.continue_response`."""
