@@ -1,6 +1,8 @@
 from gemma_chat import sync as sync
+from gemma_chat.config.logit_bias import LogitBias as LogitBias
 from gemma_chat.config.sampling import SamplingSettings as SamplingSettings
 from gemma_chat.config.sampling import SessionSettings as SessionSettings
+from gemma_chat.engine.interface import Media as Media
 from gemma_chat.engine.interface import MemoryFigures as MemoryFigures
 from gemma_chat.engine.interface import ModelDescription as ModelDescription
 from gemma_chat.engine.interface import ToolCall as ToolCall
@@ -25,6 +27,7 @@ from gemma_chat.errors import TemplateError as TemplateError
 from gemma_chat.errors import ToolError as ToolError
 from gemma_chat.sessions.chat import Chat as Chat
 from gemma_chat.sessions.chat_turn import ChatTurn as ChatTurn
+from gemma_chat.sessions.connecting import ServerConnectOptions as ServerConnectOptions
 from gemma_chat.sessions.connecting import connect_server as connect_server
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
@@ -33,12 +36,15 @@ from gemma_chat.sessions.events import TurnResult as TurnResult
 from gemma_chat.sessions.events import TurnsDropped as TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage as HistoryMessage
 from gemma_chat.sessions.history import ToolResult as ToolResult
+from gemma_chat.sessions.loading import LoadOptions as LoadOptions
 from gemma_chat.sessions.loading import load_model as load_model
 from gemma_chat.sessions.lock import GenerationLock as GenerationLock
 from gemma_chat.sessions.metrics import SessionTotals as SessionTotals
 from gemma_chat.sessions.metrics import TurnMetrics as TurnMetrics
 from gemma_chat.sessions.model import InferenceModel as InferenceModel
 from gemma_chat.sessions.options import Dry as Dry
+from gemma_chat.sessions.options import ReplyRules as ReplyRules
+from gemma_chat.sessions.options import SessionOptions as SessionOptions
 from gemma_chat.sessions.options import Xtc as Xtc
 from gemma_chat.sessions.session import Message as Message
 from gemma_chat.sessions.session import Session as Session

@@ -13,6 +13,11 @@ class GemmaChatError(Exception):
     Messages often hold a file's name or a value from outside. What does not print (escape
     sequences, undecodable bytes of a name) is made visible, so that a message can be sent over
     the socket and written to a terminal as it is.
+
+        try:
+            model = await gemma_chat.load_model("model.gguf")
+        except gemma_chat.GemmaChatError as error:
+            print(error)
     """
 
     def __init__(self, *args: object) -> None:

@@ -27,6 +27,8 @@ class LogitBias(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is added to the logit of a token, or of every token that a text consists of.
 
     `bias` is `None` for what is forbidden: JSON has no infinity.
+
+        SamplingSettings(logit_bias=(LogitBias(" the", -5.0), LogitBias(1234, None)))
     """
 
     target: int | str

@@ -33,6 +33,8 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     min-p, XTC, temperature, and then the draw with `random_seed`. `grammar` is GBNF; `json_schema`
     is the text of a JSON schema, and a reply that has one ends when it is complete, not at a stop
     string. At most one of the two is set.
+
+        SamplingSettings(temperature=1.0, top_k=64, top_p=0.95, stop=("\\n\\n",))
     """
 
     temperature: float = 0.8
@@ -91,7 +93,11 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything one tab sets for itself."""
+    """Everything one tab sets for itself.
+
+    pirate = SessionSettings(system_instruction="Answer as a pirate.", thinking_budget=256)
+    session = await model.open_session(settings=pirate)
+    """
 
     system_instruction: str = ""
     sampling: SamplingSettings = SamplingSettings()

@@ -25,7 +25,10 @@ EndReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as the model is told of it. `parameters` is a JSON schema of an object, as text."""
+    """A tool as the model is told of it. `parameters` is a JSON schema of an object, as text.
+
+    ToolSpec("clock", "Tell the time.", '{"type": "object", "properties": {}}')
+    """
 
     name: str
     description: str
@@ -38,6 +41,8 @@ class ToolCall:
 
     `error` is set when the call cannot be carried out: it is cut off, malformed, names no tool or
     breaks its schema. `arguments` is then what the model wrote, or `{}`.
+
+        arguments = json.loads(call.arguments)
     """
 
     id: str
@@ -48,7 +53,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """An image or a recording within a message: the bytes of its file, and their SHA-256 in hex."""
+    """An image or a recording within a message: the bytes of its file, and their SHA-256 in hex.
+
+    picture = Path("cat.png").read_bytes()
+    Media("image", picture, hashlib.sha256(picture).hexdigest())
+    """
 
     kind: Literal["image", "audio"]
     data: bytes = field(repr=False)
@@ -114,7 +123,10 @@ class ReplyPart:
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """What is known of the loaded model; sizes in bytes, lengths in tokens."""
+    """What is known of the loaded model; sizes in bytes, lengths in tokens.
+
+    print(model.description.name, model.description.context_size)
+    """
 
     path: str
     name: str
@@ -144,7 +156,10 @@ class ModelDescription:
 
 @dataclass(frozen=True, slots=True)
 class MemoryFigures:
-    """Where the bytes are."""
+    """Where the bytes are.
+
+    print(model.figures().kv_resident_bytes / 1e6, "MB")
+    """
 
     weights_bytes: int
     kv_resident_bytes: int

@@ -27,6 +27,10 @@ class Chat:
     Its `history` is what `InferenceModel.open_chat` takes to go on later. When the window
     overflows, the oldest exchanges stay in the history, are left out of the prompt, and the
     listeners of `subscribe` are told.
+
+        chat = await model.open_chat(tools=[weather])
+        print(await chat.get_response("How is the weather in Oslo?"))
+        again = await model.open_chat(history=chat.history, tools=[weather])
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Chat:
         return self.session.context_used
 
     def size_in_tokens(self, text: str) -> int:
-        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        """The number of tokens of `text`; see `Session.size_in_tokens`."""
         return self.session.size_in_tokens(text)
 
     @property
@@ -120,7 +124,7 @@ class Chat:
         return self.session.left_out
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
-        """Call `listener` when exchanges are left out; returns the way to stop that."""
+        """Call `listener` when exchanges are left out; see `Session.subscribe`."""
         return self.session.subscribe(listener)
 
     async def add_query_chunk(self, chunk: str | Message) -> None:
@@ -208,7 +212,7 @@ class Chat:
         return EndOf(oldest)
 
     async def fork(self) -> Chat:
-        """A chat with the same history and settings that shares the evaluated prefix."""
+        """A chat with the same history, settings and tools; see `Session.fork`."""
         return Chat(await self.session.fork(), self._tools, self.tool_policy)
 
     async def rewind(self, turn: int) -> None:
@@ -222,7 +226,7 @@ class Chat:
         await self.session.go_to(history)
 
     async def close(self) -> None:
-        """Close the session underneath and end all calls; twice is fine."""
+        """Close the session underneath and end all calls; see `Session.close`."""
         await self.session.close()
         await asyncio.gather(*(turn.finished() for turn in self._turns))
 

@@ -41,6 +41,10 @@ class ChatTurn(ReplyStream):
     The model may make calls `max_tool_turns` times in a row; then, or when it makes the same calls
     as just before, it must answer without. The `text` of the result is what it said last; the
     pieces are all it said.
+
+        turn = chat.start_turn("How is the weather in Oslo?")
+        async for piece in turn:
+            print(piece.kind, piece)
     """
 
     def __init__(

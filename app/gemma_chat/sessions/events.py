@@ -24,6 +24,8 @@ class Piece(str):
     and `call` is the call. Its id is unique within the session. A chat that carries out calls gives
     pieces of the kind `tool_result` too: the text is what the model is told, `call` the call, and
     `outcome` what became of it.
+
+        thoughts = "".join(piece for piece in pieces if piece.kind == "thinking")
     """
 
     __slots__ = ("call", "kind", "outcome")
@@ -64,7 +66,10 @@ class Piece(str):
 
 @dataclass(frozen=True, slots=True)
 class LockEntry:
-    """One turn that holds the generation lock or waits for it."""
+    """One turn that holds the generation lock or waits for it.
+
+    print([(entry.session, entry.phase) for entry in model.lock.waiting])
+    """
 
     session: int
     turn: int
@@ -88,6 +93,8 @@ class LockEvent:
 
     `position` is its place in the queue, from 1, when the phase is `queued`; `reason` is set when
     it is `finished`. Progress within `generating` is reported in batches, not for every token.
+
+        unsubscribe = model.lock.subscribe(lambda event: print(event.entry.phase))
     """
 
     entry: LockEntry
@@ -97,7 +104,10 @@ class LockEvent:
 
 @dataclass(frozen=True, slots=True)
 class TurnsDropped:
-    """The window overflowed: the oldest exchanges are left out of the prompt from this turn on."""
+    """The window overflowed: the oldest exchanges are left out of the prompt from this turn on.
+
+    unsubscribe = session.subscribe(lambda event: print(event.dropped))
+    """
 
     session: int
     turn: int
@@ -120,6 +130,9 @@ class TurnResult:
     `error` is set when it failed, or was closed while it waited. `kept` tells whether the question
     and the reply are part of the history; a turn that produced nothing leaves no trace there. (Of
     a turn that goes on after results it says so of its reply; the results are kept in any case.)
+
+        result = await session.start_turn("What is the sea?").finished()
+        print(result.text, result.reason, result.metrics.generated_tokens)
     """
 
     reason: FinishReason

@@ -25,7 +25,10 @@ Outcome = Literal["answered", "refused", "failed", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What became of the call `call_id`; `text` is what the model is told, also of a failure."""
+    """What became of the call `call_id`; `text` is what the model is told, also of a failure.
+
+    turn = session.start_turn(results=[ToolResult(call.id, "21 °C")])
+    """
 
     call_id: str
     text: str
@@ -38,6 +41,9 @@ class HistoryMessage:
 
     `thinking` and `tool_calls` belong to a message of the assistant. A message of the role `tool`
     is the result of the call `tool_call_id` of the tool `tool_name`.
+
+        told = [HistoryMessage("user", "I am Ann."), HistoryMessage("assistant", "Hello, Ann.")]
+        chat = await model.open_chat(history=told)
     """
 
     role: Literal["user", "assistant", "tool"]

@@ -62,6 +62,10 @@ async def load_model(
 ) -> InferenceModel:
     """Load a GGUF file. Cancelling the call gives the loading up.
 
+        async with await gemma_chat.load_model("model.gguf", context_size=8192) as model:
+            session = await model.open_session(system_instruction="Answer as a pirate.")
+            print(await session.get_response("What is the sea?"))
+
     Args:
         path: The model file.
         context_size: One session's whole window in tokens, prompt and reply; 0 is what the model

@@ -20,6 +20,8 @@ class GenerationLock:
 
     Foreground turns are first come, first served. Background turns run while no foreground turn
     waits and give way before their next step.
+
+        print(model.lock.holder, len(model.lock.waiting))
     """
 
     def __init__(self, engine_thread: EngineThread) -> None:

@@ -14,7 +14,10 @@ FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "fail
 
 @dataclass(frozen=True, slots=True)
 class TurnMetrics:
-    """The figures of one turn; times in seconds, rates in tokens per second."""
+    """The figures of one turn; times in seconds, rates in tokens per second.
+
+    print(session.metrics.evaluated_tokens, session.metrics.decode_tokens_per_second)
+    """
 
     reused_tokens: int = 0
     """Prompt tokens that were still resident in the KV cache."""
@@ -34,7 +37,10 @@ class TurnMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SessionTotals:
-    """The sums over all turns of a session."""
+    """The sums over all turns of a session.
+
+    print(session.totals.turns, session.totals.generated_tokens)
+    """
 
     turns: int = 0
     reused_tokens: int = 0

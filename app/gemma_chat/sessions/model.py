@@ -48,6 +48,10 @@ class InferenceModel:
 
     Belongs to the event loop on which its first session is opened. Close it, or use it in
     `async with`.
+
+        async with await gemma_chat.load_model("model.gguf") as model:
+            first, second = await model.open_session(), await model.open_session()
+            print(model.sessions, model.lock.holder, model.figures())
     """
 
     def __init__(self, engine: Engine, *, max_concurrent_sessions: int | None = None) -> None:
@@ -113,7 +117,10 @@ class InferenceModel:
         return self._engine_thread
 
     def size_in_tokens(self, text: str) -> int:
-        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
+
+        print(model.size_in_tokens("What is the sea?"))
+        """
         self.must_be_open()
         return self._engine.count_tokens(well_formed(text))
 
@@ -127,12 +134,18 @@ class InferenceModel:
         return recommended_sampling(self.description.family)
 
     def check(self, settings: SessionSettings) -> None:
-        """Raise what a session with these settings would: `SettingsError` or `AdapterError`."""
+        """Raise what a session with these settings would: `SettingsError` or `AdapterError`.
+
+        model.check(SessionSettings(lora_path="pirate.gguf"))
+        """
         self.must_be_open()
         check_settings(self._engine, settings)
 
     def figures(self) -> MemoryFigures:
-        """Current memory use, in bytes."""
+        """Current memory use, in bytes.
+
+        print(model.figures().kv_resident_bytes)
+        """
         self.must_be_open()
         return self._engine.figures()
 
@@ -140,6 +153,44 @@ class InferenceModel:
 
     async def open_session(self, **options: Unpack[SessionOptions]) -> Session:
         """Open a session: no KV memory and no waiting until its first turn.
+
+            session = await model.open_session(
+                system_instruction="Answer as a pirate.", temperature=1.0, top_k=64, top_p=0.95
+            )
+
+        Args:
+            temperature: 0 always takes the likeliest token, 5 is the most varied; 0.8.
+            random_seed: The same seed and settings give the same text; `None` draws one for each
+                turn; 1.
+            top_k: Keep the k likeliest tokens, 0 all; 1.
+            top_p: Keep the likeliest tokens that together reach this probability, 0 to 1; `None`
+                and 1 keep all.
+            lora_path: The GGUF file of a LoRA adapter, of this session alone.
+            lora_scale: How strongly it acts, -10 to 10; 1 is as it was trained.
+            enable_vision_modality: Whether the session takes images; `None`: if the model does.
+            enable_audio_modality: Whether it takes recordings; `None`: if the model does.
+            system_instruction: Role, manner, language.
+            enable_thinking: Let the model think before it answers; its chat template must have a
+                switch for it (`model.description.thinks`).
+            thinking_budget: Tokens of thinking after which the answer begins; `None` is no limit.
+            keep_thinking: Let later turns see the thoughts; else they leave the context.
+            tools: What the model may call: `ToolSpec`, and for a chat functions and `Tool`.
+            min_p: Drop tokens less likely than this share of the likeliest one; 0 is off.
+            typical_p: Keep tokens of typical surprise up to this probability; 1 is off.
+            repeat_penalty: Above 1, tokens already used become less likely; 1 is off.
+            repeat_last_n: How many last tokens the penalties look at, -1 all; 64.
+            presence_penalty: Taken once from every token already used, -2 to 2; 0 is off.
+            frequency_penalty: Taken for each time it was used, -2 to 2; 0 is off.
+            dry: The penalty against repeated phrases.
+            xtc: Setting the likeliest tokens aside now and then.
+            max_output_tokens: The most tokens of one reply; `None` leaves it to the window.
+            stop: Strings before which a reply ends, at most 16.
+            grammar: A GBNF grammar that replies follow.
+            json_schema: A JSON schema that replies fit, as a mapping or as text.
+            logit_bias: What is added to the logit of a token (by number) or a text, -100 to 100;
+                `-inf` forbids it.
+            background: Its turns run only while no other session waits.
+            settings: All of the above that are settings, in place of the keywords.
 
         Raises:
             SessionLimitError: `max_concurrent_sessions` are open.
@@ -176,6 +227,9 @@ class InferenceModel:
         """The one-lane way: closes the session of the call before and opens a fresh one.
 
         Calls that overlap give the same session.
+
+            session = await model.create_session(temperature=0)
+            assert model.session is session
         """
         if self._one_lane_opening is None:
             self._one_lane_opening = asyncio.create_task(self._replace_one_lane(options))
@@ -185,7 +239,10 @@ class InferenceModel:
     async def create_chat(
         self, *, tool_policy: ToolPolicy = DEFAULT_POLICY, **options: Unpack[SessionOptions]
     ) -> Chat:
-        """A chat over the one-lane session, as `create_session` and `open_chat`."""
+        """A chat over the one-lane session, as `create_session` and `open_chat`.
+
+        chat = await model.create_chat(system_instruction="Answer as a pirate.")
+        """
         tools = tools_from(options)
         return Chat(await self.create_session(**options), tools, tool_policy)
 
@@ -286,6 +343,8 @@ class InferenceModel:
         """Stop what runs within a token, fail what waits, free all memory.
 
         Twice is fine, and so is giving up the wait: the rest happens by itself.
+
+            await model.close()
         """
         self._bind(asyncio.get_running_loop())
         if not self._closed:

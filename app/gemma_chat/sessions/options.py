@@ -24,7 +24,10 @@ from gemma_chat.tools.tool import Tool
 
 @dataclass(frozen=True, slots=True)
 class Dry:
-    """The DRY penalty against repeated phrases; `multiplier` 0 is off."""
+    """The DRY penalty against repeated phrases; `multiplier` 0 is off.
+
+    session = await model.open_session(dry=Dry(multiplier=0.8, allowed_length=3))
+    """
 
     multiplier: float = 0.8
     base: float = 1.75
@@ -34,7 +37,10 @@ class Dry:
 
 @dataclass(frozen=True, slots=True)
 class Xtc:
-    """XTC sets the likeliest tokens aside now and then; `probability` 0 is off."""
+    """XTC sets the likeliest tokens aside now and then; `probability` 0 is off.
+
+    session = await model.open_session(top_k=0, xtc=Xtc(probability=0.3))
+    """
 
     probability: float = 0.5
     threshold: float = 0.1

@@ -109,6 +109,10 @@ class Session:
     """A conversation with its own history, settings and place in the KV memory.
 
     Sessions come from `InferenceModel.open_session`. All calls are made on the loop of the model.
+
+        session = await model.open_session(temperature=0, max_output_tokens=200)
+        print(await session.get_response("What is the sea?"))
+        print(session.metrics.time_to_first_token, session.history)
     """
 
     def __init__(
@@ -217,12 +221,18 @@ class Session:
         return self._context_used
 
     def size_in_tokens(self, text: str) -> int:
-        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
+        """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
+
+        left = model.description.context_size - session.size_in_tokens(text)
+        """
         self.must_be_open()
         return self._home.engine.count_tokens(well_formed(text))
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
-        """Call `listener` when exchanges are left out; returns the way to stop that."""
+        """Call `listener` when exchanges are left out; returns the way to stop that.
+
+        unsubscribe = session.subscribe(lambda event: print(event.left_out, "left out"))
+        """
         self._overflow_listeners.append(listener)
 
         def unsubscribe() -> None:
@@ -238,6 +248,9 @@ class Session:
 
         Files of images and audio are read and decoded once, off the loop, to see that they are
         whole.
+
+            await session.add_query_chunk(Message("What is this?", images=["cat.png"]))
+            reply = await session.get_response()
 
         Raises:
             ModalityError: The chunk carries an image or audio that this session or its model
@@ -385,6 +398,8 @@ class Session:
         """Put the results of the newest calls into the history without going on from them.
 
         As the `results` of `start_turn`; also when the session or its model is closed.
+
+            session.answer_calls([ToolResult(call.id, "given up", "stopped")])
         """
         self._conversation.answer(results)
 
@@ -429,6 +444,9 @@ class Session:
         what is new; in the history it is one reply. A model that had ended its reply by itself
         mostly ends it again at once, and then nothing changes.
 
+            print(await session.get_response("Tell me a long story."))
+            print((await session.continue_response().finished()).text)
+
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
             GemmaChatError: There is no reply to go on from, it ended with tool calls, or a turn of
@@ -460,6 +478,8 @@ class Session:
 
         All of them change or none does. Their places in the queue stay, so exchanging the
         questions of two turns exchanges the turns.
+
+            session.rephrase({turn.number: "What is a ship?"})
         """
         jobs = {turn.number: turn.job for turn in self._turns}
         if not all(number in jobs for number in questions):
@@ -483,6 +503,8 @@ class Session:
         That is the system instruction and the history, and of a long `draft` of the question
         whole micro-batches. It is given up at once when any turn is asked. The reply is the same
         as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
+
+            session.anticipate("Please explain the following text: ")
         """
         self.must_be_open()
         self._give_up_anticipation()
@@ -527,6 +549,10 @@ class Session:
 
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
+
+            async for piece in session.get_response_async("What is the sea?"):
+                if piece.kind == "text":
+                    print(piece, end="")
         """
         with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
@@ -537,6 +563,10 @@ class Session:
         """End this session's oldest unfinished turn, queued or running; nothing else.
 
         Acts at once; awaiting the answer waits until the turn has ended. Idle or closed: nothing.
+
+            turn = session.start_turn("Count to a thousand.")
+            await session.stop_generation()
+            print(turn.result.reason, turn.text)
         """
         turn = self._turns[0] if self._turns else None
         if turn is not None:
@@ -548,6 +578,9 @@ class Session:
     async def fork(self) -> Session:
         """Open a session with the same history and settings that shares the evaluated prefix.
 
+            branch = await session.fork()
+            print(await branch.get_response("And if not?"))
+
         Raises:
             SessionLimitError: As many sessions are open as the model allows.
         """
@@ -558,6 +591,8 @@ class Session:
         """Go back to the end of turn number `turn`; 0 is the empty conversation.
 
         Nothing is evaluated again. Raises `GemmaChatError` while a turn runs or waits.
+
+            await session.rewind(1)
         """
         self._must_be_idle("go back")
         self._give_up_anticipation()
@@ -570,6 +605,8 @@ class Session:
         Nothing is evaluated now. The next turn evaluates what neither this session nor any saved
         state holds of it, so a branch that was evaluated before costs its new question only.
         Raises `GemmaChatError` while a turn runs or waits.
+
+            await session.go_to(session.history[:2])
         """
         self._must_be_idle("take another branch")
         self._give_up_anticipation()
@@ -583,6 +620,9 @@ class Session:
         """Stop the running turn, withdraw the queued ones, give the memory back.
 
         Twice is fine, and so is giving up the wait: the rest happens by itself.
+
+            async with await model.open_session() as session:
+                print(await session.get_response("What is the sea?"))
         """
         if not self._closed:
             self._closed = True

@@ -38,6 +38,9 @@ class Summarizer:
 
     `on_result` gets every finished summary, `on_change` is called whenever `current`, `pending` or
     `paused` changed; both on the event loop.
+
+        summarizer = Summarizer(model, on_result=lambda summary: print(summary.title, summary.text))
+        await summarizer.start()
     """
 
     def __init__(

@@ -36,7 +36,10 @@ TITLE_SOURCE_TOKENS = 120
 
 @dataclass(frozen=True, slots=True)
 class SummaryMessage:
-    """A message that is to be summarized; numbers grow with time."""
+    """A message that is to be summarized; numbers grow with time.
+
+    SummaryMessage(1, "user", "What is the sea?")
+    """
 
     number: int
     role: Literal["user", "assistant"]
@@ -49,6 +52,8 @@ class Summary:
 
     `up_to` is the number of the last message it covers; `title` is set when one was asked for and
     the model gave one.
+
+        print(summary.title or "New chat", summary.text)
     """
 
     key: Hashable
@@ -59,7 +64,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class SummarizerSettings:
-    """How summaries are written: the settings of the background session, and its limits."""
+    """How summaries are written: the settings of the background session, and its limits.
+
+    SummarizerSettings(summary_tokens=80)
+    """
 
     session: SessionSettings = field(
         default_factory=lambda: SessionSettings(

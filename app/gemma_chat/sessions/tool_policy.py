@@ -30,6 +30,9 @@ raises, the call is refused.
 class ToolPolicy:
     """How a chat carries out the calls of its model.
 
+        policy = ToolPolicy(permission=lambda call: call.name == "weather", seconds=10)
+        chat = await model.open_chat(tools=[weather], tool_policy=policy)
+
     Raises:
         SettingsError: A limit is not allowed.
     """

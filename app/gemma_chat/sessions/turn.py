@@ -91,7 +91,13 @@ class ReplyStream(ABC):
 
 
 class Turn(ReplyStream):
-    """A turn that was queued."""
+    """A turn that was queued.
+
+    turn = session.start_turn("What is the sea?")
+    async for piece in turn:
+        print(piece, end="")
+    print((await turn.finished()).reason)
+    """
 
     def __init__(self, job: TurnJob, stop: StopJob) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The library without `await`: the same calls, for programs that have no event loop.
 
     with gemma_chat.sync.load_model("model.gguf") as model:
-        session = model.open_session(system_instruction="Answer as a pirate.")
+        session = model.open_session(max_output_tokens=30)
         for piece in session.get_response_async("What is the sea?"):
             print(piece, end="")
 

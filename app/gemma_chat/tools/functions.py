@@ -30,6 +30,12 @@ def function_tool(function: Callable[..., object], *, name: str = "") -> Tool:
     says about each parameter. Arguments are checked and converted before the call. A result that
     is not text is given as JSON. What the function raises becomes the result of the call.
 
+        def weather(city: str) -> str:
+            '''Tell the weather of a city.'''
+            return f"It is sunny in {city}."
+
+        chat = await model.open_chat(tools=[function_tool(weather, name="get_weather")])
+
     Raises:
         ToolError: The function has no usable name or signature.
     """

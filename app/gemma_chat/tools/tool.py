@@ -22,6 +22,12 @@ class Tool:
 
     `run` takes the arguments as the text of a JSON object and gives the result as text. It raises
     `ToolError` with a sentence for the model when the call cannot be carried out.
+
+        async def run(arguments: str) -> str:
+            return "12:00"
+
+        clock = Tool(ToolSpec("clock", "Tell the time.", '{"type": "object"}'), run)
+        chat = await model.open_chat(tools=[clock])
     """
 
     spec: ToolSpec
