@@ -176,4 +176,5 @@ def run(model: Path, script: list[tuple[str, int, int, int]]) -> None:
 def test_every_session_says_what_it_would_say_alone(
     model_path: Path, script: list[tuple[str, int, int, int]]
 ) -> None:
+    """Case 9 of the session API."""
     run(model_path, script)

@@ -21,6 +21,7 @@ def load(model: Path, folder: Path) -> LlamaEngine:
 def test_the_next_turn_after_a_restart_evaluates_only_its_message(
     model_path: Path, tmp_path: Path
 ) -> None:
+    """Case 9 of the session API."""
     before = load(model_path, tmp_path)
     sequence = before.open_sequence()
     answer, first = speak(before, sequence, talk(QUESTIONS[0]))

@@ -20,6 +20,7 @@ def pieces(data: bytes, cuts: list[int], stop: tuple[str, ...] = ()) -> list[str
 
 @given(st.text(), st.lists(st.integers(0, 10_000)))
 def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int]) -> None:
+    """Case 20 of the session API."""
     data = text.encode("utf-8", "replace")
     assert "".join(pieces(data, cuts)) == data.decode()
 
@@ -28,6 +29,7 @@ def test_any_text_cut_anywhere_arrives_whole(text: str, cuts: list[int]) -> None
 def test_invalid_bytes_become_the_same_replacement_however_they_are_cut(
     data: bytes, cuts: list[int]
 ) -> None:
+    """Case 20 of the session API."""
     assert "".join(pieces(data, cuts)) == data.decode("utf-8", "replace")
 
 
@@ -37,6 +39,7 @@ def test_invalid_bytes_become_the_same_replacement_however_they_are_cut(
     ids=lambda text: ascii(text),
 )
 def test_a_character_made_of_many_bytes_comes_in_one_piece(character: str) -> None:
+    """Case 20 of the session API."""
     stream = TextStream()
     data = f"a{character}b".encode()
     arrived = [stream.feed(data[at : at + 1]) for at in range(len(data))] + [stream.flush()]

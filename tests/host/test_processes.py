@@ -132,10 +132,14 @@ async def test_four_terminals_that_start_at_once_get_one_host(paths: Paths) -> N
     assert {status.pid} == pids
 
 
-async def test_after_a_kill_the_link_comes_back_with_everything(watcher: Watcher) -> None:
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+async def test_after_a_kill_the_link_comes_back_with_everything(
+    watcher: Watcher, by: signal.Signals
+) -> None:
+    """Case 19 of the session API."""
     opened = await watcher.link.request(OpenSession(0, "Sea"))
     await watcher.link.request(SaveDraft(0, opened.session, "half a thought"))
-    killed = watcher.kill_host()
+    killed = watcher.kill_host(by)
     snapshot = await watcher.snapshot()
     [tab] = snapshot.sessions
     assert (tab.title, tab.draft) == ("Sea", "half a thought")

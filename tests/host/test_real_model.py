@@ -67,6 +67,7 @@ async def _ready(watcher: Watcher) -> None:
 async def test_three_tabs_take_turns_and_a_killed_host_brings_everything_back(
     watcher: Watcher,
 ) -> None:
+    """Case 19 of the session API."""
     link = watcher.link
     tabs = [(await link.request(OpenSession(0, f"tab {n}", SHORT))).session for n in range(3)]
     for tab in tabs:

@@ -62,7 +62,7 @@ class Watcher:
             if isinstance(event, TurnText) and (event.session, event.turn) == (session, turn)
         )
 
-    def kill_host(self) -> int:
+    def kill_host(self, by: signal.Signals = signal.SIGKILL) -> int:
         pid = self.link.host_pid
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, by)
         return pid

@@ -1,6 +1,7 @@
-"""The cases of the session API on both real models.
+"""The 20 cases of the session API on both real models, where a case is about a model.
 
-Exact timing is tested on the scripted engine; here the same promises are kept by llama.cpp.
+Exact timing is tested on the scripted engine; here the same promises are kept by llama.cpp. The
+docstring of a test names its case, here and in the other files: look for "Case 9".
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ import pytest_asyncio
 from tests.sessions.conftest import until
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.engine.interface import ToolCall
 from gemma_chat.errors import (
     ContextOverflowError,
     ModelClosedError,
@@ -63,6 +66,7 @@ async def alone(model: InferenceModel, *questions: str, **options: object) -> li
 async def test_case_1_cancelled_waiters_never_take_the_lock_with_them(
     model: InferenceModel,
 ) -> None:
+    """Case 1 of the session API."""
     sessions = [await model.open_session(**GREEDY) for _ in range(10)]
     tasks = [asyncio.create_task(s.get_response(f"Say {n}.")) for n, s in enumerate(sessions)]
     await until(model, lambda: len(model.lock.waiting) == 9)
@@ -77,6 +81,7 @@ async def test_case_1_cancelled_waiters_never_take_the_lock_with_them(
 
 
 async def test_case_2_an_abandoned_stream_stops_decoding(model: InferenceModel) -> None:
+    """Case 2 of the session API."""
     session = await model.open_session(temperature=0.0, max_output_tokens=400)
     async for _ in session.get_response_async("Count from one to five hundred."):
         break
@@ -89,6 +94,7 @@ async def test_case_2_an_abandoned_stream_stops_decoding(model: InferenceModel) 
 async def test_case_3_a_queued_session_that_is_closed_never_evaluates_a_token(
     model: InferenceModel,
 ) -> None:
+    """Case 3 of the session API."""
     running, queued = await model.open_session(**GREEDY), await model.open_session(**GREEDY)
     turns = [running.start_turn("Name a colour."), queued.start_turn("Name a fruit.")]
     await queued.close()
@@ -99,6 +105,7 @@ async def test_case_3_a_queued_session_that_is_closed_never_evaluates_a_token(
 
 
 async def test_case_4_waiters_run_in_order_and_background_last(model: InferenceModel) -> None:
+    """Case 4 of the session API."""
     finished: list[str] = []
     options: SessionOptions = {"temperature": 0.0, "max_output_tokens": 1}
     behind = await model.open_session(**options, background=True)
@@ -119,6 +126,7 @@ async def test_case_4_waiters_run_in_order_and_background_last(model: InferenceM
 
 
 async def test_case_5_a_second_queued_turn_sees_the_first(model: InferenceModel) -> None:
+    """Case 5 of the session API."""
     questions = ("My dog is called Rex.", "What is my dog called?")
     expected = await alone(model, *questions)
     session = await model.open_session(**GREEDY)
@@ -132,6 +140,7 @@ async def test_case_5_a_second_queued_turn_sees_the_first(model: InferenceModel)
 
 
 async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(model: InferenceModel) -> None:
+    """Case 6 of the session API."""
     session = await model.open_session(**GREEDY)
     turn = session.start_turn("word " * 300)
     await until(model, lambda: turn.state == "prefill")
@@ -143,6 +152,7 @@ async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(model: Inference
 
 
 async def test_case_8_alice_and_bob_each_know_their_own_name(model: InferenceModel) -> None:
+    """Case 8 of the session API."""
     names = ("Alice", "Bob")
     # Neither model is good at answering; which of the names it finds likelier shows what it knows.
     choice = SamplingSettings(temperature=0.0, grammar='root ::= "Alice" | "Bob"')
@@ -163,6 +173,7 @@ async def test_case_8_alice_and_bob_each_know_their_own_name(model: InferenceMod
 async def test_case_9_a_preempted_background_turn_gives_what_an_undisturbed_one_gives(
     model: InferenceModel,
 ) -> None:
+    """Case 9 of the session API."""
     long_question = "The sea is wide and the ship is small. " * 16
     expected = await alone(model, long_question, max_output_tokens=12)
     behind = await model.open_session(temperature=0.0, max_output_tokens=12, background=True)
@@ -177,9 +188,29 @@ async def test_case_9_a_preempted_background_turn_gives_what_an_undisturbed_one_
     assert behind.metrics.evaluated_tokens <= turn.progress.prompt_total
 
 
+async def test_case_9_a_session_that_others_came_between_and_its_fork_say_what_they_would_alone(
+    model: InferenceModel,
+) -> None:
+    """Case 9 of the session API."""
+    questions = ("The sea is wide and the ship is small.", "Why?", "And then?")
+    expected = await alone(model, *questions)
+    first, other = await model.open_session(**GREEDY), await model.open_session(**GREEDY)
+    assert await first.get_response(questions[0]) == expected[0]
+    await other.get_response("Name a colour.")
+    assert await first.get_response(questions[1]) == expected[1]
+    fork = await first.fork()
+    await other.get_response("Name a fruit.")
+    assert await fork.get_response(questions[2]) == expected[2]
+    await other.get_response("Name a tree.")
+    assert await first.get_response(questions[2]) == expected[2]
+    assert fork.history == first.history
+    assert first.metrics.evaluated_tokens < 40
+
+
 async def test_case_10_closing_while_generating_is_safe_two_hundred_times(
     model: InferenceModel,
 ) -> None:
+    """Case 10 of the session API."""
     chance = random.Random(3)
     for _ in range(200):
         session = await model.open_session(temperature=0.0, max_output_tokens=3)
@@ -194,6 +225,7 @@ async def test_case_10_closing_while_generating_is_safe_two_hundred_times(
 async def test_case_11_settings_of_one_session_never_reach_another(
     model: InferenceModel,
 ) -> None:
+    """Case 11 of the session API."""
     plain = await model.open_session(**GREEDY)
     strict = await model.open_session(grammar='root ::= "yes" | "no"')
     cut = await model.open_session(**GREEDY, system_instruction="Answer in French.")
@@ -209,6 +241,7 @@ async def test_case_11_settings_of_one_session_never_reach_another(
 
 
 async def test_case_11_a_stop_string_ends_its_own_session_only(model: InferenceModel) -> None:
+    """Case 11 of the session API."""
     whole = (await alone(model, "Tell me about the sea."))[0]
     word = whole.split()[3]
     stopped = await model.open_session(**GREEDY, stop=word)
@@ -219,6 +252,8 @@ async def test_case_11_a_stop_string_ends_its_own_session_only(model: InferenceM
 async def test_case_12_the_seed_decides_and_temperature_zero_does_not_ask_it(
     model: InferenceModel,
 ) -> None:
+    """Case 12 of the session API."""
+
     async def sample(seed: int, temperature: float) -> str:
         options = {"random_seed": seed, "temperature": temperature, "top_k": 0}
         return (await alone(model, "Tell me a story.", **options))[0]
@@ -232,6 +267,7 @@ async def test_case_12_the_seed_decides_and_temperature_zero_does_not_ask_it(
 async def test_case_13_tokens_are_counted_while_another_session_is_in_prefill(
     model: InferenceModel,
 ) -> None:
+    """Case 13 of the session API."""
     session = await model.open_session(**GREEDY)
     turn = session.start_turn("word " * 350)
     await until(model, lambda: turn.state == "prefill")
@@ -243,6 +279,7 @@ async def test_case_13_tokens_are_counted_while_another_session_is_in_prefill(
 async def test_case_14_an_overflow_keeps_the_last_exchange_and_is_told(
     model: InferenceModel,
 ) -> None:
+    """Case 14 of the session API."""
     told: list[TurnsDropped] = []
     stored = [
         HistoryMessage(role, f"Part {number}. The sea is wide and the ship is small.")
@@ -265,6 +302,7 @@ async def test_case_14_an_overflow_keeps_the_last_exchange_and_is_told(
 async def test_case_16_a_turn_that_cannot_begin_leaves_the_session_usable(
     model: InferenceModel,
 ) -> None:
+    """Case 16 of the session API."""
     session = await model.open_session(**GREEDY, grammar="root ::= (")
     with pytest.raises(SettingsError, match="grammar"):
         await session.get_response("Name a colour.")
@@ -275,13 +313,15 @@ async def test_case_16_a_turn_that_cannot_begin_leaves_the_session_usable(
 
 
 async def test_case_20_characters_split_over_tokens_arrive_whole(model: InferenceModel) -> None:
+    """Case 20 of the session API."""
     session = await model.open_session(temperature=0.0, grammar=f'root ::= "{FAMILY}"')
     pieces = [piece async for piece in session.get_response_async("Go on")]
     assert "".join(pieces) == FAMILY
     assert "\ufffd" not in "".join(pieces)
 
 
-async def test_a_restored_chat_sees_its_whole_history(model: InferenceModel) -> None:
+async def test_case_15_a_restored_chat_sees_its_whole_history(model: InferenceModel) -> None:
+    """Case 15 of the session API."""
     told = "My dog is called Rex."
     first = await model.open_chat(**GREEDY)
     await first.get_response(told)
@@ -308,6 +348,7 @@ async def test_a_fork_and_a_rewind_evaluate_only_what_is_new(model: InferenceMod
 async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_again(
     model_path: Path,
 ) -> None:
+    """Case 7, and case 10 of the session API."""
     shares: list[float] = []
     for _ in range(2):
         model = await load_model(
@@ -330,7 +371,10 @@ async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_aga
     assert shares.count(1.0) == 2
 
 
-async def test_a_required_call_is_carried_out_and_the_model_goes_on(model: InferenceModel) -> None:
+async def test_case_17_a_required_call_is_carried_out_and_the_model_goes_on(
+    model: InferenceModel,
+) -> None:
+    """Case 17 of the session API."""
     switched: list[str] = []
 
     def light(state: Literal["on", "off"]) -> str:
@@ -348,3 +392,45 @@ async def test_a_required_call_is_carried_out_and_the_model_goes_on(model: Infer
         assert [answer.tool_call_id for answer in answers] == made
         assert answers[0].text == f"It is {switched[0]}."
         assert chat.session.metrics.reused_tokens > 0
+
+
+async def test_case_15_a_restored_chat_keeps_calls_results_and_thoughts_apart_from_text(
+    model: InferenceModel,
+) -> None:
+    """Case 15 of the session API."""
+
+    def light(state: Literal["on", "off"]) -> str:
+        """Switch the light."""
+        return f"It is {state}."
+
+    call = ToolCall("1", "light", '{"state": "on"}')
+    told = (
+        HistoryMessage("user", "Light on!", 1),
+        HistoryMessage("assistant", "", 1, thinking="It is dark.", tool_calls=(call,)),
+        HistoryMessage("tool", "It is on.", 1, tool_call_id="1", tool_name="light"),
+        HistoryMessage("assistant", "Done.", 1),
+    )
+    replies = []
+    for stored in (told, told, (*told[:1], replace(told[1], thinking=""), *told[2:])):
+        async with await model.open_chat(history=stored, tools=[light], **GREEDY) as chat:
+            assert chat.history == stored
+            turn = chat.start_turn("Is it on?", tool_choice="none")
+            replies.append((await turn.finished()).text)
+    assert replies[0] == replies[1] == replies[2]
+
+
+async def test_case_9_a_conversation_that_was_saved_to_disk_goes_on_as_if_it_was_not(
+    model_path: Path, tmp_path: Path
+) -> None:
+    """Case 9 of the session API."""
+    said: list[HistoryMessage] = []
+    restored = []
+    for states in (tmp_path / "kept", tmp_path / "kept", tmp_path / "fresh"):
+        async with await load_model(model_path, context_size=256, states_dir=states) as model:
+            chat = await model.open_chat(history=said[:2], **GREEDY)
+            await chat.get_response("Why?" if said else "The sea is wide, the ship is small.")
+            said += chat.history[-2:]
+            restored.append(chat.metrics.restored_tokens)
+    assert said[2:4] == said[4:]
+    assert restored[0] == restored[2] == 0
+    assert restored[1] > 10

@@ -59,6 +59,7 @@ async def test_a_chat_streams_stops_forks_and_rewinds(
 
 
 async def test_a_chat_tells_what_it_leaves_out() -> None:
+    """Case 14 of the session API."""
     engine = ScriptedEngine(context_size=200)
     told: list[TurnsDropped] = []
     async with InferenceModel(engine) as model:

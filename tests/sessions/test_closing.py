@@ -19,6 +19,7 @@ from gemma_chat.sessions.model import InferenceModel
 async def test_a_closed_session_that_was_queued_never_runs(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 3 of the session API."""
     first, second, third = [await model.open_session() for _ in range(3)]
     engine.gate.hold()
     running = first.start_turn("a")
@@ -76,6 +77,7 @@ async def test_giving_up_the_wait_for_a_close_does_not_stop_the_closing(
 async def test_closing_the_model_stops_the_turn_and_fails_the_waiters_at_once(
     engine: ScriptedEngine,
 ) -> None:
+    """Case 10 of the session API."""
     model = InferenceModel(engine)
     running, behind, *waiting = [
         await model.open_session(background=number == 1) for number in range(5)
@@ -117,6 +119,7 @@ async def test_a_model_without_a_turn_closes_its_engine_too(engine: ScriptedEngi
 
 
 async def test_closing_sessions_at_any_moment_is_safe_two_hundred_times() -> None:
+    """Case 10 of the session API."""
     engine = ScriptedEngine(lambda *_: "word " * 30)
     chance = random.Random(1)
     async with InferenceModel(engine, max_concurrent_sessions=3) as model:
@@ -136,6 +139,7 @@ async def test_closing_sessions_at_any_moment_is_safe_two_hundred_times() -> Non
 
 
 async def test_models_closed_at_any_moment_leave_nothing_open() -> None:
+    """Case 10 of the session API."""
     chance = random.Random(2)
     for _ in range(40):
         engine = ScriptedEngine(lambda *_: "word " * 30)
@@ -155,6 +159,7 @@ async def test_models_closed_at_any_moment_leave_nothing_open() -> None:
 async def test_a_dead_engine_fails_the_turn_and_everybody_who_waits(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 19 of the session API."""
     sessions = [await model.open_session() for _ in range(6)]
     engine.gate.hold()
     tasks = [asyncio.create_task(session.get_response("x")) for session in sessions]

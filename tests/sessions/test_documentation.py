@@ -16,6 +16,7 @@ import gemma_chat
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.options import SessionOptions
 
+README = Path(__file__).parents[2] / "README.md"
 ELSEWHERE = re.compile(r"mmproj|http://|cat\.png|pirate\.gguf")
 """Examples with files and servers that the test does not have are compiled only."""
 
@@ -76,6 +77,13 @@ def test_everything_public_is_explained_with_an_example(name: str, value: object
     failure = isinstance(value, type) and issubclass(value, GemmaChatError)
     elsewhere = re.search(r"see `(Session|InferenceModel|gemma_chat)\.\w+`", said)
     assert examples(said) or elsewhere or keywords or failure, f"{name} has no example"
+
+
+def test_the_examples_of_the_readme_are_programs() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) >= 4
+    for code in blocks:
+        compiled(code)
 
 
 def test_open_session_explains_every_keyword() -> None:

@@ -27,6 +27,7 @@ def asked(engine: ScriptedEngine) -> list[str]:
 async def test_ten_waiters_run_in_the_order_in_which_they_asked(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 4 of the session API."""
     sessions = await open_sessions(model, 10)
     engine.gate.hold()
     turns = [session.start_turn(f"q{n}") for n, session in enumerate(sessions)]
@@ -41,6 +42,7 @@ async def test_ten_waiters_run_in_the_order_in_which_they_asked(
 async def test_background_turns_run_last_wherever_they_asked(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 4 of the session API."""
     front = await open_sessions(model, 4)
     behind = [await model.open_session(background=True) for _ in range(2)]
     engine.gate.hold()
@@ -57,6 +59,7 @@ async def test_background_turns_run_last_wherever_they_asked(
 async def test_cancelled_waiters_never_take_the_lock_with_them(
     engine: ScriptedEngine, model: InferenceModel, cancelled: list[int]
 ) -> None:
+    """Case 1 of the session API."""
     sessions = await open_sessions(model, 10)
     engine.gate.hold()
     tasks = [
@@ -82,6 +85,7 @@ async def test_cancelled_waiters_never_take_the_lock_with_them(
 async def test_a_background_turn_gives_way_in_decoding_and_goes_on_exactly(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 9 of the session API."""
     person, summarizer = await model.open_session(), await model.open_session(background=True)
     engine.gate.hold()
     behind = summarizer.start_turn("one two three four")
@@ -103,6 +107,7 @@ async def test_a_background_turn_gives_way_in_decoding_and_goes_on_exactly(
 async def test_a_background_turn_gives_way_before_its_next_micro_batch(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 9 of the session API."""
     person, summarizer = await model.open_session(), await model.open_session(background=True)
     engine.gate.hold()
     behind = summarizer.start_turn("word " * 1000)
@@ -244,6 +249,7 @@ async def test_an_abandoned_stream_stops_decoding_within_a_token(
     model: InferenceModel,
     consume: Callable[[Session, asyncio.Event], Coroutine[None, None, None]],
 ) -> None:
+    """Case 2 of the session API."""
     session, other = await open_sessions(model, 2)
     got_piece = asyncio.Event()
     engine.gate.hold()

@@ -27,6 +27,7 @@ from gemma_chat.sessions.session import Message
 async def test_a_second_queued_turn_sees_the_first_question_and_its_answer(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 5 of the session API."""
     session = await model.open_session(system_instruction="Pirate")
     engine.gate.hold()
     turns = [session.start_turn("one"), session.start_turn("two")]
@@ -51,6 +52,7 @@ async def test_a_second_queued_turn_sees_the_first_question_and_its_answer(
 async def test_a_turn_stopped_while_queued_leaves_no_trace(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 6 of the session API."""
     first, second = await model.open_session(), await model.open_session()
     engine.gate.hold()
     running = first.start_turn("a")
@@ -69,6 +71,7 @@ async def test_a_turn_stopped_while_queued_leaves_no_trace(
 async def test_a_turn_stopped_in_prefill_leaves_no_trace_and_the_next_is_right(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 6 of the session API."""
     session = await model.open_session()
     await session.get_response("first")
     engine.gate.hold()
@@ -102,6 +105,7 @@ async def test_a_stopped_reply_is_kept_as_far_as_it_came(
 
 
 async def test_a_reply_without_a_visible_character_leaves_no_trace() -> None:
+    """Case 6 of the session API."""
     engine = ScriptedEngine(lambda messages, _: " \n" if messages[-1].text == "mute" else "ok")
     async with InferenceModel(engine) as model:
         session = await model.open_session()
@@ -115,6 +119,7 @@ async def test_a_reply_without_a_visible_character_leaves_no_trace() -> None:
 async def test_stopping_ends_the_oldest_turn_only(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 3 of the session API."""
     session = await model.open_session()
     engine.gate.hold()
     turns = [session.start_turn("a"), session.start_turn("b")]
@@ -180,6 +185,7 @@ async def test_text_that_looks_like_a_turn_is_only_text(
 
 
 async def test_characters_split_over_tokens_arrive_whole() -> None:
+    """Case 20 of the session API."""
     text = "Grüße 👩‍👩‍👧‍👦 שלום عليكم"
 
     def bytewise(reply: str) -> list[bytes]:
@@ -196,6 +202,7 @@ async def test_characters_split_over_tokens_arrive_whole() -> None:
 
 
 async def test_half_a_character_at_a_stop_becomes_one_replacement_character() -> None:
+    """Case 20 of the session API."""
     engine = ScriptedEngine(lambda *_: "a👧", split=lambda text: [b"a", b"\xf0\x9f", b"\x91\xa7"])
     async with InferenceModel(engine) as model:
         session = await model.open_session()
@@ -231,6 +238,7 @@ async def test_settings_hold_from_the_next_turn_that_begins(
 async def test_settings_of_one_session_never_reach_another(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 11 of the session API."""
     sessions = [
         await model.open_session(
             system_instruction=f"S{n}", random_seed=n, temperature=n / 10, stop=f"stop{n}"
@@ -274,6 +282,7 @@ async def test_the_reply_limit_ends_a_turn_with_length(model: InferenceModel) ->
 async def test_counting_tokens_never_waits_for_the_lock(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 13 of the session API."""
     busy, other = await model.open_session(), await model.open_session()
     engine.gate.hold()
     busy.start_turn("word " * 500)
@@ -287,6 +296,7 @@ async def test_counting_tokens_never_waits_for_the_lock(
 
 
 async def test_of_ten_opens_at_once_exactly_the_cap_succeeds() -> None:
+    """Case 7 of the session API."""
     engine = ScriptedEngine()
     async with InferenceModel(engine, max_concurrent_sessions=3) as model:
         opened = await asyncio.gather(
@@ -306,6 +316,7 @@ async def test_of_ten_opens_at_once_exactly_the_cap_succeeds() -> None:
 
 
 async def test_a_session_that_failed_to_open_takes_no_place() -> None:
+    """Case 16 of the session API."""
     engine = ScriptedEngine()
     async with InferenceModel(engine, max_concurrent_sessions=1) as model:
         for _ in range(3):
@@ -403,6 +414,7 @@ async def test_going_back_during_a_turn_is_refused(
 
 
 async def test_an_overflow_leaves_out_the_oldest_exchanges_and_says_so() -> None:
+    """Case 14 of the session API."""
     engine = ScriptedEngine(lambda *_: "answer " * 19 + "end", context_size=400)
     dropped: list[TurnsDropped] = []
     async with InferenceModel(engine) as model:
@@ -430,6 +442,7 @@ async def test_an_overflow_leaves_out_the_oldest_exchanges_and_says_so() -> None
 
 
 async def test_one_message_larger_than_the_window_is_refused_and_harms_nothing() -> None:
+    """Case 14 of the session API."""
     engine = ScriptedEngine(context_size=200)
     async with InferenceModel(engine) as model:
         session = await model.open_session()
@@ -444,6 +457,7 @@ async def test_one_message_larger_than_the_window_is_refused_and_harms_nothing()
 async def test_the_same_seed_and_settings_reach_the_engine_every_time(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 12 of the session API."""
     sampling = SamplingSettings(temperature=1.0, top_k=40, random_seed=7)
     texts = []
     for _ in range(3):

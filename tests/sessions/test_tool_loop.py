@@ -163,6 +163,7 @@ async def test_calls_of_one_reply_run_side_by_side_and_answer_in_order(talk: Ope
 
 
 async def test_every_failure_of_a_call_is_its_result(talk: Open) -> None:
+    """Case 17 of the session API."""
     chat, script, _, _ = await talk(
         [
             call("fail"),
@@ -181,6 +182,7 @@ async def test_every_failure_of_a_call_is_its_result(talk: Open) -> None:
 
 @pytest.mark.parametrize("permission", ["never", lambda call: call.name != "add"])
 async def test_a_call_that_is_not_permitted_is_refused(talk: Open, permission: Any) -> None:
+    """Case 17 of the session API."""
     chat, script, _, _ = await talk(call_of_add(), permission=permission)
     assert await chat.get_response("go") == "done"
     assert script.results == [REFUSED]
@@ -243,6 +245,7 @@ async def test_a_result_is_bounded_and_well_formed(talk: Open) -> None:
 
 
 async def test_after_so_many_turns_with_calls_the_model_must_answer(talk: Open) -> None:
+    """Case 17 of the session API."""
     said = [[call("add", f'{{"a": {number}, "b": 1}}')] for number in range(20)]
     chat, script, engine, _ = await talk(*said[:8], "enough", tools=[add])
     assert await chat.get_response("go") == "enough"
@@ -252,6 +255,7 @@ async def test_after_so_many_turns_with_calls_the_model_must_answer(talk: Open) 
 
 
 async def test_a_call_that_repeats_the_one_before_is_not_made_again(talk: Open) -> None:
+    """Case 17 of the session API."""
     made: list[int] = []
 
     def note(number: int) -> str:
@@ -329,6 +333,7 @@ async def test_a_question_that_is_asked_meanwhile_waits_for_the_answer(talk: Ope
 
 
 async def test_stop_ends_the_tools_and_each_call_has_a_result(talk: Open) -> None:
+    """Case 17 of the session API."""
     door, thread_door = Door(), threading.Event()
     entered = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -423,6 +428,7 @@ async def test_a_stream_that_is_given_up_stops_the_tools(talk: Open) -> None:
 async def test_closing_ends_the_tools_and_fails_what_waits(
     talk: Open, closed: str, error: type[GemmaChatError]
 ) -> None:
+    """Case 17 of the session API."""
     door = Door()
     chat, _, _, model = await talk([call("wait")], tools=[door.wait])
     turn = chat.start_turn("go")
@@ -448,6 +454,7 @@ async def test_a_chat_that_is_closed_while_it_generates_ends(talk: Open) -> None
 
 
 async def test_an_engine_that_crashes_meanwhile_leaves_results_in_the_history(talk: Open) -> None:
+    """Case 17 of the session API."""
     door = Door()
     chat, _, engine, model = await talk([call("wait")], tools=[door.wait])
     turn = chat.start_turn("go")

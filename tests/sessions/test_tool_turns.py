@@ -86,6 +86,7 @@ async def test_calls_come_out_and_results_go_in_within_one_exchange(
 async def test_thoughts_stay_while_the_question_is_open_and_leave_the_context_after_it(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 18 of the session API."""
     for keep, later in ((False, ["", ""]), (True, ["Hm, hm.", "So."])):
         session = await model.open_session(tools=[CLOCK], keep_thinking=keep)
         await session.start_turn("time?").finished()
@@ -98,6 +99,7 @@ async def test_thoughts_stay_while_the_question_is_open_and_leave_the_context_af
 async def test_a_call_that_nobody_answers_has_a_result_all_the_same(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    """Case 17 of the session API."""
     session = await model.open_session(tools=[CLOCK])
     await session.start_turn("time?").finished()
     await session.get_response("Never mind")
@@ -199,6 +201,7 @@ stored = st.lists(
 def test_any_stored_messages_become_a_history_in_which_every_call_has_one_result(
     messages: list[HistoryMessage],
 ) -> None:
+    """Case 15 of the session API."""
     exchanges = restore(messages)
     assert restore(flatten(exchanges)) == exchanges
     waiting: list[str] = []
