@@ -10,10 +10,14 @@ from typing import TypeVar
 
 import msgspec
 
+from gemma_chat.config.library import Library
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.input.sent import SentMessages
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.themes import first_theme, load_themes
@@ -224,13 +228,31 @@ def make_app(
     theme: str = "gemma-dark",
     warnings: tuple[str, ...] = (),
     keep_theme: Callable[[str], None] = lambda name: None,
+    keep_setting: Callable[[str, str], None] = lambda key, value: None,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    sent: SentMessages | None = None,
 ) -> ChatApp:
-    """The terminal program on a scripted link, with the program's own themes."""
+    """The terminal program on a scripted link, with the program's own themes.
+
+    `folder` holds the person's own roles, presets and prompts.
+    """
+
+    def keep(key: str, value: str) -> None:
+        if key == "terminal.theme":
+            keep_theme(value)
+        keep_setting(key, value)
+
+    settings = settings or Settings()
     options = AppOptions(
         own=OWN,
+        settings=settings,
         theme=first_theme(theme, NOWHERE, {}).theme,
         shelf=lambda: SHELF,
         warnings=warnings,
-        keep_theme=keep_theme,
+        keep_setting=keep,
+        keymap=Keymap.of(dict(settings.keys)),
+        library=lambda: Library(folder),
+        sent=sent or SentMessages(),
     )
     return ChatApp(link, Inbox(link), options)

@@ -12,7 +12,7 @@ from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.composer import Editor
 from gemma_chat.ui.help import help_page
 
-NOT_BY_COMMAND = {"message.send", "message.new_line", "tab.number"}
+NOT_BY_COMMAND = {"tab.number"}
 
 
 def test_no_key_means_two_things() -> None:
@@ -43,6 +43,7 @@ def test_bindings_are_made_from_the_table() -> None:
         for each in ACTIONS
         if each.where != "palette" and each.id != "tab.number"
     }
+    expected |= {f"tab.number.{n}": f"alt+{n}" for n in range(1, 10)}
     assert bound == expected
 
 

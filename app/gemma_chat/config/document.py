@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from gemma_chat.config.fields import (
+    KEYS_SECTION,
     PRESETS_SECTION,
     SETTING_FIELDS,
     NotAllowed,
     SettingField,
     sampling_fields,
 )
+from gemma_chat.config.key_wishes import key_wishes_of
 from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.schema import Settings
@@ -24,6 +26,12 @@ from gemma_chat.errors import SettingsError
 _PRESET_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _SECTIONS = tuple(dict.fromkeys(field.section for field in SETTING_FIELDS))
 _SHOWN_CHARACTERS = 60
+_MAX_EXPLANATION = 300
+
+_ABOUT_KEYS = """
+# Keys of your own: below [keys], "ACTION" = "ctrl+g", a list of keys, or "" for none.
+# `gemma-chat config keys` lists the actions, their keys, and what is wrong with yours.
+"""
 
 _INTRODUCTION = """\
 # The settings of gemma-chat.
@@ -47,8 +55,8 @@ def parse_document(text: str) -> dict[str, Any]:
 def to_settings(document: Mapping[str, Any]) -> Settings:
     """Check a document and fill in the defaults; raises `SettingsError` about the first fault."""
     for section in document:
-        if section not in (*_SECTIONS, PRESETS_SECTION):
-            raise unknown(section, (*_SECTIONS, PRESETS_SECTION), "section")
+        if section not in (*_SECTIONS, PRESETS_SECTION, KEYS_SECTION):
+            raise unknown(section, (*_SECTIONS, PRESETS_SECTION, KEYS_SECTION), "section")
     values = {section: _section(section, document.get(section, {})) for section in _SECTIONS}
     defaults = Settings()
     return Settings(
@@ -59,6 +67,7 @@ def to_settings(document: Mapping[str, Any]) -> Settings:
         terminal=msgspec.structs.replace(defaults.terminal, **values["terminal"]),
         defaults=_session_settings(values["defaults"]),
         presets=_presets(document.get(PRESETS_SECTION, {})),
+        keys=key_wishes_of(document.get(KEYS_SECTION, {})),
     )
 
 
@@ -72,7 +81,11 @@ def to_document(settings: Settings) -> dict[str, Any]:
             document.setdefault(field.section, {})[field.name] = field.to_toml(value)
     if settings.presets:
         document[PRESETS_SECTION] = {
-            preset.name: _preset_table(preset) for preset in settings.presets
+            preset.name: preset_table(preset) for preset in settings.presets
+        }
+    if settings.keys:
+        document[KEYS_SECTION] = {
+            action: keys[0] if len(keys) == 1 else list(keys) for action, keys in settings.keys
         }
     return document
 
@@ -91,6 +104,9 @@ def render(settings: Settings) -> str:
     parts.append("\n# Presets of your own: [presets.NAME] with any of the keys of [defaults].\n")
     if presets:
         parts.append("\n" + tomli_w.dumps({PRESETS_SECTION: presets}))
+    parts.append(_ABOUT_KEYS)
+    if keys := document.get(KEYS_SECTION):
+        parts.append("\n" + tomli_w.dumps({KEYS_SECTION: keys}))
     return "".join(parts)
 
 
@@ -166,14 +182,27 @@ def _session_settings(values: dict[str, Any]) -> SessionSettings:
 def _presets(table: Any) -> tuple[Preset, ...]:
     if not isinstance(table, dict):
         raise SettingsError("presets must hold sections: write [presets.NAME] and its keys below.")
-    presets = []
-    for name, values in table.items():
-        _check_preset_name(name)
-        section = f"{PRESETS_SECTION}.{name}"
-        found = _values(section, sampling_fields(section), values)
-        system_instruction = found.pop("system_instruction", None)
-        presets.append(Preset(name, found, system_instruction))
-    return tuple(presets)
+    return tuple(preset_of(name, values) for name, values in table.items())
+
+
+def preset_of(name: str, values: Any) -> Preset:
+    """The preset in a table with the keys of `[defaults]` and an `explanation`.
+
+    Raises `SettingsError`.
+    """
+    _check_preset_name(name)
+    explanation = ""
+    if isinstance(values, Mapping):
+        values = dict(values)
+        explanation = values.pop("explanation", "")
+    if not isinstance(explanation, str) or len(explanation) > _MAX_EXPLANATION:
+        raise SettingsError(
+            f"The explanation of {name} must be a text of at most {_MAX_EXPLANATION} characters."
+        )
+    section = f"{PRESETS_SECTION}.{name}"
+    found = _values(section, sampling_fields(section), values)
+    system_instruction = found.pop("system_instruction", None)
+    return Preset(name, found, system_instruction, " ".join(explanation.split()))
 
 
 def _check_preset_name(name: str) -> None:
@@ -184,8 +213,11 @@ def _check_preset_name(name: str) -> None:
         )
 
 
-def _preset_table(preset: Preset) -> dict[str, Any]:
+def preset_table(preset: Preset) -> dict[str, Any]:
+    """The inverse of `preset_of`."""
     table: dict[str, Any] = {}
+    if preset.explanation:
+        table["explanation"] = preset.explanation
     if preset.system_instruction is not None:
         table["system_instruction"] = preset.system_instruction
     for field in sampling_fields(PRESETS_SECTION):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding
 
 from gemma_chat.ui.actions import ACTIONS, TAB_NUMBERS, Where
+from gemma_chat.ui.actions import action as action_named
 
 
 def bindings_of(where: Where, method: str) -> list[Binding]:
@@ -23,4 +24,18 @@ def bindings_of(where: Where, method: str) -> list[Binding]:
         )
         for action in ACTIONS
         if action.where == where and action.keys and action.id != TAB_NUMBERS
+    ]
+
+
+def tab_number_bindings(method: str) -> list[Binding]:
+    """The keys of the first nine tabs; each calls `method` with the tab's number."""
+    return [
+        Binding(
+            key,
+            f"{method}({number})",
+            id=f"{TAB_NUMBERS}.{number}",
+            show=False,
+            priority=True,
+        )
+        for number, key in enumerate(action_named(TAB_NUMBERS).keys, 1)
     ]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.input.slash import escaped, literal
+from gemma_chat.ui.input_commands import InputCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
@@ -14,6 +16,7 @@ from gemma_chat.ui.own_events import (
     ReopenedHere,
     TabSelected,
 )
+from gemma_chat.ui.tab_settings import TabSettings
 from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
@@ -26,7 +29,12 @@ class Commands:
 
     def __init__(self, app: ChatApp) -> None:
         self._app = app
+        settings = TabSettings(app, self)
+        self.input = InputCommands(app, self, settings)
         self._by_id: dict[str, Callable[[], None]] = {
+            **self.input.by_id,
+            **settings.by_id,
+            "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
             "tab.new": self.new_tab,
             "tab.close": self.close_tab,
@@ -73,8 +81,8 @@ class Commands:
         """Open a tab and show it."""
         self._app.spawn(self._open_and_select())
 
-    async def _open_and_select(self) -> int:
-        session = await self._app.calls.open_tab()
+    async def _open_and_select(self, settings: SessionSettings | None = None) -> int:
+        session = await self._app.calls.open_tab(settings)
         await self._select_when_known(session)
         return session
 
@@ -97,7 +105,18 @@ class Commands:
         if await self._app.calls.close_tab(session):
             self._app.change(ClosedHere(session))
             title = one_line(tab.title, 40)
-            self._app.say(f"Closed “{title}”. alt+u opens it again.", "information")
+            key = self._app.keymap.shown("tab.undo_close")
+            self._app.say(f"Closed “{title}”. {key} opens it again.", "information")
+
+    def clear_tab(self) -> None:
+        """A fresh chat with the same settings in the place of the active one, which is kept."""
+        tab = self._app.state.active_tab
+        if tab is not None:
+            self._app.spawn(self._clear(tab.session, tab.view.settings))
+
+    async def _clear(self, session: int, settings: SessionSettings) -> None:
+        if await self._open_and_select(settings):
+            await self._close(session)
 
     def undo_close(self) -> None:
         """Open the tab again that was closed last."""
@@ -126,6 +145,11 @@ class Commands:
                 self._app.spawn(self._app.calls.rename(session, title))
 
         self._app.push_screen(RenameDialog(tab.view.title), renamed)
+
+    def rename_to(self, title: str) -> None:
+        """Give the active tab this title."""
+        if self._app.state.active:
+            self._app.spawn(self._app.calls.rename(self._app.state.active, title))
 
     def jump(self) -> None:
         """Let the person find a tab."""
@@ -156,7 +180,8 @@ class Commands:
             return
         app.put_draft(app.state.active, Draft())
         session = app.state.active or await self._open_and_select()
-        if not session or not await app.calls.send(session, draft):
+        message = Draft(literal(draft.text), draft.pastes)
+        if not session or not await app.calls.send(session, message):
             self._give_back(session or app.state.active, draft)
 
     def _give_back(self, session: int, draft: Draft) -> None:
@@ -166,8 +191,10 @@ class Commands:
         self._app.put_draft(session, draft.before(there))
 
     def stop(self) -> None:
-        """Close what is open at the side; else end this tab's own turn."""
+        """Close what is open in the input or at the side; else end this tab's own turn."""
         app = self._app
+        if app.window.composer.take_escape():
+            return
         if app.state.panel != "none":
             app.change(PanelOpened("none"))
             return
@@ -183,7 +210,7 @@ class Commands:
         app.store_draft()
         tab = app.state.tab(session)
         if tab is not None and tab.draft.empty:
-            app.put_draft(session, Draft(question))
+            app.put_draft(session, Draft(escaped(question)))
 
     # ------------------------------------------------------------ panels and program
 
@@ -192,12 +219,13 @@ class Commands:
         opened: Panel = "none" if self._app.state.panel == panel else panel
         self._app.change(PanelOpened(opened))
 
-    def change_settings(self, session: int, settings: SessionSettings) -> None:
-        """Let these settings hold for a tab from its next turn on."""
-        self._app.spawn(self._change_settings(session, settings))
+    def change_settings(self, session: int, settings: SessionSettings, *, said: str = "") -> None:
+        """Let these settings hold for a tab from its next turn on, and say `said` when they do."""
+        self._app.spawn(self._change_settings(session, settings, said))
 
-    async def _change_settings(self, session: int, settings: SessionSettings) -> None:
-        await self._app.calls.change_settings(session, settings)
+    async def _change_settings(self, session: int, settings: SessionSettings, said: str) -> None:
+        if await self._app.calls.change_settings(session, settings) and said:
+            self._app.say(said, "information")
         if panel := self._app.window.panel:
             panel.settled(self._app.state)
 
@@ -233,7 +261,7 @@ class Commands:
         """Show all keys."""
         from gemma_chat.ui.help import HelpScreen
 
-        self._app.push_screen(HelpScreen())
+        self._app.push_screen(HelpScreen(self._app.keymap))
 
 
 def _cannot_send(app: ChatApp) -> str:

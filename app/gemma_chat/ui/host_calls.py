@@ -32,9 +32,9 @@ class HostCalls:
         self._changed = changed
         self._say = say
 
-    async def open_tab(self) -> int:
-        """A new tab; its session, or 0."""
-        answer = await self._ask(p.OpenSession(0), p.Opened)
+    async def open_tab(self, settings: SessionSettings | None = None) -> int:
+        """A new tab, with the settings of the settings file unless given; its session, or 0."""
+        answer = await self._ask(p.OpenSession(0, settings=settings), p.Opened)
         return answer.session if answer else 0
 
     async def reopen(self, session: int) -> int:
@@ -71,6 +71,10 @@ class HostCalls:
     async def pause_summarizer(self, *, paused: bool) -> bool:
         """Pause the summarizer or let it go on."""
         return await self._done(p.SetSummarizer(0, paused))
+
+    async def load_model(self, path: str) -> bool:
+        """Another model file in place of the loaded one; the tabs stay."""
+        return await self._done(p.LoadModel(0, path))
 
     async def stop_host(self) -> bool:
         """Let the host leave."""

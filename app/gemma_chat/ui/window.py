@@ -12,7 +12,6 @@ from textual.message import Message
 from textual.screen import Screen
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.config.settings import Settings
 from gemma_chat.ui.composer import Composer
 from gemma_chat.ui.own_events import Panel
 from gemma_chat.ui.sizes import mark_size
@@ -23,6 +22,7 @@ from gemma_chat.ui.tab_bar import TabBar, labels_of
 from gemma_chat.ui.welcome import Welcome, page_for
 
 if TYPE_CHECKING:
+    from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.transcript import Transcript
 
 
@@ -146,13 +146,13 @@ class Window(Screen[None]):
             self._middle.mount(panel)
 
 
-def make_panel(panel: Panel, settings: Settings) -> SidePanel | None:
+def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
     """This panel; its module is imported when it is opened for the first time."""
     match panel:
         case "settings":
             from gemma_chat.ui.settings_panel import SettingsPanel
 
-            return SettingsPanel(settings.all_presets, settings.defaults)
+            return SettingsPanel(app.library.presets(app.presets).items, app.defaults)
         case "summary":
             from gemma_chat.ui.summary_panel import SummaryPanel
 
