@@ -245,6 +245,14 @@ ACTIONS: tuple[Action, ...] = (
         slash=("settings",),
     ),
     Action(
+        "panel.reset_field",
+        ("alt+d",),
+        "Reset this setting",
+        "Panels",
+        "In the settings: the number with the cursor is that of a new tab again; so is one whose "
+        "↺ is clicked.",
+    ),
+    Action(
         "panel.summary",
         ("f4",),
         "Summary of this tab",

@@ -115,7 +115,7 @@ class ChatApp(App[None]):
     def on_mount(self) -> None:
         if overrides := self.keymap.overrides:
             self.set_keymap(overrides)
-            self.window.composer.use_keymap(self.keymap)
+        self.window.composer.use_keymap(self.keymap)
         for action in self.keymap.new:
             # Not by `bind`, which gives no priority: the input would keep its own meaning of a key.
             self._bindings.bind(",".join(action.keys), f"run('{action.id}')", priority=True)

@@ -11,7 +11,8 @@ from gemma_chat.ui.actions import action as action_named
 def bindings_of(where: Where, method: str) -> list[Binding]:
     """The keys that one part of the screen listens to; each calls `method` with the action's id.
 
-    They have priority: a key of the table means the same wherever the keyboard is.
+    They have priority: a key of the table means the same wherever the keyboard is. Those of the
+    input are not made here: it looks at each key itself, in the order in which they come.
     """
     return [
         Binding(

@@ -44,6 +44,7 @@ class Commands:
             "tab.jump": self.jump,
             "tab.rename": self.rename,
             "panel.settings": lambda: self.toggle_panel("settings"),
+            "panel.reset_field": self.reset_field,
             "panel.summary": lambda: self.toggle_panel("summary"),
             "transcript.page_up": lambda: self._scroll(lambda it: it.scroll_page_up(animate=False)),
             "transcript.page_down": lambda: self._scroll(
@@ -218,6 +219,11 @@ class Commands:
         """Open this panel, or close it when it is open."""
         opened: Panel = "none" if self._app.state.panel == panel else panel
         self._app.change(PanelOpened(opened))
+
+    def reset_field(self) -> None:
+        """Give the setting with the cursor its default again."""
+        if panel := self._app.window.panel:
+            panel.reset_focused()
 
     def change_settings(self, session: int, settings: SessionSettings, *, said: str = "") -> None:
         """Let these settings hold for a tab from its next turn on, and say `said` when they do."""

@@ -38,7 +38,6 @@ class Composer(Vertical):
     Composer:focus-within { border: round $primary; }
     Composer #chips { height: auto; max-height: 3; }
     Composer #mode { display: none; height: 1; padding: 0 1; color: $ink-mark; }
-    Window.-low Composer.-vi #mode { display: block; }
     """
 
     @dataclass
@@ -98,6 +97,7 @@ class Composer(Vertical):
     def use_keymap(self, keymap: Keymap) -> None:
         """Name these keys on the lower edge."""
         self._keymap = keymap
+        self.editor.use_keymap(keymap)
         self._say_keys()
 
     @property

@@ -107,17 +107,31 @@ class Keymap:
         return f"{key_name(palette[0])}: {self.action(id_).label}" if palette else ""
 
     @property
+    def input_keys(self) -> dict[str, str]:
+        """The keys that the input listens to, with the ids of their actions."""
+        return {
+            key: action.id
+            for action in self.actions
+            if action.where == "input"
+            for key in action.keys
+        }
+
+    @property
     def new(self) -> tuple[Action, ...]:
         """The actions that have keys now and none by default."""
         pairs = zip(self.actions, ACTIONS, strict=True)
-        return tuple(action for action, default in pairs if action.keys and not default.keys)
+        return tuple(
+            action
+            for action, default in pairs
+            if action.keys and not default.keys and action.where != "input"
+        )
 
     @property
     def overrides(self) -> dict[str, str]:
         """What Textual's own keymap has to be told: only what differs from the table."""
         changed: dict[str, str] = {}
         for action, default in zip(self.actions, ACTIONS, strict=True):
-            if action.keys == default.keys or not default.keys:
+            if action.keys == default.keys or not default.keys or action.where != "everywhere":
                 continue
             if action.id == TAB_NUMBERS:
                 for number in range(1, len(default.keys) + 1):

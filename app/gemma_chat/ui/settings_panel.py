@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
@@ -34,6 +36,22 @@ class NumberField(Input):
 
     def __init__(self, name: str) -> None:
         super().__init__(compact=True, id=f"setting-{name}", name=name, max_length=40)
+
+
+class ResetMark(Static):
+    """Beside a number that is not that of a new tab: a click makes it so again."""
+
+    @dataclass
+    class Clicked(Message):
+        """This setting shall be that of a new tab."""
+
+        name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(" ↺", name=name, markup=False)
+
+    def on_click(self) -> None:
+        self.post_message(self.Clicked(self.name or ""))
 
 
 class TextField(TextArea):
@@ -63,6 +81,9 @@ class SettingsPanel(SidePanel):
         width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel NumberField:focus { background: $primary 30%; }
+    SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }
+    SettingsPanel ResetMark.-changed { visibility: visible; }
+    SettingsPanel ResetMark:hover { text-style: bold; }
     SettingsPanel NumberField.-wrong { color: $ink-bad; text-style: underline; }
     SettingsPanel TextField, SettingsPanel TextField:focus {
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
@@ -93,6 +114,8 @@ class SettingsPanel(SidePanel):
             GRAMMAR: TextField(GRAMMAR, "none"),
         }
 
+        self._resets = {field.name: ResetMark(field.name) for field in SAMPLING_FIELDS}
+
     def compose(self) -> ComposeResult:
         yield self._title
         with VerticalScroll(can_focus=False):
@@ -118,6 +141,7 @@ class SettingsPanel(SidePanel):
             with Horizontal():
                 yield Label(field.label)
                 yield self._fields[field.name]
+                yield self._resets[field.name]
 
     def on_mount(self) -> None:
         self._fields[SYSTEM_INSTRUCTION].focus()
@@ -158,6 +182,8 @@ class SettingsPanel(SidePanel):
             if widget.has_focus and text_of(before, name) == text:
                 continue
             _set_text(widget, text)
+        for name, mark in self._resets.items():
+            mark.set_class(text_of(settings, name) != text_of(self._defaults, name), "-changed")
 
     # ------------------------------------------------------------ what the person does
 
@@ -208,6 +234,20 @@ class SettingsPanel(SidePanel):
         fresh = SessionSettings(system_instruction=instruction, sampling=self._defaults.sampling)
         self._change(fresh)
         self._say("The sampling settings are those of a new tab again.")
+
+    def on_reset_mark_clicked(self, message: ResetMark.Clicked) -> None:
+        message.stop()
+        self._reset(message.name)
+
+    def reset_focused(self) -> None:
+        for name in self._resets:
+            if self._fields[name].has_focus:
+                self._reset(name)
+
+    def _reset(self, name: str) -> None:
+        _set_text(self._fields[name], text_of(self._defaults, name))
+        self._take_over(name)
+        self._explain(name)
 
     # ------------------------------------------------------------ changing
 

@@ -58,6 +58,9 @@ class SidePanel(Container):
         """What is being typed and was not taken over yet, when it is allowed."""
         return None
 
+    def reset_focused(self) -> None:
+        """Give what has the keyboard its default again, where there is one."""
+
     def settled(self, state: TerminalState) -> None:
         """The host has answered one change of settings that this panel asked for."""
 
@@ -74,6 +77,8 @@ class Window(Screen[None]):
     Window.-narrow SidePanel { width: 1fr; border-left: none; }
     Window.-low Composer { border: none; border-left: outer $primary; }
     Window.-low Composer Editor { max-height: 3; }
+    Window.-low Composer Suggestions { max-height: 3; }
+    Window.-low Composer.-vi #mode { display: block; }
     Window.-low SettingsPanel #settings-advice { height: 3; }
     """
 

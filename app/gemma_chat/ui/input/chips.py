@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from gemma_chat.ui.input.files import FRAME_LINES, name_of_block
 from gemma_chat.ui.text import one_line
 
 _REMOVE = " ✕"
 
 
 def described(paste: str) -> str:
-    """How much was pasted, in lines, or in characters when it is one line."""
+    """What is folded and how much: `pasted 12,400 lines`, `file notes.md, 80 lines`."""
     lines = paste.count("\n") + 1
-    return f"{lines:,} lines" if lines > 1 else f"{len(paste):,} characters"
+    if name := name_of_block(paste):
+        return f"file {one_line(name, 30)}, {lines - FRAME_LINES:,} lines"
+    return f"pasted {lines:,} lines" if lines > 1 else f"pasted {len(paste):,} characters"
 
 
 class PasteChip(Static, can_focus=True):
@@ -49,8 +53,8 @@ class PasteChip(Static, can_focus=True):
 
     def __init__(self, index: int, paste: str) -> None:
         self._index = index
-        self._words = f"▤ pasted {described(paste)}"
-        self._beginning = paste[:400].strip()
+        self._words = f"▤ {described(paste)}"
+        self._beginning = "" if name_of_block(paste) else paste[:400].strip()
         super().__init__(markup=False)
 
     def on_mount(self) -> None:
@@ -60,11 +64,11 @@ class PasteChip(Static, can_focus=True):
         self._fit(event.size.width)
 
     def _fit(self, cells: int) -> None:
-        room = cells - len(self._words) - len(_REMOVE) - 2
-        beginning = one_line(self._beginning, min(room, 40))
-        parts = (self._words, f"  {beginning}" if room > 6 else "", _REMOVE)
-        self.update(Content("".join(parts)), layout=False)
-        self._remove_at = len(Content("".join(parts[:2]))) if room > 6 else len(self._words)
+        room = cells - cell_len(self._words) - cell_len(_REMOVE) - 2
+        beginning = one_line(self._beginning, min(room, 40)) if room > 6 else ""
+        before = f"{self._words}  {beginning}".rstrip()
+        self._remove_at = cell_len(before)
+        self.update(Content(before + _REMOVE), layout=False)
 
     def on_click(self, event: events.Click) -> None:
         # The content begins behind one cell of padding.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gemma_chat.ui.input.slash import is_command
@@ -39,7 +40,7 @@ class Completing:
         self._dismissed = ""
         # In a task of its own, the newest one only: names and files are read from the disk.
         self._composer.run_worker(
-            self._offer(line, column, self.sources, first_line=row == 0),
+            partial(self._offer, line, column, self.sources, first_line=row == 0),
             group="completing",
             exclusive=True,
         )
@@ -72,6 +73,9 @@ class Completing:
         if by_enter and marked.kind in ("command", "argument") and typed == marked.text.strip():
             return False
         self._put(offer, marked, row)
+        complete = marked.kind in ("command", "argument") and not marked.text.endswith(" ")
+        if by_enter and complete:
+            self._composer.send()
         return True
 
     def close(self) -> bool:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events
-from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
-from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.drafts import FOLD_CHARACTERS
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.keys import MODIFIED_ENTER
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ class Editor(TextArea):
         scrollbar-size-vertical: 1;
     }
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("input", "press")]
 
     class SendWanted(Message):
         """Enter was pressed on text that is complete."""
@@ -87,8 +84,13 @@ class Editor(TextArea):
         self.choosing = False
         """Suggestions are shown: up, down, tab and enter are theirs."""
         self._vi: ViMachine | None = None
+        self._actions = Keymap().input_keys
 
     # ------------------------------------------------------------ keys of the table
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """From now on these keys hold."""
+        self._actions = keymap.input_keys
 
     def action_press(self, action: str) -> None:
         """Do what a key of the table means in the input."""
@@ -134,9 +136,11 @@ class Editor(TextArea):
             super().action_cursor_down(select)
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key in MODIFIED_ENTER:
+        # Keys that come in a bundle, as over a slow line, must act in their order. Textual would
+        # carry out bindings later, or with priority sooner, than the letters beside them.
+        if action := self._actions.get(MODIFIED_ENTER.get(event.key, event.key)):
             _consume(event)
-            self.insert("\n")
+            self.action_press(action)
             return
         if self.choosing and event.key == "tab":
             _consume(event)
@@ -146,9 +150,16 @@ class Editor(TextArea):
             _consume(event)
             self._press_vi(event.character if event.is_printable else event.key)
             return
-        if event.key == "backspace" and self.selection.is_empty and self.selection.end == (0, 0):
-            self.post_message(self.TakeBackPaste())
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            _consume(event)
+            await self.app.run_action(binding.action, self)
+            return
         await super()._on_key(event)
+
+    def action_delete_left(self) -> None:
+        if self.selection.is_empty and self.selection.end == (0, 0):
+            self.post_message(self.TakeBackPaste())
+        super().action_delete_left()
 
     async def _on_paste(self, event: events.Paste) -> None:
         _consume(event)

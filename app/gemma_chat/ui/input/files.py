@@ -21,6 +21,9 @@ _LANGUAGES = {
     ".sh": "sh", ".toml": "toml", ".json": "json", ".yaml": "yaml", ".yml": "yaml",
     ".html": "html", ".css": "css", ".sql": "sql", ".md": "markdown", ".xml": "xml",
 }  # fmt: skip
+FRAME_LINES = 4
+"""Lines of a block that are not the file's."""
+_BLOCK = re.compile(r"File `([^`\n]{1,255})`:\n\n```")
 _FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
@@ -34,12 +37,15 @@ def file_text(path: Path) -> str:
     try:
         # A pipe without a writer would otherwise be waited for without end.
         descriptor = os.open(path.expanduser(), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            kind = os.fstat(file.fileno()).st_mode
+        try:
+            kind = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(kind):
                 what = "a folder" if stat.S_ISDIR(kind) else "a device or a pipe"
                 raise FileRefusedError(f"{shown} is {what}. Name a text file.")
-            content = file.read(MAX_FILE_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(MAX_FILE_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise FileRefusedError(f"There is no file {shown}.") from None
     except (OSError, RuntimeError, ValueError) as error:
@@ -69,6 +75,12 @@ def as_block(path: Path, text: str) -> str:
     name = "".join(c if c.isprintable() and c != "`" else "?" for c in path.name)
     body = text if text.endswith("\n") else text + "\n"
     return f"File `{name}`:\n\n{fence}{language}\n{body}{fence}"
+
+
+def name_of_block(text: str) -> str:
+    """The name of the file when `text` is one as `as_block` writes it, else empty."""
+    found = _BLOCK.match(text)
+    return found.group(1) if found else ""
 
 
 def paths_like(typed: str) -> list[str]:

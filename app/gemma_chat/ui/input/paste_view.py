@@ -44,7 +44,7 @@ class PasteView(Dialog[Wish]):
 
     def compose(self) -> ComposeResult:
         safe = shown(self._paste, MOST_SHOWN)
-        with DialogBox(f"Pasted {described(self._paste)}", "esc closes"):
+        with DialogBox(described(self._paste).capitalize(), "esc closes"):
             yield TextArea(
                 safe, read_only=True, soft_wrap=False, compact=True, highlight_cursor_line=False
             )

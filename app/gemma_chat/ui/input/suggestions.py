@@ -20,16 +20,14 @@ class Suggestions(OptionList, can_focus=False):
     """The suggestions of an offer; the first one is marked."""
 
     DEFAULT_CSS = """
-    Suggestions {
+    Suggestions, Suggestions.-textual-compact {
         height: auto;
         max-height: 8;
         border: none;
-        border-bottom: solid $foreground 15%;
-        padding: 0;
+        padding: 0 1;
         background: transparent;
         scrollbar-size-vertical: 1;
     }
-    Window.-low Suggestions { max-height: 3; border-bottom: none; }
     """
 
     @dataclass

@@ -127,7 +127,8 @@ def paragraph(text: str, at: int, *, forward: bool) -> int:
     if forward:
         found = re.compile(r"\n(?=\n)").search(text, min(at + 1, len(text)))
         return found.end() if found else len(text)
-    return max((m.end() for m in re.finditer(r"\n(?=\n)", text[: max(0, at - 1)] + " ")), default=0)
+    ends = (found.end() for found in re.finditer(r"\n(?=\n)", text[: at + 1]))
+    return max((end for end in ends if end < at), default=0)
 
 
 Simple = Callable[[str, int, int], Target]
