@@ -6,11 +6,10 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from gemma_chat.config.library import Library
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
@@ -21,6 +20,9 @@ from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.themes import first_theme, load_themes
+
+if TYPE_CHECKING:
+    from gemma_chat.config.library import Library
 
 NOWHERE = Path("no-such-directory")
 SHELF = load_themes(NOWHERE)
@@ -243,6 +245,11 @@ def make_app(
             keep_theme(value)
         keep_setting(key, value)
 
+    def library() -> Library:
+        from gemma_chat.config.library import Library
+
+        return Library(folder)
+
     settings = settings or Settings()
     options = AppOptions(
         own=OWN,
@@ -252,7 +259,7 @@ def make_app(
         warnings=warnings,
         keep_setting=keep,
         keymap=Keymap.of(dict(settings.keys)),
-        library=lambda: Library(folder),
+        library=library,
         sent=sent or SentMessages(),
     )
     return ChatApp(link, Inbox(link), options)

@@ -13,7 +13,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -103,6 +102,9 @@ class Away:
             command = editor_command(environment)
         except ValueError as error:
             return Edited(sentence=f"VISUAL or EDITOR cannot be understood ({error}).")
+        # Not needed for the first paint, and slow to import.
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="gemma-chat-") as folder:
             file = Path(folder) / "message.md"
             file.write_text(text + "\n" if text else "", "utf-8")

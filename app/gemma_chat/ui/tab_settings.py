@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from gemma_chat.config.library import Found
-from gemma_chat.config.presets import Preset
-from gemma_chat.config.roles import Role
 from gemma_chat.config.sampling import SamplingField, SessionSettings
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.settings_fields import explanation_of, field_named, text_of, with_text
 
 if TYPE_CHECKING:
+    from gemma_chat.config.library import Found
+    from gemma_chat.config.presets import Preset
+    from gemma_chat.config.roles import Role
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.commands import Commands
 
-ItemT = TypeVar("ItemT", Role, Preset)
+ItemT = TypeVar("ItemT", "Role", "Preset")
 
 
 class TabSettings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gemma_chat.ui.input.slash import is_command
@@ -38,12 +37,13 @@ class Completing:
         if editor.text == self._dismissed:
             return
         self._dismissed = ""
+        sources = self.sources
+
+        async def look_up() -> None:
+            await self._offer(line, column, sources, first_line=row == 0)
+
         # In a task of its own, the newest one only: names and files are read from the disk.
-        self._composer.run_worker(
-            partial(self._offer, line, column, self.sources, first_line=row == 0),
-            group="completing",
-            exclusive=True,
-        )
+        self._composer.run_worker(look_up, group="completing", exclusive=True)
 
     def look_again(self) -> None:
         """The cursor has moved: what is shown may not fit any more."""

@@ -5,7 +5,6 @@ A message that begins with a slash is a command; `//` stands for a slash that is
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -143,6 +142,8 @@ def split(text: str) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
+    import difflib
+
     shown = "".join(c if c.isprintable() else "·" for c in name[:_SHOWN_CHARACTERS])
     nearest = difflib.get_close_matches(name[:100].lower(), list(_BY_NAME), n=1, cutoff=0.5)
     advice = f"Did you mean /{nearest[0]}?" if nearest else "/help lists them."
