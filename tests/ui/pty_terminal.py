@@ -102,12 +102,12 @@ class PtyTerminal:
             os.waitpid(self.pid, 0)
         os.close(self._master)
 
-    def _read(self, deadline: float) -> bool:
+    def _read(self, deadline: float, most: int = 65536) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return False
         try:
-            read = os.read(self._master, 65536)
+            read = os.read(self._master, most)
         except OSError:
             return False
         self.output += read
