@@ -43,7 +43,7 @@ def decode(context: Context, plan: ThreadPlan) -> float:
     context.cut(0, DEPTH)
     start = time.perf_counter()
     for position in range(DEPTH, DEPTH + TOKENS):
-        context.evaluate(0, [position % 1000 + 10], position)
+        context.evaluate(0, [position % 1000 + 10], position, "each")
     return TOKENS / (time.perf_counter() - start)
 
 
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
         sliding_window=0,
     )
     for start in range(0, DEPTH, MICRO_BATCH):
-        context.evaluate(0, list(range(start + 10, start + 10 + MICRO_BATCH)), start)
+        context.evaluate(0, list(range(start + 10, start + 10 + MICRO_BATCH)), start, "none")
     print("quiet")
     measure(context, rounds)
     print("one other busy process")

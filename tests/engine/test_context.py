@@ -38,14 +38,14 @@ def test_the_number_of_threads_changes_no_bit_of_the_kv_cache(
         kv_type=kv_type,
     )
     for start in range(0, DEPTH, MICRO_BATCH):
-        context.evaluate(0, TOKENS[start : min(start + MICRO_BATCH, DEPTH)], start)
+        context.evaluate(0, TOKENS[start : min(start + MICRO_BATCH, DEPTH)], start, "none")
     before = context.save(0)
     states = []
     for threads in (1, 2, 3):
         context.restore(0, before)
         context._threads = ThreadPlan((threads,), MICRO_BATCH)
         for position in range(DEPTH, DEPTH + 3):
-            context.evaluate(0, TOKENS[position : position + 1], position)
+            context.evaluate(0, TOKENS[position : position + 1], position, "each")
         states.append(context.save(0))
     context.close()
     assert np.array_equal(states[0], states[1])

@@ -249,7 +249,14 @@ def _model_fields() -> tuple[SettingField, ...]:
             kind="whole",
             explanation="Tokens evaluated at once while a prompt is read; fewer give way sooner.",
             minimum=16,
-            maximum=128,
+            maximum=512,
+        ),
+        SettingField(
+            section=section,
+            name="prompt_lookup",
+            kind="switch",
+            explanation="Guess what a reply quotes from its conversation and verify several tokens "
+            "at once.",
         ),
         SettingField(
             section=section,

@@ -24,7 +24,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int = -1
     use_extra_bufts: SwitchOrAuto = "auto"
     kv_type: KvType = "f16"
-    micro_batch: int = 128
+    micro_batch: int = 256
+    prompt_lookup: bool = True
     memory_map: bool = True
     lock_memory: bool = False
 

@@ -42,7 +42,7 @@ class LlamaAnticipation:
             whole = end - work.done == self._micro_batch or work.at_boundary(end)
             if end <= work.done or not whole:
                 return Ended("stop", "")
-            if not work.evaluate(self._tokens[work.done : end], len(self._tokens)):
+            if not work.evaluate(self._tokens[work.done : end], len(self._tokens), "none"):
                 work.take_interrupt()
                 return Interrupted()
         except EngineCrashedError:

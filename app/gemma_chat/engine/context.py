@@ -20,11 +20,17 @@ from gemma_chat.engine.state_files import StateBytes
 from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
 
-MICRO_BATCH = 128
-"""Tokens evaluated at once in prefill, the most that a background turn makes a person wait for."""
+MICRO_BATCH = 256
+"""Tokens evaluated at once in prefill unless set otherwise. A person never waits for the rest of
+one: it is aborted, and the background turn evaluates it again later."""
+
+LARGEST_MICRO_BATCH = 512
 
 STREAMS = 2
 """One for the chats, one for the background."""
+
+Logits = Literal["none", "each"]
+"""Which tokens of a batch are to be sampled from. None saves the largest matrix of the model."""
 
 _PADDING = 256
 _GGML_TYPES: dict[KvType, str] = {
@@ -53,7 +59,7 @@ class Context:
         context_size: positions of each stream.
         thread_counts: the numbers of threads to choose from while running, ascending.
         sliding_window: how far back the window layers look; 0 when the model has none.
-        micro_batch: tokens evaluated at once, at most `MICRO_BATCH`.
+        micro_batch: tokens evaluated at once, at most `LARGEST_MICRO_BATCH`.
         kv_type: how the KV cache is stored.
     """
 
@@ -68,7 +74,7 @@ class Context:
         kv_type: KvType = "f16",
     ) -> None:
         self._llama, log = native()
-        self._threads = ThreadPlan(thread_counts, MICRO_BATCH)
+        self._threads = ThreadPlan(thread_counts, micro_batch)
         self._set_threads = self._threads.threads(1)
         self.context_size = context_size
         self.sliding_window = sliding_window
@@ -76,8 +82,7 @@ class Context:
         padded = -(-context_size // _PADDING) * _PADDING
         parameters.n_ctx = padded * STREAMS
         self.micro_batch = micro_batch
-        parameters.n_batch = MICRO_BATCH
-        parameters.n_ubatch = MICRO_BATCH
+        parameters.n_batch = parameters.n_ubatch = micro_batch
         parameters.type_k = parameters.type_v = self._llama.__dict__[_GGML_TYPES[kv_type]]
         parameters.flash_attn_type = (
             self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -100,7 +105,7 @@ class Context:
             )
         self.kv_bytes = _kv_bytes(lines)
         self._memory = self._llama.llama_get_memory(self.handle)
-        self._batch = self._llama.llama_batch_init(MICRO_BATCH, 0, 1)
+        self._batch = self._llama.llama_batch_init(micro_batch, 0, 1)
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
 
@@ -118,15 +123,15 @@ class Context:
         self._abort.raise_()
 
     def evaluate(
-        self, stream: int, tokens: Sequence[int], position: int
+        self, stream: int, tokens: Sequence[int], position: int, logits: Logits
     ) -> Literal["done", "aborted"]:
-        """Evaluate at most `MICRO_BATCH` tokens; the logits of the last one can be sampled then.
+        """Evaluate at most `micro_batch` tokens; those that give logits can be sampled from then.
 
         After "aborted" the stream is as it was before the call.
         """
         batch = self._batch
         count = len(tokens)
-        if not 0 < count <= MICRO_BATCH or position + count > self.context_size:
+        if not 0 < count <= self.micro_batch or position + count > self.context_size:
             raise EngineCrashedError(
                 f"{count} tokens at position {position} do not fit a context of "
                 f"{self.context_size}; please report this."
@@ -137,8 +142,7 @@ class Context:
             batch.pos[at] = position + at
             batch.n_seq_id[at] = 1
             batch.seq_id[at][0] = stream
-            batch.logits[at] = 0
-        batch.logits[count - 1] = 1
+            batch.logits[at] = logits == "each"
         self._use_threads(self._threads.threads(count))
         start = time.perf_counter()
         result = self._llama.llama_decode(self.handle, batch)

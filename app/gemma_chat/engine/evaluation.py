@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gemma_chat.engine.context import Context
+from gemma_chat.engine.context import Context, Logits
 from gemma_chat.engine.interface import TokenCounts
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.shelf import HeldSequence
@@ -92,20 +92,30 @@ class Evaluation:
         """Whether after `length` tokens a batch ends in every session with the same tokens."""
         return length == self._boundary
 
-    def evaluate(self, tokens: Sequence[int], prompt_length: int) -> bool:
+    def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Logits) -> bool:
         """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
 
         `prompt_length` is how many of all tokens count as the prompt.
         """
         position = self.done
         assert self._stream is not None
-        if self._context.evaluate(self._stream, tokens, position) == "aborted":
+        if self._context.evaluate(self._stream, tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)
         self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
         if self.done == self._boundary:
             self._sequence.seam()
         return True
+
+    def cut(self, length: int) -> None:
+        """Take back the last tokens evaluated, which turned out to be wrong."""
+        if length == self.done:
+            return
+        assert self._stream is not None
+        if self._context.cut(self._stream, length):
+            self._sequence.cut(length)
+        else:
+            self.forget()
 
     # ------------------------------------------------------------ boundaries and the end
 

@@ -34,8 +34,8 @@ def main(arguments: list[str]) -> int:
             thread_counts=(mode["threads"] or 2,),
             sliding_window=0,
         )
-        context.evaluate(0, [1] * MICRO_BATCH, 0)
-        context.evaluate(0, [1], MICRO_BATCH)
+        context.evaluate(0, [1] * MICRO_BATCH, 0, "none")
+        context.evaluate(0, [1], MICRO_BATCH, "each")
     except GemmaChatError:
         return 1
     return 0

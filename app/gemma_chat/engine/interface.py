@@ -120,7 +120,7 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One more token was sampled. `text` is what became final with it, often empty."""
+    """One more token was sampled, or several. `text` is what became final with it, often empty."""
 
     text: str
 
@@ -178,7 +178,8 @@ class TurnRun(Protocol):
         """The length of the whole prompt, in tokens."""
 
     def step(self) -> Step:
-        """Evaluate the next micro-batch of the prompt (at most 128 tokens), or one more token.
+        """Evaluate the next micro-batch of the prompt or one more token, or several at once
+        where a guess proves right.
 
         Raises `EngineCrashedError` when llama.cpp reports a fatal error. After `Ended` it may not
         be called again.
@@ -217,8 +218,10 @@ class EngineOptions:
     gpu_layers: int = 0
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
     """How the KV cache is stored; the smaller ones use flash attention."""
-    micro_batch: int = 128
-    """Tokens evaluated at once in prefill, 16 to 128."""
+    micro_batch: int = 256
+    """Tokens evaluated at once in prefill, 16 to 512."""
+    prompt_lookup: bool = True
+    """Guess what a reply quotes from its conversation and verify several tokens at once."""
     memory_map: bool = True
     """Read the weights through the page cache, so that a second start is quick."""
     lock_memory: bool = False

@@ -15,7 +15,12 @@ import psutil
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.anticipation import LlamaAnticipation
-from gemma_chat.engine.context import MICRO_BATCH, STREAMS, Context, plain_attention
+from gemma_chat.engine.context import (
+    LARGEST_MICRO_BATCH,
+    STREAMS,
+    Context,
+    plain_attention,
+)
 from gemma_chat.engine.evaluation import Evaluation
 from gemma_chat.engine.fit import KvType, check_fit
 from gemma_chat.engine.interface import (
@@ -28,6 +33,7 @@ from gemma_chat.engine.interface import (
     SequenceHandle,
 )
 from gemma_chat.engine.library import library_file
+from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.sampler import Sampler
@@ -90,10 +96,10 @@ class LlamaEngine:
                 f"{weights.path} is not a text generation model. Choose a chat model."
             )
         context_size = _context_size(options.context_size, weights.trained_context_size)
-        if not SMALLEST_BATCH <= options.micro_batch <= MICRO_BATCH:
+        if not SMALLEST_BATCH <= options.micro_batch <= LARGEST_MICRO_BATCH:
             raise SettingsError(
                 f"micro_batch = {options.micro_batch} is not allowed: {SMALLEST_BATCH} to "
-                f"{MICRO_BATCH} tokens."
+                f"{LARGEST_MICRO_BATCH} tokens."
             )
         available = available_memory()
         states = _states_budget(options.states_mb, available)
@@ -126,6 +132,8 @@ class LlamaEngine:
         )
         self._shelf = StateShelf(states, _files(weights.path, context_size, options, mode))
         self._memory = KVMemory(self._context, self._shelf)
+        # A recurrent state cannot be cut back behind a wrong guess.
+        self._speculates = options.prompt_lookup and weights.rewindable
         self._closing = threading.Lock()
         self._description = ModelDescription(
             path=str(weights.path),
@@ -225,6 +233,7 @@ class LlamaEngine:
             sampler=sampler,
             text=TextStream(sampling.stop),
             limit=sampling.max_output_tokens or self._context.context_size,
+            speculation=Speculation() if self._speculates else None,
         )
 
     def anticipate(

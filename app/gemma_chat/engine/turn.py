@@ -1,5 +1,7 @@
 """One turn on the real model: prefill in micro-batches, then token by token.
 
+With prompt lookup a step of the reply may verify guessed tokens and so bring several.
+
 The last token of a prompt is always evaluated alone. That costs one decode step a turn and buys
 exactness: whether a turn is new, regenerated from a saved state, or preempted and resumed, the
 model sees the same tokens in the same batches and so gives the same text.
@@ -7,8 +9,10 @@ model sees the same tokens in the same batches and so gives the same text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+from gemma_chat.engine import prefix
 from gemma_chat.engine.context import Context
 from gemma_chat.engine.evaluation import Evaluation
 from gemma_chat.engine.interface import (
@@ -19,6 +23,7 @@ from gemma_chat.engine.interface import (
     Prefill,
     Step,
 )
+from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.vocabulary import Vocabulary
@@ -38,6 +43,7 @@ class LlamaTurn:
         sampler: Sampler,
         text: TextStream,
         limit: int,
+        speculation: Speculation | None = None,
     ) -> None:
         self._context = context
         self._vocabulary = vocabulary
@@ -47,6 +53,7 @@ class LlamaTurn:
         self._sampler = sampler
         self._text = text
         self._limit = limit
+        self._speculation = speculation
         self._state: Literal["running", "over", "finished"] = "running"
         self.counts = evaluation.counts
 
@@ -82,41 +89,81 @@ class LlamaTurn:
         work = self._evaluation
         done, last = work.done, self._prompt_length - 1
         if done < last:
-            if not self._evaluate(done + work.next_chunk(last)):
+            chunk = self._tokens[done : done + work.next_chunk(last)]
+            if not work.evaluate(chunk, self._prompt_length, "none"):
                 return Interrupted()
             return Prefill(work.done, self._prompt_length)
         if done == last:
             work.mark()
-        if done < len(self._tokens):
-            # After its state was lost more than one token may be behind. They are evaluated one
-            # by one as they were the first time: other batches would round differently.
-            if not self._evaluate(done + 1):
-                return Interrupted()
-            if work.done < len(self._tokens):
-                return Generated("")
-        return self._sample()
+        if done < len(self._tokens) - 1:
+            return self._repeat(done)
+        return self._decode(done)
 
-    def _evaluate(self, end: int) -> bool:
-        """Evaluate the tokens up to `end`; `False` when interrupted."""
+    def _repeat(self, position: int) -> Step:
+        """Evaluate again what was lost of the reply, in the batches in which it came about.
+
+        Other batches would round differently.
+        """
         work = self._evaluation
-        return work.evaluate(self._tokens[work.done : end], self._prompt_length)
+        batch = self._batch_at(position)
+        if not work.evaluate(batch, self._prompt_length, "each"):
+            return Interrupted()
+        right = prefix.common_prefix(batch, self._tokens[position:-1])
+        work.cut(position + right)
+        return Generated("")
 
-    def _sample(self) -> Step:
-        token = self._sampler.sample(self._context.handle)
+    def _batch_at(self, position: int) -> Sequence[int]:
+        batch = self._speculation.batch_at(position) if self._speculation else ()
+        return batch or self._tokens[position : position + 1]
+
+    def _decode(self, position: int) -> Step:
+        """Evaluate the newest token, guessed ones behind it, and sample as far as they are right.
+
+        Each token is sampled from what the model says after those before it, so the guesses change
+        how many tokens come in one step and not which.
+        """
+        draft = self._draft(position)
+        batch = [self._tokens[position], *draft]
+        if not self._evaluation.evaluate(batch, self._prompt_length, "each"):
+            return Interrupted()
+        if draft and self._speculation is not None:
+            self._speculation.verified(position, batch)
+        texts: list[str] = []
+        reason: EndReason | None = None
+        right = 0
+        for guess in (*draft, None):
+            token = self._sampler.sample(self._context.handle, right)
+            reason = self._take(token, texts)
+            if reason is not None or token != guess:
+                break
+            right += 1
+        if self._speculation is not None and token is not None:
+            self._speculation.sampled(draft, right, token)
+        self._evaluation.cut(position + 1 + right)
+        text = "".join(texts)
+        return Generated(text) if reason is None else Ended(reason, text + self._text.flush())
+
+    def _draft(self, position: int) -> Sequence[int]:
+        """The guesses to verify. The last token of a prompt is evaluated alone."""
+        if self._speculation is None or position < self._prompt_length:
+            return ()
+        room = min(
+            self._limit - self.counts.generated - 1,
+            self._context.context_size - position - 2,
+        )
+        return self._speculation.draft(self._tokens, room)
+
+    def _take(self, token: int | None, texts: list[str]) -> EndReason | None:
+        """Add a sampled token to the reply; returns why the reply ends with it, if it does."""
         if token is None or self._vocabulary.ends_generation(token):
-            return self._end("stop", "")
+            return "stop"
         self.counts.generated += 1
         self._tokens.append(token)
-        text = self._text.feed(self._vocabulary.spoken(token))
+        texts.append(self._text.feed(self._vocabulary.spoken(token)))
         if self._text.stopped:
-            return self._end("stop", text)
+            return "stop"
         room = self._context.context_size - len(self._tokens)
-        if self.counts.generated >= self._limit or room <= 0:
-            return self._end("length", text)
-        return Generated(text)
-
-    def _end(self, reason: EndReason, text: str) -> Ended:
-        return Ended(reason, text + self._text.flush())
+        return "length" if self.counts.generated >= self._limit or room <= 0 else None
 
     def give_way(self) -> None:
         """See the interface. The streams keep everything; `settle` finds out whether they did."""

@@ -128,6 +128,12 @@ class Weights:
         return int(self._llama.llama_model_n_params(self.handle))
 
     @property
+    def rewindable(self) -> bool:
+        """Whether single tokens can be taken back out of the KV cache."""
+        llama, handle = self._llama, self.handle
+        return not (llama.llama_model_is_recurrent(handle) or llama.llama_model_is_hybrid(handle))
+
+    @property
     def generates(self) -> bool:
         """Whether it is a text decoder: not an encoder, a diffusion model or a classifier."""
         return bool(self._llama.llama_model_has_decoder(self.handle)) and not (

@@ -192,6 +192,7 @@ def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> M
             gpu_layers=model.gpu_layers,
             kv_type=model.kv_type,
             micro_batch=model.micro_batch,
+            prompt_lookup=model.prompt_lookup,
             memory_map=model.memory_map,
             lock_memory=model.lock_memory,
         )

@@ -36,6 +36,7 @@ class LoadOptions(TypedDict, total=False):
     gpu_layers: int
     kv_type: Literal["f16", "q8_0", "q4_0"]
     micro_batch: int
+    prompt_lookup: bool
     memory_map: bool
     lock_memory: bool
 
@@ -54,7 +55,8 @@ async def load_model(
     states_disk_mb: int = 4096,
     gpu_layers: int = 0,
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16",
-    micro_batch: int = 128,
+    micro_batch: int = 256,
+    prompt_lookup: bool = True,
     memory_map: bool = True,
     lock_memory: bool = False,
 ) -> InferenceModel:
@@ -75,7 +77,9 @@ async def load_model(
         states_disk_mb: Budget for these files.
         gpu_layers: Layers to put on a GPU.
         kv_type: How the KV cache is stored; `q8_0` takes half the memory, `q4_0` a quarter.
-        micro_batch: Tokens evaluated at once in prefill, 16 to 128.
+        micro_batch: Tokens evaluated at once in prefill, 16 to 512.
+        prompt_lookup: Guess what a reply quotes from its conversation and verify several tokens
+            at once.
         memory_map: Read the weights through the page cache.
         lock_memory: Keep the weights from being swapped out.
 
@@ -100,6 +104,7 @@ async def load_model(
         gpu_layers=gpu_layers,
         kv_type=kv_type,
         micro_batch=micro_batch,
+        prompt_lookup=prompt_lookup,
         memory_map=memory_map,
         lock_memory=lock_memory,
     )

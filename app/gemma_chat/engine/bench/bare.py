@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gemma_chat.engine.context import plain_attention
+from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import native
 from gemma_chat.engine.state_files import StateBytes
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
@@ -29,7 +31,7 @@ class BareLoop:
         kv_type: how the KV cache is stored, as in `EngineOptions`.
     """
 
-    def __init__(self, model: Any, *, context_size: int, threads: int, kv_type: str) -> None:
+    def __init__(self, model: Any, *, context_size: int, threads: int, kv_type: KvType) -> None:
         self._llama, _ = native()
         parameters = self._llama.llama_context_default_params()
         # A batch larger than the context would be cut down to it, and larger ones then abort.
@@ -39,8 +41,11 @@ class BareLoop:
         parameters.n_threads = parameters.n_threads_batch = threads
         stored = self._llama.__dict__[f"GGML_TYPE_{kv_type.upper()}"]
         parameters.type_k = parameters.type_v = stored
-        if kv_type != "f16":
-            parameters.flash_attn_type = self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        parameters.flash_attn_type = (
+            self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            if plain_attention(kv_type)
+            else self._llama.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        )
         parameters.swa_full = False
         parameters.no_perf = True
         self._handle = self._llama.llama_init_from_model(model, parameters)

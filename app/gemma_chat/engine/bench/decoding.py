@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.bench.bare import BareLoop
 from gemma_chat.engine.bench.conversation import question
-from gemma_chat.engine.bench.figures import Figure, Round, Target, Unmeasurable, figure
+from gemma_chat.engine.bench.figures import Figure, Round, Target, figure
 from gemma_chat.engine.bench.load import busy_process
 from gemma_chat.engine.bench.plan import Plan
 from gemma_chat.engine.bench.reply import EndlessReply
@@ -173,12 +172,10 @@ def _prefilled(engine: Engine, prompt: Prompt) -> tuple[int, float]:
 
 def lookup(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens/s of a summary's reply with prompt lookup, against an engine without it."""
-    if not _has_lookup(rig.options):
-        raise Unmeasurable("this version has no prompt lookup")
     count = 2 * plan.decoded
-    task = "Write a summary of this text. Quote its most important sentences word for word."
+    task = "Sum this text up: copy its most important sentences, word for word."
     with (
-        rig.engine(rig.options) as having,
+        rig.engine(replace(rig.options, prompt_lookup=True)) as having,
         rig.engine(without_lookup(rig.options)) as lacking,
         closing(EndlessReply(having, _prompt(having, plan.summarized, 7, task), GREEDY)) as quick,
         closing(EndlessReply(lacking, _prompt(lacking, plan.summarized, 7, task), GREEDY)) as slow,
@@ -201,14 +198,9 @@ def lookup(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     )
 
 
-def _has_lookup(options: EngineOptions) -> bool:
-    return any(field.name == "prompt_lookup" for field in fields(options))
-
-
 def without_lookup(options: EngineOptions) -> EngineOptions:
     """Options for plain decoding, one token after the other."""
-    off: dict[str, Any] = {"prompt_lookup": False} if _has_lookup(options) else {}
-    return replace(options, **off)
+    return replace(options, prompt_lookup=False)
 
 
 def _prompt(engine: Engine, tokens: int, number: int, task: str = _TASK) -> Prompt:
