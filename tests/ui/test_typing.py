@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests.ui.scripted import ScriptedLink, make_app, notes, screen_text, tab
 from textual import events
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -206,6 +207,18 @@ async def test_suggestions_are_walked_chosen_by_mouse_and_closed_by_escape() -> 
         await pilot.press("l")
         await settle(pilot)
         assert app.query_one(Suggestions).display
+
+
+async def test_enter_in_one_bundle_with_letters_takes_what_fits_the_letters() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)])
+        await write(pilot, "/role ")
+        for key in ("p", "i", "r", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await settle(pilot)
+        assert "pirate captain" in changed(link).system_instruction
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24)])
@@ -523,3 +536,14 @@ async def test_the_words_on_the_lower_edge_are_buttons() -> None:
         await pilot.click(offset=(column + 2, edge))
         await settle(pilot)
         assert [request.text for request in link.asked(p.SendMessage)] == ["hi"]
+
+
+async def test_a_click_on_the_status_bar_opens_everything_there_is() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(40, 10)) as pilot:
+        link.connect([tab(1)])
+        await pilot.pause()
+        await pilot.click(app.window.status_bar)
+        await pilot.pause()
+        assert isinstance(app.screen, CommandPalette)

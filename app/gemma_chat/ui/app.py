@@ -74,7 +74,7 @@ class ChatApp(App[None]):
         super().__init__()
         self.link = link
         self.state = TerminalState(own=options.own)
-        self.window = Window(options.install_command)
+        self.window = Window(options.install_command, options.keymap)
         self.calls = HostCalls(link, self.change, self.say)
         self.keymap = options.keymap
         self.sent_messages = options.sent

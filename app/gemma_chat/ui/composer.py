@@ -154,7 +154,8 @@ class Composer(Vertical):
                     Content(" · " if number else ""),
                     Content(words.format(name)).stylize(f"@click=app.run('{action}')"),
                 ]
-        parts.append(Content(" · / commands"))
+        parts.append(Content(" · "))
+        parts.append(Content("/ commands").stylize("@click=app.run('program.palette')"))
         self.border_subtitle = Content.assemble(*parts)
 
     async def on_editor_mode_changed(self, message: Editor.ModeChanged) -> None:

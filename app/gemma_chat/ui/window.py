@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.composer import Composer
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.own_events import Panel
 from gemma_chat.ui.sizes import mark_size
 from gemma_chat.ui.state import TerminalState
@@ -82,8 +83,9 @@ class Window(Screen[None]):
     Window.-low SettingsPanel #settings-advice { height: 3; }
     """
 
-    def __init__(self, install_command: str) -> None:
+    def __init__(self, install_command: str, keymap: Keymap | None = None) -> None:
         super().__init__()
+        self._keymap = keymap or Keymap()
         self.tab_bar = TabBar()
         self.transcript: Transcript | None = None
         self.welcome = Welcome()
@@ -123,7 +125,7 @@ class Window(Screen[None]):
         self.tab_bar.show(labels_of(state))
         self.status_bar.show(state)
         self.composer.explain(advice_of(state))
-        page = page_for(state, self._install_command)
+        page = page_for(state, self._install_command, self._keymap)
         if page is not None:
             self.welcome.show(page)
         self.welcome.display = page is not None

@@ -21,6 +21,8 @@ class Completing:
         self._list: Suggestions | None = None
         self._dismissed = ""
         """The text for which a person closed the list: it stays closed until that changes."""
+        self._looked_at = ("", 0)
+        """The line and the cursor to which what is shown belongs."""
         self.sources: Sources | None = None
         """Where names come from; without it nothing is suggested."""
 
@@ -37,13 +39,10 @@ class Completing:
         if editor.text == self._dismissed:
             return
         self._dismissed = ""
-        sources = self.sources
-
-        async def look_up() -> None:
-            await self._offer(line, column, sources, first_line=row == 0)
-
-        # In a task of its own, the newest one only: names and files are read from the disk.
-        self._composer.run_worker(look_up, group="completing", exclusive=True)
+        # Beside everything else: names and files are read from the disk.
+        self._composer.run_worker(
+            self._offer(line, column, self.sources, first_line=row == 0), group="completing"
+        )
 
     def look_again(self) -> None:
         """The cursor has moved: what is shown may not fit any more."""
@@ -64,10 +63,15 @@ class Completing:
         By enter, what is typed in full already is left to be sent.
         """
         offer, marked = self._shown, self._list.marked if self._list else None
-        if offer is None or marked is None:
-            return False
         editor = self._composer.editor
-        row, _ = editor.cursor_location
+        row, column = editor.cursor_location
+        if offer is not None and (editor.document[row], column) != self._looked_at:
+            # Typed faster than it was looked up: what is shown belongs to an earlier text.
+            offer = self._now(editor.document[row], column, first_line=row == 0)
+            marked = offer.suggestions[0] if offer else None
+        if offer is None or marked is None:
+            self._hide()
+            return False
         typed = editor.document[row][offer.start : offer.end]
         self._hide()
         if by_enter and marked.kind in ("command", "argument") and typed == marked.text.strip():
@@ -80,7 +84,6 @@ class Completing:
 
     def close(self) -> bool:
         """Take the list away; whether there was one."""
-        self._composer.workers.cancel_group(self._composer, "completing")
         shown = self._shown is not None
         if shown:
             self._dismissed = self._composer.editor.text
@@ -99,12 +102,21 @@ class Completing:
         found = await asyncio.to_thread(offer, line, column, first_line=first_line, sources=sources)
         editor = self._composer.editor
         row, now = editor.cursor_location
-        if editor.document[row] != line or now != column:
+        if (editor.document[row], now) != (line, column) or editor.text == self._dismissed:
+            # Something else was typed meanwhile, or the list was closed.
             return
+        self._looked_at = (line, column)
         if found is None:
             self._hide()
         else:
             await self._show(found)
+
+    def _now(self, line: str, column: int, *, first_line: bool) -> Offer | None:
+        from gemma_chat.ui.input.completion import offer
+
+        if self.sources is None:
+            return None
+        return offer(line, column, first_line=first_line, sources=self.sources)
 
     async def _show(self, offer: Offer) -> None:
         if self._list is None:
