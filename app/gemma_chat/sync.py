@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from os import PathLike
 from typing import Any, TypeVar, Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription
 from gemma_chat.errors import ModelClosedError
 from gemma_chat.sessions import loading
@@ -28,7 +28,7 @@ from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.lock import GenerationLock
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.model import InferenceModel as AsyncModel
-from gemma_chat.sessions.options import SessionOptions
+from gemma_chat.sessions.options import ReplyRules, SessionOptions
 from gemma_chat.sessions.session import Message, OverflowListener
 from gemma_chat.sessions.session import Session as AsyncSession
 
@@ -166,13 +166,15 @@ class Session:
         """Collect a part of the next question."""
         self._loop.run(self._session.add_query_chunk(chunk))
 
-    def get_response(self, text: str | None = None) -> str:
-        """Ask, and wait for the whole reply."""
-        return self._loop.run(self._session.get_response(text))
+    def get_response(self, text: str | None = None, **form: Unpack[ReplyRules]) -> str:
+        """Ask, and wait for the whole reply; `grammar` or `json_schema` hold for this turn."""
+        return self._loop.run(self._session.get_response(text, **form))
 
-    def get_response_async(self, text: str | None = None) -> Generator[Piece, None, None]:
+    def get_response_async(
+        self, text: str | None = None, **form: Unpack[ReplyRules]
+    ) -> Generator[Piece, None, None]:
         """Ask, and give the reply in pieces as they become final; giving it up stops the turn."""
-        stream = self._session.get_response_async(text)
+        stream = self._session.get_response_async(text, **form)
         try:
             while True:
                 piece = self._loop.run(_next_piece(stream))
@@ -260,6 +262,11 @@ class InferenceModel:
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`; never waits for the lock."""
         return self._model.size_in_tokens(text)
+
+    @property
+    def recommended_settings(self) -> SamplingSettings:
+        """How the makers of this family of models recommend to sample."""
+        return self._model.recommended_settings
 
     def figures(self) -> MemoryFigures:
         """Current memory use, in bytes."""

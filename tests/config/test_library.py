@@ -95,6 +95,7 @@ def test_a_preset_in_a_file_comes_before_the_others_of_its_name(tmp_path: Path) 
         (b'system_instruction = "x"\ntemperature = 99', "a number from 0 to 5"),
         (b'system_instruction = "x"\nexplanation = 3', "explanation"),
         (b'system_instruction = "cut', "not valid TOML"),
+        (b'system_instruction = "x"\nlora_path = "a.gguf"', "no role"),
         (b"\xff\xfe", "not UTF-8"),
         (b"x" * (MAX_FILE_BYTES + 1), "larger than 2 MB"),
         (b"a = " + b"[" * 100_000, "TOML|nested"),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gemma_chat.config import settings as settings_module
 from gemma_chat.config.document import parse_document, to_settings
 from gemma_chat.config.fields import SETTING_FIELDS, SettingField
+from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings
@@ -258,7 +259,7 @@ def test_every_setting_is_in_the_table_once_with_an_explanation() -> None:
         assert names == [field.name for field in msgspec.structs.fields(section)]
     defaults = {field.name for field in SETTING_FIELDS if field.section == "defaults"}
     sampling = {field.name for field in msgspec.structs.fields(SamplingSettings)}
-    assert defaults == {"system_instruction"} | sampling
+    assert defaults == {"system_instruction", "lora_path", "lora_scale"} | sampling
     assert {field.name for field in SAMPLING_FIELDS} < sampling
     for field in SETTING_FIELDS:
         assert field.explanation.endswith(".")
@@ -301,6 +302,10 @@ def a_value(field: SettingField) -> st.SearchStrategy[object]:
             values = text.filter(bool) if field.optional else text
         case "texts":
             values = st.lists(text.filter(bool), max_size=5).map(tuple)
+        case "biases":
+            targets = text.filter(bool) | st.integers(0, 2**31 - 1)
+            amounts = st.floats(-100, 100) | st.none()
+            values = st.lists(st.builds(LogitBias, targets, amounts), max_size=3).map(tuple)
         case "whole":
             values = st.integers(int(field.minimum), int(field.maximum))
         case "number":
@@ -312,6 +317,8 @@ def a_value(field: SettingField) -> st.SearchStrategy[object]:
 def any_settings(draw: st.DrawFn) -> Settings:
     """Settings with any allowed value in any place."""
     chosen = draw(st.lists(st.sampled_from(SETTING_FIELDS), unique=True, max_size=8))
+    if any(field.name == "grammar" for field in chosen):
+        chosen = [field for field in chosen if field.name != "json_schema"]
     document: dict[str, dict[str, object]] = {}
     for field in chosen:
         value = field.to_toml(draw(a_value(field)))

@@ -29,14 +29,7 @@ CASES: dict[str, dict[str, float]] = {
 
 def measure(engine: LlamaEngine, chosen: dict[str, float], context: list[int]) -> None:
     settings = SamplingSettings(**chosen)  # type: ignore[arg-type]
-    size = engine.description.vocabulary_size
-    sampler, plain = (
-        Sampler(engine._weights.vocabulary, size, settings, context) for _ in range(2)
-    )
-    if plain._argmax:
-        llama = plain._llama
-        plain._chain = plain._new_chain()
-        llama.llama_sampler_chain_add(plain._chain, llama.llama_sampler_init_greedy())
+    sampler, plain = (Sampler(engine._vocabulary, settings, context) for _ in range(2))
     handle = engine._context.handle
     short, whole = [], []
     for _ in range(ROUNDS):

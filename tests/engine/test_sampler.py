@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.conftest import run_to_end, talk
 
+from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.grammar import CANDIDATE, Grammar, candidate_array
 from gemma_chat.engine.llama import LlamaEngine
-from gemma_chat.engine.sampler import _CANDIDATE, Sampler
+from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shortlist import Logits
+from gemma_chat.engine.vocabulary import Vocabulary
+from gemma_chat.errors import SettingsError
 
 SIZE = 3_000
 CONTEXT = [number * 7 % SIZE for number in range(200)]
@@ -28,6 +32,9 @@ SHORT = [
     {"temperature": 0.9, "top_k": 8, "presence_penalty": 1.5, "frequency_penalty": 0.5},
     {"temperature": 0.0, "repeat_penalty": 1.2, "repeat_last_n": 16},
     {"temperature": 0.0, "frequency_penalty": 2.0, "repeat_last_n": -1},
+    {"temperature": 0.0, "logit_bias": (LogitBias(7, 9.0), LogitBias(8, None))},
+    {"temperature": 0.9, "top_k": 20, "logit_bias": (LogitBias(7, 9.0), LogitBias("ab", None))},
+    {"temperature": 0.9, "top_k": 9, "repeat_penalty": 1.3, "logit_bias": (LogitBias(5, 15.0),)},
 ]
 LONG = [
     {"temperature": 1.0, "top_k": 0, "top_p": 0.9},
@@ -37,11 +44,22 @@ LONG = [
 ]
 
 
+class FedVocabulary:
+    """As much of a vocabulary as a sampler without a grammar asks for."""
+
+    size = SIZE
+    handle = None
+
+    def tokenize(self, text: bytes) -> list[int]:
+        """A token for each byte."""
+        return list(text)
+
+
 class FedSampler(Sampler):
     """A sampler that is given logits in place of a native context's."""
 
     def __init__(self, chosen: SamplingSettings) -> None:
-        super().__init__(None, SIZE, chosen, CONTEXT)
+        super().__init__(cast(Vocabulary, FedVocabulary()), chosen, CONTEXT)
         self.from_all = 0
 
     def _logits(self, context: Any, index: int) -> Logits:
@@ -50,10 +68,10 @@ class FedSampler(Sampler):
 
     def _sample_from_all(self, context: Any, index: int) -> int:
         self.from_all += 1
-        candidates = np.zeros(SIZE, _CANDIDATE)
+        candidates = np.zeros(SIZE, CANDIDATE)
         candidates["id"] = np.arange(SIZE)
         candidates["logit"] = context
-        array = self._array(candidates)
+        array = candidate_array(candidates)
         self._llama.llama_sampler_apply(self._chain, ctypes.byref(array))
         token = int(array.data[array.selected].id)
         self._llama.llama_sampler_accept(self._chain, token)
@@ -107,6 +125,45 @@ def test_the_whole_vocabulary_is_hardly_ever_needed(chosen: dict[str, float]) ->
         sampler.sample(logits)
     sampler.close()
     assert sampler.from_all <= 2
+
+
+def test_a_bias_lifts_a_token_from_anywhere_and_those_of_one_token_add_up() -> None:
+    logits = np.linspace(5, 0, SIZE).astype(np.float32)
+    biases = (LogitBias(2_900, 3.0), LogitBias(2_900, 3.0), LogitBias(chr(1), -20.0))
+    assert tokens({"temperature": 0.0, "logit_bias": biases}, [logits], short=True) == [2_900]
+    forbidden = (*biases, LogitBias(2_900, None))
+    assert tokens({"temperature": 0.0, "logit_bias": forbidden}, [logits], short=True) == [0]
+
+
+def test_a_token_that_does_not_exist_is_named() -> None:
+    with pytest.raises(SettingsError, match=f"there is no token {SIZE}; .* from 0 to {SIZE - 1}"):
+        FedSampler(SamplingSettings(logit_bias=(LogitBias(SIZE, 1.0),)))
+
+
+def test_what_the_grammar_allows_and_a_bias_forbids_cannot_be_said(engine: LlamaEngine) -> None:
+    grammar = Grammar(engine._vocabulary, 'root ::= "7"')
+    forbidden = tuple(LogitBias(token, None) for token in grammar.all_allowed().tolist())
+    grammar.close()
+    asked = SamplingSettings(grammar='root ::= "7"', logit_bias=forbidden)
+    run = engine.begin(engine.open_sequence(), engine.prompt(talk("Hi")), asked, "foreground")
+    with pytest.raises(SettingsError, match="logit_bias forbids every token"):
+        run_to_end(run)
+    run.finish()
+
+
+def test_a_choice_the_grammar_refuses_is_made_again_among_what_it_allows(
+    smollm2: LlamaEngine,
+) -> None:
+    prompt = smollm2.prompt(talk("Count: one, two,"))
+    said = set()
+    for seed in range(8):
+        asked = SamplingSettings(
+            temperature=1.0, top_k=0, random_seed=seed, grammar='root ::= "yes" | "no" | "7"'
+        )
+        run = smollm2.begin(smollm2.open_sequence(), prompt, asked, "foreground")
+        said.add(run_to_end(run))
+    assert said <= {"yes", "no", "7"}
+    assert len(said) > 1
 
 
 def test_penalties_that_push_all_the_likeliest_out_are_given_the_whole_vocabulary() -> None:

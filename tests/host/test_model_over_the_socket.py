@@ -8,8 +8,10 @@ import pytest
 from tests.host.rig import running
 from tests.sessions.scripted import ScriptedEngine
 
+from gemma_chat.config.presets import TERMINAL_SAMPLING, recommended_sampling
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError, ModelLoadError
-from gemma_chat.host.protocol import LoadModel, ModelChanged, Snapshot, StopTurn
+from gemma_chat.host.protocol import LoadModel, ModelChanged, OpenSession, Snapshot, StopTurn
 
 
 async def test_loading_is_told_as_it_goes(tmp_path: Path) -> None:
@@ -31,6 +33,25 @@ async def test_loading_is_told_as_it_goes(tmp_path: Path) -> None:
         model = (await terminal.model("ready")).model
         assert (model.name, model.path, model.context_size) == ("scripted", "/models/0.gguf", 4096)
         assert model.weights_bytes == 4000
+
+
+async def test_a_new_tab_begins_as_the_makers_of_the_model_recommend(tmp_path: Path) -> None:
+    """Also one that was opened before it was known which model it will have."""
+    recommended = recommended_sampling("chatml")
+    async with running(tmp_path, load=False) as rig:
+        rig.loading.clear()
+        rig.service.load(Path("/models/0.gguf"))
+        terminal = await rig.connect()
+        early = await terminal.open()
+        own = SessionSettings(sampling=SamplingSettings(temperature=0.1))
+        mine = (await terminal.client.request(OpenSession(0, "", own))).session
+        assert terminal.tabs[early].settings.sampling == TERMINAL_SAMPLING
+        rig.loading.set()
+        assert (await terminal.model("ready")).model.recommended == recommended
+        late = await terminal.open()
+        await terminal.until(lambda: terminal.tabs[early].settings.sampling == recommended)
+        assert terminal.tabs[late].settings.sampling == recommended
+        assert terminal.tabs[mine].settings == own
 
 
 async def test_questions_asked_while_the_model_loads_are_answered_in_order(tmp_path: Path) -> None:

@@ -99,6 +99,22 @@ async def test_settings_hold_from_the_next_turn_on(rig: Rig, terminal: Terminal)
     assert rig.engine.prompts[-1][0].text == "Pirate"
 
 
+async def test_an_adapter_or_schema_that_cannot_be_used_is_refused_and_not_kept(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab = await terminal.open()
+    kept = SessionSettings(lora_path="/adapters/pirate.gguf", lora_scale=0.5)
+    await terminal.client.request(ChangeSettings(0, tab, kept))
+    for settings, words in (
+        (SessionSettings(lora_path="/adapters/wrong.gguf"), "wrong.gguf does not fit"),
+        (SessionSettings(sampling=SamplingSettings(json_schema='{"not": {}}')), "uses not"),
+    ):
+        with pytest.raises(HostError, match=words):
+            await terminal.client.request(ChangeSettings(0, tab, settings))
+    await terminal.ask(tab, "still there?")
+    assert terminal.tabs[tab].settings == kept
+
+
 @pytest.mark.parametrize(
     "sampling",
     [

@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gemma_chat.errors import ModelLoadError
-from gemma_chat.models import gguf_bytes, gguf_header
+from gemma_chat.models import gguf_bytes, gguf_file
 from gemma_chat.models.gguf_header import GgufHeader, check_model_file
 from gemma_chat.models.tensor_types import FILE_TYPES, TENSOR_TYPES
 
@@ -179,7 +179,7 @@ def test_a_file_that_may_not_be_read_is_named(file: Path, monkeypatch: pytest.Mo
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(gguf_header.os, "open", refuse)
+    monkeypatch.setattr(gguf_file.os, "open", refuse)
     assert "may not be read by you" in sentence(file)
 
 

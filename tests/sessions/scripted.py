@@ -26,6 +26,7 @@ from gemma_chat.engine.interface import (
     Ended,
     Generated,
     Interrupted,
+    LoraChoice,
     MemoryFigures,
     ModelDescription,
     Prefill,
@@ -35,7 +36,7 @@ from gemma_chat.engine.interface import (
     Step,
     TokenCounts,
 )
-from gemma_chat.errors import ContextOverflowError
+from gemma_chat.errors import AdapterError, ContextOverflowError
 
 PREFILL_STEP = 128
 BYTES_PER_TOKEN = 100
@@ -350,6 +351,11 @@ class ScriptedEngine:
             pieces += [_ROLES.index(message.role), message.text.encode(), _END]
         pieces.append(_ROLES.index("assistant"))
         return Prompt(tuple(pieces), len(_tokens(pieces)))
+
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Adapters fit unless their file is called wrong."""
+        if Path(lora.path).stem == "wrong":
+            raise AdapterError(f"The LoRA adapter {lora.path} does not fit. Choose another one.")
 
     def open_sequence(self) -> ScriptedSequence:
         """A new, empty sequence."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.errors import AdapterError, GemmaChatError, ModalityError, SettingsError
-from gemma_chat.sessions.options import Dry, Xtc, settings_from
+from gemma_chat.errors import GemmaChatError, ModalityError, SettingsError
+from gemma_chat.sessions.options import Dry, Xtc, following, settings_from
 
 
 def test_the_defaults_are_those_of_the_session_api() -> None:
@@ -35,6 +38,9 @@ def test_every_keyword_arrives_in_the_settings() -> None:
             "max_output_tokens": 99,
             "stop": ["END", "STOP"],
             "grammar": 'root ::= "yes"',
+            "logit_bias": {7: 1.5, " the": float("-inf")},
+            "lora_path": "/adapters/pirate.gguf",
+            "lora_scale": 0.5,
             "system_instruction": "Be brief.",
         }
     )
@@ -60,7 +66,10 @@ def test_every_keyword_arrives_in_the_settings() -> None:
             max_output_tokens=99,
             stop=("END", "STOP"),
             grammar='root ::= "yes"',
+            logit_bias=(LogitBias(7, 1.5), LogitBias(" the", None)),
         ),
+        lora_path="/adapters/pirate.gguf",
+        lora_scale=0.5,
     )
 
 
@@ -71,12 +80,25 @@ def test_one_stop_string_needs_no_list() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "word"),
     [
-        ({"lora_path": "pirate.gguf"}, AdapterError, "pirate.gguf"),
+        ({"lora_path": "x" * 5000}, SettingsError, "lora_path"),
+        (
+            {"lora_scale": 11.0},
+            SettingsError,
+            "lora_scale = 11.0 is not allowed",
+        ),
+        ({"lora_scale": float("inf")}, SettingsError, "lora_scale"),
+        ({"logit_bias": {-1: 2.0}}, SettingsError, "numbered from 0"),
+        ({"logit_bias": {"the": 101.0}}, SettingsError, "from -100 to 100, or -inf"),
+        ({"logit_bias": {"the": float("nan")}}, SettingsError, "logit_bias of 'the'"),
+        ({"logit_bias": {"": 1.0}}, SettingsError, "1 to 200 characters"),
+        ({"logit_bias": {None: 1.0}}, SettingsError, "a token's number or a text"),
+        ({"logit_bias": dict.fromkeys(range(300), 1.0)}, SettingsError, "300 entries"),
+        ({"json_schema": {"a": {1, 2}}}, SettingsError, "cannot be written as JSON"),
+        ({"json_schema": "{}", "grammar": 'root ::= "a"'}, SettingsError, "both set"),
         ({"enable_vision_modality": True}, ModalityError, "images"),
         ({"enable_audio_modality": True}, ModalityError, "audio"),
         ({"enable_thinking": True}, SettingsError, "Thinking"),
         ({"tools": [object()]}, SettingsError, "Tool calls"),
-        ({"json_schema": {"type": "object"}}, SettingsError, "use grammar"),
         ({"temperature": -1.0}, SettingsError, "temperature"),
         ({"temperature": float("nan")}, SettingsError, "temperature"),
         ({"top_k": "many"}, SettingsError, "top_k"),
@@ -112,3 +134,31 @@ def test_a_misspelt_keyword_is_an_error_of_the_program() -> None:
     misspelt: Any = {"temprature": 1.0}
     with pytest.raises(TypeError, match="temprature"):
         settings_from(misspelt)
+
+
+def test_a_schema_may_be_given_as_a_mapping_or_as_text() -> None:
+    assert (
+        settings_from({"json_schema": {"type": "null"}}).sampling.json_schema == '{"type": "null"}'
+    )
+    assert (
+        settings_from({"json_schema": '{"type":"null"}'}).sampling.json_schema == '{"type":"null"}'
+    )
+
+
+def test_a_relative_adapter_path_is_that_of_the_program_that_names_it(tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        path = settings_from({"lora_path": "pirate.gguf"}).lora_path
+    assert path == str(tmp_path / "pirate.gguf")
+
+
+def test_the_rules_of_a_turn_take_the_place_of_those_of_its_session() -> None:
+    own = SamplingSettings(grammar='root ::= "a"', temperature=0.3)
+    ruled = following(own, {"json_schema": {"type": "null"}})
+    assert (ruled.grammar, ruled.json_schema, ruled.temperature) == (None, '{"type": "null"}', 0.3)
+    assert following(own, {"grammar": 'root ::= "b"'}).grammar == 'root ::= "b"'
+    assert following(own, {}) == own
+    misspelt: Any = {"schema": {}}
+    with pytest.raises(TypeError, match="schema"):
+        following(own, misspelt)
+    with pytest.raises(SettingsError, match="pattern"):
+        following(own, {"json_schema": {"type": "string", "pattern": "a"}})

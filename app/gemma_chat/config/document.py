@@ -12,6 +12,7 @@ import msgspec
 from gemma_chat.config.fields import (
     KEYS_SECTION,
     PRESETS_SECTION,
+    SESSION_KEYS,
     SETTING_FIELDS,
     NotAllowed,
     SettingField,
@@ -113,7 +114,7 @@ def render(settings: Settings) -> str:
 def value_of(settings: Settings, field: SettingField) -> Any:
     """The value of one setting of `SETTING_FIELDS`."""
     section = getattr(settings, field.section)
-    if isinstance(section, SessionSettings) and field.name != "system_instruction":
+    if isinstance(section, SessionSettings) and field.name not in SESSION_KEYS:
         section = section.sampling
     return getattr(section, field.name)
 
@@ -172,11 +173,9 @@ def _named(fields: tuple[SettingField, ...], name: str) -> SettingField:
 
 
 def _session_settings(values: dict[str, Any]) -> SessionSettings:
-    system_instruction = values.pop("system_instruction", "")
-    return SessionSettings(
-        system_instruction=system_instruction,
-        sampling=msgspec.structs.replace(TERMINAL_SAMPLING, **values),
-    ).validated()
+    own = {key: values.pop(key) for key in SESSION_KEYS if key in values}
+    sampling = msgspec.structs.replace(TERMINAL_SAMPLING, **values)
+    return SessionSettings(sampling=sampling, **own).validated()
 
 
 def _presets(table: Any) -> tuple[Preset, ...]:
@@ -201,8 +200,8 @@ def preset_of(name: str, values: Any) -> Preset:
         )
     section = f"{PRESETS_SECTION}.{name}"
     found = _values(section, sampling_fields(section), values)
-    system_instruction = found.pop("system_instruction", None)
-    return Preset(name, found, system_instruction, " ".join(explanation.split()))
+    own = {key: found.pop(key) for key in SESSION_KEYS if key in found}
+    return Preset(name, found, explanation=" ".join(explanation.split()), **own)
 
 
 def _check_preset_name(name: str) -> None:
@@ -218,8 +217,10 @@ def preset_table(preset: Preset) -> dict[str, Any]:
     table: dict[str, Any] = {}
     if preset.explanation:
         table["explanation"] = preset.explanation
-    if preset.system_instruction is not None:
-        table["system_instruction"] = preset.system_instruction
+    for key in SESSION_KEYS:
+        value = getattr(preset, key)
+        if value is not None:
+            table[key] = value
     for field in sampling_fields(PRESETS_SECTION):
         if field.name in preset.values:
             table[field.name] = field.to_toml(preset.values[field.name])

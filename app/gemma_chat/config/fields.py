@@ -7,15 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gemma_chat.config import logit_bias
 from gemma_chat.config.sampling import (
+    LORA_SCALE_FIELD,
     MAX_GRAMMAR_LENGTH,
+    MAX_LORA_PATH,
+    MAX_SCHEMA_LENGTH,
     MAX_STOP_LENGTH,
     MAX_STOP_STRINGS,
     MAX_SYSTEM_INSTRUCTION,
     SAMPLING_FIELDS,
 )
+from gemma_chat.errors import SettingsError
 
-Kind = Literal["text", "texts", "whole", "number", "switch", "switch_or_auto", "choice"]
+Kind = Literal["text", "texts", "biases", "whole", "number", "switch", "switch_or_auto", "choice"]
 
 _SHOWN_CHARACTERS = 60
 _SWITCHES = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
@@ -63,6 +68,11 @@ class SettingField:
                 return f"a text of at most {high} characters"
             case "texts":
                 return f"a list of at most {MAX_STOP_STRINGS} texts of 1 to {high} characters"
+            case "biases":
+                return (
+                    f"a list of at most {logit_bias.MAX_LOGIT_BIASES} texts such as "
+                    '"TEXT = 2.5" or "#TOKEN = never"'
+                )
             case "whole":
                 return f"a whole number from {low} to {high}{empty}"
             case "number":
@@ -76,24 +86,34 @@ class SettingField:
             raise self._not_allowed(value)
         if self.kind == "number":
             return float(value)
+        if self.kind == "biases":
+            return self._read_biases(value)
         return tuple(value) if self.kind == "texts" else value
 
     def to_toml(self, value: Any) -> Any:
         """The inverse of `from_toml`."""
         if value is None:
             return ""
+        if self.kind == "biases":
+            return [logit_bias.written(bias) for bias in value]
         return list(value) if self.kind == "texts" else value
 
     def parse(self, text: str) -> Any:
         """Read what a person typed; raises `NotAllowed`. A list takes one text a line."""
         if self.kind == "text":
             return self.from_toml(text)
-        if self.kind == "texts":
+        if self.kind in ("texts", "biases"):
             return self.from_toml(text.splitlines())
         word = text.strip()
         if self.optional and not word:
             return None
         return self.from_toml(self._read_word(word))
+
+    def _read_biases(self, lines: list[str]) -> tuple[logit_bias.LogitBias, ...]:
+        try:
+            return tuple(map(logit_bias.parsed, lines))
+        except SettingsError as error:
+            raise NotAllowed(str(error)) from None
 
     def _read_word(self, word: str) -> int | float | bool | str:
         if self.kind in ("switch", "switch_or_auto"):
@@ -124,6 +144,14 @@ def _is_texts(field: SettingField, value: Any) -> bool:
     )
 
 
+def _are_biases(_field: SettingField, value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= logit_bias.MAX_LOGIT_BIASES
+        and all(isinstance(line, str) for line in value)
+    )
+
+
 def _is_number(field: SettingField, value: Any) -> bool:
     kinds = (int,) if field.kind == "whole" else (int, float)
     return (
@@ -146,6 +174,7 @@ def _is_unicode(text: str) -> bool:
 _CHECKS: dict[Kind, Callable[[SettingField, Any], bool]] = {
     "text": _is_text,
     "texts": _is_texts,
+    "biases": _are_biases,
     "whole": _is_number,
     "number": _is_number,
     "choice": lambda field, value: value in field.choices,
@@ -192,7 +221,40 @@ def sampling_fields(section: str) -> tuple[SettingField, ...]:
             maximum=MAX_GRAMMAR_LENGTH,
             optional=True,
         ),
+        SettingField(
+            section=section,
+            name="json_schema",
+            kind="text",
+            explanation="A JSON schema; every reply is JSON that fits it. Empty allows any text.",
+            maximum=MAX_SCHEMA_LENGTH,
+            optional=True,
+        ),
+        SettingField(
+            section=section,
+            name="logit_bias",
+            kind="biases",
+            explanation="Tokens, or texts, that become likelier or less likely, or never come.",
+        ),
+        SettingField(
+            section=section,
+            name="lora_path",
+            kind="text",
+            explanation="The GGUF file of a LoRA adapter for the model; empty uses none.",
+            maximum=MAX_LORA_PATH,
+        ),
+        SettingField(
+            section=section,
+            name="lora_scale",
+            kind="number",
+            explanation=LORA_SCALE_FIELD.explanation,
+            minimum=LORA_SCALE_FIELD.minimum,
+            maximum=LORA_SCALE_FIELD.maximum,
+        ),
     )
+
+
+SESSION_KEYS = ("system_instruction", "lora_path", "lora_scale")
+"""The keys of such a section that belong to the session and not to its sampling."""
 
 
 def _model_fields() -> tuple[SettingField, ...]:

@@ -25,7 +25,8 @@ class Role:
 
     def applied_to(self, settings: SessionSettings) -> SessionSettings:
         """`settings` with this role; what it does not name stays. Raises `SettingsError`."""
-        return SessionSettings(
+        return msgspec.structs.replace(
+            settings,
             system_instruction=self.system_instruction,
             sampling=msgspec.structs.replace(settings.sampling, **self.values),
         ).validated()
@@ -36,6 +37,8 @@ def role_of(name: str, table: Mapping[str, Any]) -> Role:
     preset = preset_of(name, table)
     if not (preset.system_instruction or "").strip():
         raise SettingsError('it has no system_instruction = "…", which is what a role is.')
+    if preset.lora_path is not None or preset.lora_scale is not None:
+        raise SettingsError("it names a LoRA adapter, which a preset can have but no role.")
     return Role(name, preset.system_instruction or "", preset.explanation, preset.values)
 
 

@@ -12,19 +12,25 @@ from typing import Any
 
 import msgspec
 
+from gemma_chat.config.logit_bias import LogitBias, check_biases
 from gemma_chat.errors import SettingsError
 
 MAX_STOP_STRINGS = 16
 MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
+MAX_SCHEMA_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
+MAX_LORA_PATH = 4096
+MAX_LORA_SCALE = 10.0
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the next token is chosen; the defaults are those of the session API.
 
-    The order in which they act is llama.cpp's: penalties, DRY, top-k, typical-p, top-p, min-p,
-    XTC, temperature, and then the draw with `random_seed`.
+    The order in which they act is llama.cpp's: logit bias, penalties, DRY, top-k, typical-p, top-p,
+    min-p, XTC, temperature, and then the draw with `random_seed`. `grammar` is GBNF; `json_schema`
+    is the text of a JSON schema, and a reply that has one ends when it is complete, not at a stop
+    string. At most one of the two is set.
     """
 
     temperature: float = 0.8
@@ -46,6 +52,8 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     max_output_tokens: int | None = None
     stop: tuple[str, ...] = ()
     grammar: str | None = None
+    json_schema: str | None = None
+    logit_bias: tuple[LogitBias, ...] = ()
 
     def validated(self) -> SamplingSettings:
         """Return self, or raise `SettingsError` that names the setting and its allowed range."""
@@ -66,6 +74,17 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 f"The grammar has {len(self.grammar)} characters; "
                 f"at most {MAX_GRAMMAR_LENGTH} are allowed."
             )
+        if self.json_schema is not None and len(self.json_schema) > MAX_SCHEMA_LENGTH:
+            raise SettingsError(
+                f"The JSON schema has {len(self.json_schema)} characters; "
+                f"at most {MAX_SCHEMA_LENGTH} are allowed."
+            )
+        if self.json_schema is not None and self.grammar is not None:
+            raise SettingsError(
+                "grammar and json_schema are both set, and a reply can follow one only: leave one "
+                "of them out."
+            )
+        check_biases(self.logit_bias)
         return self
 
 
@@ -74,6 +93,10 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     system_instruction: str = ""
     sampling: SamplingSettings = SamplingSettings()
+    lora_path: str = ""
+    """The file of a LoRA adapter; an empty string is the model as it is."""
+    lora_scale: float = 1.0
+    """How strongly the adapter acts: 1 as it was trained, 0 not at all."""
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""
@@ -82,6 +105,11 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"The system instruction has {len(self.system_instruction)} characters; "
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
+        if len(self.lora_path) > MAX_LORA_PATH:
+            raise SettingsError(
+                f"lora_path is not allowed: a path of at most {MAX_LORA_PATH} characters, or empty."
+            )
+        LORA_SCALE_FIELD.check(self.lora_scale)
         self.sampling.validated()
         return self
 
@@ -127,6 +155,15 @@ class SamplingField:
         self.check(value)
         return value
 
+
+LORA_SCALE_FIELD = SamplingField(
+    "lora_scale",
+    "Adapter strength",
+    -MAX_LORA_SCALE,
+    MAX_LORA_SCALE,
+    0.1,
+    "How strongly the LoRA adapter acts: 1 as it was trained, 0 not at all.",
+)
 
 SAMPLING_FIELDS: tuple[SamplingField, ...] = (
     SamplingField(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gemma_chat.engine.adapters import Adapter
 from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
 from gemma_chat.engine.state_files import StateBytes
@@ -106,6 +107,7 @@ class Context:
         self.kv_bytes = _kv_bytes(lines)
         self._memory = self._llama.llama_get_memory(self.handle)
         self._batch = self._llama.llama_batch_init(micro_batch, 0, 1)
+        self._adapter: Adapter | None = None
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
 
@@ -158,6 +160,19 @@ class Context:
             "The turn was given up; the conversation is kept."
         )
 
+    def use_adapter(self, adapter: Adapter | None) -> None:
+        """Evaluate with this LoRA adapter from now on, in all streams; `None` with none."""
+        if adapter == self._adapter:
+            return
+        module = self._llama
+        if adapter is None:
+            module.llama_set_adapters_lora(self.handle, None, 0, None)
+        else:
+            handles = (module.llama_adapter_lora_p_ctypes * 1)(adapter.handle)
+            scales = (ctypes.c_float * 1)(adapter.scale)
+            module.llama_set_adapters_lora(self.handle, handles, 1, scales)
+        self._adapter = adapter
+
     def _use_threads(self, count: int) -> None:
         if count != self._set_threads:
             self._llama.llama_set_n_threads(self.handle, count, count)
@@ -204,6 +219,10 @@ class Context:
     def clear(self, stream: int) -> None:
         """Empty a stream."""
         self._llama.llama_memory_seq_rm(self._memory, stream, -1, -1)
+
+    def wipe(self) -> None:
+        """Empty all streams and overwrite what they held."""
+        self._llama.llama_memory_clear(self._memory, True)
 
     def save(self, stream: int) -> StateBytes:
         """A copy of the stream's whole state."""

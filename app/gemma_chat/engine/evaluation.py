@@ -70,6 +70,7 @@ class Evaluation:
 
     def settle(self) -> None:
         """Make the session resident: at the first step, and again after it had to leave."""
+        self._context.use_adapter(self._sequence.adapter)
         stream = self._memory.stream_of(self._sequence)
         if stream is not None and stream == self._stream:
             return
@@ -126,6 +127,10 @@ class Evaluation:
     def forget(self) -> None:
         """What is resident is not to be trusted after an error."""
         self._memory.forget(self._sequence)
+
+    def wipe(self) -> None:
+        """What was evaluated are no numbers: they must not stay in the KV cache, even masked."""
+        self._memory.wipe(self._sequence)
 
     def save(self) -> None:
         """Keep what was evaluated; a turn of the foreground outlives the process."""

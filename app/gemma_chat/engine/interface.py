@@ -4,7 +4,7 @@
 one in its place. Two kinds of call are kept apart:
 
 * *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
-  `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
+  `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
 * *from one thread at a time* (the engine thread of the sessions room): `begin`, `TurnRun.step`,
   `TurnRun.give_way`, `TurnRun.finish`, `close`. These are where llama.cpp computes.
 """
@@ -96,6 +96,14 @@ class MemoryFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraChoice:
+    """A LoRA adapter's file and the strength it is applied with, 1 as it was trained."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A rendered conversation, ready to be evaluated.
 
@@ -108,6 +116,8 @@ class Prompt:
     pieces: tuple[int | bytes, ...]
     token_count: int
     system: str = ""
+    lora: LoraChoice | None = None
+    """The adapter it is evaluated with: what another one evaluated cannot be reused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +257,9 @@ class Engine(Protocol):
         Raises `TemplateError`.
         """
 
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Raise `AdapterError` when this adapter cannot be applied to this model."""
+
     def open_sequence(self) -> SequenceHandle:
         """A new, empty sequence."""
 
@@ -265,8 +278,9 @@ class Engine(Protocol):
     ) -> TurnRun:
         """Prepare one turn; evaluates nothing yet.
 
-        Raises `ContextOverflowError` when the prompt leaves no room for a single token, and
-        `SettingsError` when the grammar cannot be used.
+        Raises `ContextOverflowError` when the prompt leaves no room for a single token,
+        `SettingsError` when the grammar cannot be used, and `AdapterError` when the prompt's
+        adapter cannot.
         """
 
     def anticipate(

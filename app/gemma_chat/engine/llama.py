@@ -14,6 +14,7 @@ import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
+from gemma_chat.engine.adapters import Adapters
 from gemma_chat.engine.anticipation import LlamaAnticipation
 from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
@@ -27,6 +28,7 @@ from gemma_chat.engine.interface import (
     ChatMessage,
     EngineOptions,
     LoadControl,
+    LoraChoice,
     MemoryFigures,
     ModelDescription,
     Prompt,
@@ -130,6 +132,9 @@ class LlamaEngine:
             micro_batch=options.micro_batch,
             kv_type=options.kv_type,
         )
+        self._adapters = Adapters(
+            weights.handle, weights.metadata("general.architecture"), weights.tensors
+        )
         self._shelf = StateShelf(states, _files(weights.path, context_size, options, mode))
         self._memory = KVMemory(self._context, self._shelf)
         # A recurrent state cannot be cut back behind a wrong guess.
@@ -190,14 +195,19 @@ class LlamaEngine:
             return self._vocabulary.tokenize(run)
         return self._tokenize(run)
 
+    def check_lora(self, lora: LoraChoice) -> None:
+        """Raise `AdapterError` when this adapter cannot be applied to this model."""
+        self._adapters.check(lora)
+
     def open_sequence(self) -> SequenceHandle:
         """A new, empty sequence."""
         return HeldSequence()
 
     def fork(self, sequence: SequenceHandle) -> SequenceHandle:
         """A new sequence that shares what the other has saved."""
-        child = HeldSequence()
-        self._shelf.share(cast(HeldSequence, sequence).saved, child)
+        parent = cast(HeldSequence, sequence)
+        child = HeldSequence(adapter=parent.adapter)
+        self._shelf.share(parent.saved, child)
         return child
 
     def release(self, sequence: SequenceHandle) -> None:
@@ -221,17 +231,19 @@ class LlamaEngine:
                 "context_size."
             )
         held = cast(HeldSequence, sequence)
+        self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
-        sampler = Sampler(self._weights.vocabulary, self._vocabulary.size, sampling, tokens)
+        sampler = Sampler(self._vocabulary, sampling, tokens, held.adapter)
         return LlamaTurn(
             self._context,
             self._vocabulary,
             self._evaluation(held, tokens, matched, prompt.system, lane),
             prompt=tokens,
             sampler=sampler,
-            text=TextStream(sampling.stop),
+            # A reply with a schema ends when it is complete: a stop string would cut it.
+            text=TextStream(sampling.stop if sampling.json_schema is None else ()),
             limit=sampling.max_output_tokens or self._context.context_size,
             speculation=Speculation() if self._speculates else None,
         )
@@ -241,6 +253,7 @@ class LlamaEngine:
     ) -> LlamaAnticipation:
         """Prepare to evaluate what two possible prompts begin with; see the interface."""
         held = cast(HeldSequence, sequence)
+        self._adapt(held, left)
         matched, tokens = self._match(held, left)
         common = prefix.common_prefix(tokens, self._plan(tokens, right)[1])
         tokens = tokens[: min(common, self._context.context_size - 1)]
@@ -258,6 +271,15 @@ class LlamaEngine:
             self._context, self._memory, held, held=matched, boundary=boundary, lane=lane
         )
 
+    def _adapt(self, held: HeldSequence, prompt: Prompt) -> None:
+        """Use the prompt's adapter; what another one evaluated stays behind, on the shelf."""
+        adapter = self._adapters.get(prompt.lora)
+        if adapter != held.adapter:
+            self._memory.save(held, "memory")
+            self._memory.leave(held)
+            self._shelf.part(held)
+            held.adapter = adapter
+
     def _match(self, held: HeldSequence, prompt: Prompt) -> tuple[int, list[int]]:
         """How many tokens of a prompt are evaluated already, and all its tokens.
 
@@ -270,7 +292,7 @@ class LlamaEngine:
         if len(tokens) - matched < _WORTH_SEARCHING:
             return matched, tokens
         best: SavedState | None = None
-        for state in self._shelf.longest(self._plan([], prompt)[1], _CANDIDATES):
+        for state in self._shelf.longest(self._plan([], prompt)[1], _CANDIDATES, held.adapter_key):
             found, its_tokens = self._plan(state.tokens.tolist(), prompt)
             found = prefix.settled(state.seams, found, step)
             if found >= matched + _WORTH_SEARCHING:

@@ -136,6 +136,19 @@ class KVMemory:
         if saved is None or saved.tokens.tolist() != sequence.tokens:
             self._shelf.put(sequence, self._context.save(stream), durability)
 
+    def wipe(self, sequence: HeldSequence) -> None:
+        """Overwrite the whole KV cache; everybody but `sequence` keeps what they evaluated.
+
+        Attention multiplies what is masked by 0, and what is no number stays none by that: it
+        would spoil every later session in these cells.
+        """
+        for stream, resident in enumerate(self._resident):
+            if resident is not None and resident is not sequence:
+                self.save(resident, "memory")
+            self._resident[stream] = None
+        sequence.cut(0)
+        self._context.wipe()
+
     def forget(self, sequence: HeldSequence) -> None:
         """The session's tokens in its stream are not to be trusted: evaluate them again."""
         stream = self.stream_of(sequence)

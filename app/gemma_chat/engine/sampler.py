@@ -1,7 +1,7 @@
 """Choosing the next token from the logits, in llama.cpp's order and with its samplers.
 
-Penalties, DRY, top-k, typical-p, top-p, min-p, XTC, temperature, draw. A grammar comes before all
-of them: what it forbids is never a candidate.
+Logit bias, penalties, DRY, top-k, typical-p, top-p, min-p, XTC, temperature, draw. A grammar has
+the last word: a token it refuses is chosen again among those it allows.
 
 Where only a few tokens can be chosen (greedy, or a small top-k), llama.cpp's samplers are given a
 shortlist that certainly holds those few, and choose what they would choose from the whole
@@ -11,6 +11,7 @@ vocabulary; where that is not certain, they are given the whole vocabulary.
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.engine.library import NativeLog, native
-from gemma_chat.engine.shortlist import Logits, Shortlist
-from gemma_chat.errors import SettingsError
+from gemma_chat.engine.adapters import Adapter
+from gemma_chat.engine.grammar import CANDIDATE, Grammar, candidate_array
+from gemma_chat.engine.json_schema import grammar_of
+from gemma_chat.engine.library import native
+from gemma_chat.engine.shortlist import Logits, Shortlist, TokenIds
+from gemma_chat.engine.vocabulary import Vocabulary
+from gemma_chat.errors import AdapterError, SettingsError
 
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
-_CANDIDATE = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])
-"""The layout of `llama_token_data` in llama.h."""
 _LARGEST_SHORT_K = 256
 _SPARE = 64
 """How many of the likeliest tokens penalties may push out before the shortlist is too short."""
@@ -38,68 +41,51 @@ class Sampler:
     """The samplers of one turn.
 
     Args:
-        vocabulary: the native vocabulary.
-        vocabulary_size: its number of tokens.
+        vocabulary: the model's.
         settings: validated settings.
         context: tokens before the reply, for the penalties and DRY.
+        adapter: what the logits are evaluated with; a damaged one gives none that are numbers.
 
     Raises:
-        SettingsError: when the grammar cannot be parsed.
+        SettingsError: when the grammar or the schema cannot be followed, or a biased token does
+            not exist.
     """
 
     def __init__(
         self,
-        vocabulary: Any,
-        vocabulary_size: int,
+        vocabulary: Vocabulary,
         settings: SamplingSettings,
         context: Sequence[int],
+        adapter: Adapter | None = None,
     ) -> None:
-        self._llama, log = native()
-        self._size = vocabulary_size
-        self._grammar: Any = None
+        self._llama, _ = native()
+        self._size = vocabulary.size
+        self._adapter = adapter
         self._chain: Any = None
-        self._penalties: Any = None
+        self._adjustments: Any = None
         self._choice: Any = None
         self._greedy = settings.temperature == 0 or settings.top_k == 1
-        penalised = _penalises(settings)
-        self._argmax = self._greedy and not penalised and settings.grammar is None
-        if settings.grammar is not None:
-            self._grammar = self._read_grammar(vocabulary, settings.grammar, log)
-        if not self._argmax:
-            self._chain = self._new_chain()
-            if penalised:
-                self._penalties = self._new_chain()
-                self._add_penalties(vocabulary, settings, context)
-                self._llama.llama_sampler_chain_add(self._chain, self._penalties)
-            self._choice = self._new_chain()
-            self._add_choice(settings)
-            self._llama.llama_sampler_chain_add(self._chain, self._choice)
+        biases = token_biases(vocabulary, settings)
+        self._biased = np.array(sorted(biases), np.intp)
+        adjusted = bool(biases) or _penalises(settings)
+        self._grammar = _grammar(vocabulary, settings)
+        self._argmax = self._greedy and not adjusted
+        self._chain = self._new_chain()
+        if adjusted:
+            self._adjustments = self._new_chain()
+            self._add_biases(biases)
+            self._add_penalties(vocabulary.handle, settings, context)
+            self._llama.llama_sampler_chain_add(self._chain, self._adjustments)
+        self._choice = self._new_chain()
+        self._add_choice(settings)
+        self._llama.llama_sampler_chain_add(self._chain, self._choice)
         self._few = 1 if self._greedy else settings.top_k
         self._shortlist: Shortlist | None = None
-        if not self._argmax and self._grammar is None and self._can_shorten(settings):
-            wanted = min(self._few + (_SPARE if penalised else 0), vocabulary_size)
-            self._shortlist = Shortlist(vocabulary_size, wanted)
-            self._candidates = np.zeros(_LONGEST, _CANDIDATE)
+        if self._can_shorten(settings) and not (self._argmax and self._grammar is None):
+            spare = _SPARE if adjusted or self._grammar is not None else 0
+            self._shortlist = Shortlist(self._size, min(self._few + spare, self._size))
 
     # ------------------------------------------------------------ building
-
-    def _read_grammar(self, vocabulary: Any, grammar: str, log: NativeLog) -> Any:
-        if not grammar.strip() or "\0" in grammar:
-            raise SettingsError(
-                "The grammar is empty or contains a NUL character: write GBNF with a rule named "
-                "root, or leave the grammar out."
-            )
-        with log.excerpt() as lines:
-            made = self._llama.llama_sampler_init_grammar(
-                vocabulary, grammar.encode("utf-8", "replace"), b"root"
-            )
-        if not made:
-            reason = next((line for line in lines if "pars" in line or "grammar" in line), "")
-            raise SettingsError(
-                "The grammar cannot be used: it must be GBNF with a rule named root"
-                + (f" ({reason})." if reason else ".")
-            )
-        return made
 
     def _new_chain(self) -> Any:
         parameters = self._llama.llama_sampler_chain_default_params()
@@ -113,6 +99,15 @@ class Sampler:
             or settings.frequency_penalty < 0
         )
         return 0 < self._few <= min(_LARGEST_SHORT_K, self._size) and not raises
+
+    def _add_biases(self, biases: dict[int, float]) -> None:
+        if biases:
+            module = self._llama
+            entries = (module.llama_logit_bias * len(biases))(*biases.items())
+            module.llama_sampler_chain_add(
+                self._adjustments,
+                module.llama_sampler_init_logit_bias(self._size, len(biases), entries),
+            )
 
     def _add_penalties(
         self, vocabulary: Any, settings: SamplingSettings, context: Sequence[int]
@@ -131,7 +126,7 @@ class Sampler:
             )
             for token in context[len(context) - min(window, len(context)) :]:
                 llama.llama_sampler_accept(sampler, token)
-            llama.llama_sampler_chain_add(self._penalties, sampler)
+            llama.llama_sampler_chain_add(self._adjustments, sampler)
         if settings.dry_multiplier > 0:
             breakers = (ctypes.c_char_p * len(_DRY_BREAKERS))(*_DRY_BREAKERS)
             window = settings.dry_penalty_last_n
@@ -147,7 +142,7 @@ class Sampler:
             )
             for token in context[len(context) - min(window, len(context)) :]:
                 llama.llama_sampler_accept(sampler, token)
-            llama.llama_sampler_chain_add(self._penalties, sampler)
+            llama.llama_sampler_chain_add(self._adjustments, sampler)
 
     def _add_choice(self, settings: SamplingSettings) -> None:
         llama = self._llama
@@ -180,17 +175,27 @@ class Sampler:
 
     # ------------------------------------------------------------ sampling
 
-    def sample(self, context: Any, index: int = -1) -> int | None:
-        """The next token after one of the batch just evaluated; `None` when a grammar allows none.
+    def sample(self, context: Any, index: int = -1) -> int:
+        """The next token after one of the batch just evaluated.
+
+        With a grammar a token is chosen as without, and only when the grammar refuses it, again
+        among those it allows: what llama.cpp does, for most tokens are allowed.
 
         Args:
             context: the native context.
             index: which token of the batch, one whose logits were asked for; -1 is the last.
+
+        Raises:
+            AdapterError: the adapter makes the model compute what are no numbers.
+            SettingsError: everything that the grammar allows is forbidden by a logit bias, or no
+                token spells it.
         """
-        if self._argmax:
+        if self._adapter is not None:
+            self._check_numbers(self._logits(context, index), self._adapter)
+        if self._argmax and self._grammar is None:
             return int(self._logits(context, index).argmax())
         if self._grammar is not None:
-            return self._sample_by_grammar(context, index)
+            return self._sample_by_grammar(self._logits(context, index), self._grammar)
         token = self._sample_from_few(context, index)
         if token is None:
             return self._sample_from_all(context, index)
@@ -204,21 +209,30 @@ class Sampler:
         pointer = self._llama.llama_get_logits_ith(context, index)
         return np.ctypeslib.as_array(pointer, (self._size,))
 
+    def _check_numbers(self, logits: Logits, adapter: Adapter) -> None:
+        if math.isnan(logits.max()):
+            raise AdapterError(
+                f"With the LoRA adapter {adapter.path} at strength {adapter.scale:g} the model "
+                "computes no numbers any more. Lower lora_scale, or choose another adapter."
+            )
+
     def _sample_from_few(self, context: Any, index: int) -> int | None:
         """Choose from a shortlist; `None` when the choice from all might be another."""
-        if self._shortlist is None:
-            return None
-        logits = self._logits(context, index)
+        return None if self._shortlist is None else self._choose_few(self._logits(context, index))
+
+    def _choose_few(self, logits: Logits, grammar: Grammar | None = None) -> int | None:
+        """Choose among the likeliest that the grammar allows; `None` when that is not certain."""
+        assert self._shortlist is not None
         found = self._shortlist.best(logits)
-        count = found.tokens.size
-        if not self._few <= count <= _LONGEST:
+        tokens = np.union1d(found.tokens, self._biased) if self._biased.size else found.tokens
+        if grammar is not None and tokens.size <= _LONGEST:
+            tokens = grammar.allowed(tokens)
+        if not self._few <= tokens.size <= _LONGEST:
             return None
-        candidates = self._candidates[:count]
-        candidates["id"] = found.tokens
-        candidates["logit"] = logits[found.tokens]
-        array = self._array(candidates)
-        if self._penalties is not None:
-            self._llama.llama_sampler_apply(self._penalties, ctypes.byref(array))
+        candidates = _candidates(tokens, logits)
+        array = candidate_array(candidates)
+        if self._adjustments is not None:
+            self._llama.llama_sampler_apply(self._adjustments, ctypes.byref(array))
         if not self._is_certain(candidates["logit"], found.floor):
             return None
         self._llama.llama_sampler_apply(self._choice, ctypes.byref(array))
@@ -235,37 +249,85 @@ class Sampler:
         ordered = np.sort(logits)[-self._few - 1 :]
         return bool(ordered[-self._few] >= floor and (ordered[1:] > ordered[:-1]).all())
 
-    def _array(self, candidates: np.ndarray[Any, Any]) -> Any:
-        module = self._llama
-        return module.llama_token_data_array(
-            data=candidates.ctypes.data_as(module.llama_token_data_p),
-            size=candidates.size,
-            selected=-1,
-            sorted=False,
-        )
+    # ------------------------------------------------------------ with a grammar
 
-    def _sample_by_grammar(self, context: Any, index: int) -> int | None:
-        candidates = np.empty(self._size, _CANDIDATE)
-        candidates["id"] = np.arange(self._size, dtype=np.int32)
-        candidates["logit"] = self._logits(context, index)
-        candidates["p"] = 0
-        module = self._llama
-        array = self._array(candidates)
-        module.llama_sampler_apply(self._grammar, ctypes.byref(array))
-        if not np.isfinite(candidates["logit"]).any():
-            return None
-        module.llama_sampler_apply(self._chain, ctypes.byref(array))
-        token = int(array.data[array.selected].id)
-        module.llama_sampler_accept(self._grammar, token)
-        module.llama_sampler_accept(self._chain, token)
+    def _sample_by_grammar(self, logits: Logits, grammar: Grammar) -> int:
+        token = self._choose(logits)
+        if not grammar.allows(token):
+            token = self._choose_allowed(logits, grammar)
+        grammar.accept(token)
+        self._llama.llama_sampler_accept(self._chain, token)
         return token
+
+    def _choose(self, logits: Logits) -> int:
+        if self._argmax:
+            return int(logits.argmax())
+        token = None if self._shortlist is None else self._choose_few(logits)
+        return self._choose_among(np.arange(self._size), logits) if token is None else token
+
+    def _choose_allowed(self, logits: Logits, grammar: Grammar) -> int:
+        token = None if self._shortlist is None else self._choose_few(logits, grammar)
+        return self._choose_among(grammar.all_allowed(), logits) if token is None else token
+
+    def _choose_among(self, tokens: TokenIds, logits: Logits) -> int:
+        candidates = _candidates(tokens, logits)
+        array = candidate_array(candidates)
+        if self._adjustments is not None:
+            self._llama.llama_sampler_apply(self._adjustments, ctypes.byref(array))
+        if not tokens.size:
+            raise SettingsError(
+                "The reply cannot go on: the model has no token for what the grammar wants here. "
+                "Allow other characters."
+            )
+        if not np.isfinite(candidates["logit"]).any():
+            raise SettingsError(
+                "The reply cannot go on: logit_bias forbids every token that the grammar or the "
+                "JSON schema allows here. Forbid less."
+            )
+        self._llama.llama_sampler_apply(self._choice, ctypes.byref(array))
+        return int(array.data[array.selected].id)
 
     def close(self) -> None:
         """Free the native samplers; twice is fine."""
-        for sampler in (self._chain, self._grammar):
-            if sampler:
-                self._llama.llama_sampler_free(sampler)
-        self._chain = self._penalties = self._choice = self._grammar = None
+        if self._grammar is not None:
+            self._grammar.close()
+        if self._chain:
+            self._llama.llama_sampler_free(self._chain)
+        self._chain = self._adjustments = self._choice = self._grammar = None
+
+
+def token_biases(vocabulary: Vocabulary, settings: SamplingSettings) -> dict[int, float]:
+    """The biases by token; those of one token are added up. Raises `SettingsError`."""
+    biases: dict[int, float] = {}
+    for bias in settings.logit_bias:
+        target = bias.target
+        if isinstance(target, int) and target >= vocabulary.size:
+            raise SettingsError(
+                f"logit_bias: there is no token {target}; this model's are numbered from 0 to "
+                f"{vocabulary.size - 1}."
+            )
+        tokens = (
+            [target]
+            if isinstance(target, int)
+            else vocabulary.tokenize(target.encode("utf-8", "replace"))
+        )
+        amount = -math.inf if bias.bias is None else bias.bias
+        for token in set(tokens):
+            biases[token] = biases.get(token, 0.0) + amount
+    return biases
+
+
+def _grammar(vocabulary: Vocabulary, settings: SamplingSettings) -> Grammar | None:
+    if settings.json_schema is not None:
+        return Grammar(vocabulary, grammar_of(settings.json_schema))
+    return None if settings.grammar is None else Grammar(vocabulary, settings.grammar)
+
+
+def _candidates(tokens: TokenIds, logits: Logits) -> np.ndarray[Any, Any]:
+    candidates = np.zeros(tokens.size, CANDIDATE)
+    candidates["id"] = tokens
+    candidates["logit"] = logits[tokens]
+    return candidates
 
 
 def _penalises_tokens(settings: SamplingSettings) -> bool:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from gemma_chat.engine.adapters import Adapter
 from gemma_chat.engine.state_files import StateBytes, StateFiles, StoredState, Tokens
 
 _MOST_ORPHANS = 512
@@ -46,6 +47,8 @@ class SavedState:
     checkpoints: tuple[Checkpoint, ...] = ()
     stored: StoredState | None = None
     owners: int = 0
+    adapter: str = ""
+    """The key of the LoRA adapter it was evaluated with; empty without one."""
 
     @property
     def ram_bytes(self) -> int:
@@ -73,6 +76,13 @@ class HeldSequence:
     """
     checkpoints: list[Checkpoint] = field(default_factory=list)
     released: bool = False
+    adapter: Adapter | None = None
+    """What its tokens were evaluated with."""
+
+    @property
+    def adapter_key(self) -> str:
+        """The key of its adapter; empty without one."""
+        return "" if self.adapter is None else self.adapter.key
 
     @property
     def token_count(self) -> int:
@@ -112,7 +122,9 @@ class StateShelf:
         self._lock = threading.RLock()
         self._ram = 0
         for stored in files.known() if files else ():
-            self._add(SavedState(stored.tokens, stored.seams, None, stored=stored))
+            self._add(
+                SavedState(stored.tokens, stored.seams, None, stored=stored, adapter=stored.adapter)
+            )
 
     @property
     def bytes(self) -> int:
@@ -132,7 +144,13 @@ class StateShelf:
             if sequence.released:
                 return
             tokens = np.array(sequence.tokens, np.int32)
-            saved = SavedState(tokens, tuple(sequence.seams), state, tuple(sequence.checkpoints))
+            saved = SavedState(
+                tokens,
+                tuple(sequence.seams),
+                state,
+                tuple(sequence.checkpoints),
+                adapter=sequence.adapter_key,
+            )
             outgrown = self._detach(sequence, saved)
             self._add(saved)
             self._attach(sequence, saved)
@@ -145,10 +163,20 @@ class StateShelf:
         with self._lock:
             if saved is None or sequence.released or id(saved) not in self._states:
                 return
+            if saved.adapter != sequence.adapter_key:
+                return
             if sequence.saved is not saved:
                 self._detach(sequence, saved)
                 self._attach(sequence, saved)
             sequence.take(saved)
+
+    def part(self, sequence: HeldSequence) -> None:
+        """Leave the state of `sequence` on the shelf, for whoever goes on from it later."""
+        with self._lock:
+            saved, sequence.saved = sequence.saved, None
+            if saved is not None:
+                saved.owners -= 1
+            sequence.cut(0)
 
     def bytes_of(self, saved: SavedState) -> StateBytes | None:
         """The bytes of a state, from its file if need be; `None` when they are lost."""
@@ -178,11 +206,18 @@ class StateShelf:
 
     # ------------------------------------------------------------ finding
 
-    def longest(self, prompt: Sequence[int], count: int) -> list[SavedState]:
-        """The states that share most tokens with the beginning of a prompt, the best first."""
+    def longest(self, prompt: Sequence[int], count: int, adapter: str = "") -> list[SavedState]:
+        """The states that share most tokens with the beginning of a prompt, the best first.
+
+        Only those that were evaluated with the adapter of this key.
+        """
         wanted = np.array(prompt, np.int32)
         with self._lock:
-            scored = [(_shared(state.tokens, wanted), state) for state in self._states.values()]
+            scored = [
+                (_shared(state.tokens, wanted), state)
+                for state in self._states.values()
+                if state.adapter == adapter
+            ]
         scored.sort(key=lambda entry: entry[0], reverse=True)
         return [state for shared, state in scored[:count] if shared]
 
@@ -218,6 +253,7 @@ class StateShelf:
             saved.tokens,
             saved.seams,
             saved.state,
+            adapter=saved.adapter,
             replaces=outgrown,
             wanted=lambda: id(saved) in self._states,
         )

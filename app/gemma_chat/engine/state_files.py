@@ -41,6 +41,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_bytes: int
     seams: tuple[int, ...]
     checksum: int
+    adapter: str = ""
+    """The key of the LoRA adapter it was evaluated with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class StoredState:
     tokens: Tokens
     seams: tuple[int, ...]
     bytes: int
+    adapter: str = ""
 
 
 class StateFiles:
@@ -78,7 +81,7 @@ class StateFiles:
         for path in sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used, reverse=True):
             header, tokens = self._read_header(path)
             if header is not None and header.fingerprint == self._fingerprint:
-                yield StoredState(path, tokens, header.seams, header.state_bytes)
+                yield StoredState(path, tokens, header.seams, header.state_bytes, header.adapter)
             elif header is None or path.name.startswith(self._fingerprint[:16]):
                 self._remove(path, "it is damaged or outdated")
 
@@ -86,7 +89,8 @@ class StateFiles:
         """The bytes of a state, checked; `None`, and no file any more, when they are not whole."""
         header, tokens = self._read_header(stored.path)
         try:
-            if header is None or not np.array_equal(tokens, stored.tokens):
+            same = header is not None and header.adapter == stored.adapter
+            if header is None or not same or not np.array_equal(tokens, stored.tokens):
                 raise ValueError("its header has changed")
             with stored.path.open("rb") as file:
                 file.seek(-header.state_bytes, os.SEEK_END)
@@ -118,11 +122,10 @@ class StateFiles:
 
     # ------------------------------------------------------------ writing
 
-    def path_of(self, tokens: Tokens) -> Path:
-        """The name of the file for these tokens."""
-        return self._folder / (
-            f"{self._fingerprint[:16]}-{sha256(tokens.tobytes()).hexdigest()[:32]}{_SUFFIX}"
-        )
+    def path_of(self, tokens: Tokens, adapter: str = "") -> Path:
+        """The name of the file for these tokens, evaluated with this adapter."""
+        content = sha256(adapter.encode() + tokens.tobytes()).hexdigest()[:32]
+        return self._folder / f"{self._fingerprint[:16]}-{content}{_SUFFIX}"
 
     def write_soon(
         self,
@@ -130,6 +133,7 @@ class StateFiles:
         seams: tuple[int, ...],
         state: StateBytes,
         *,
+        adapter: str = "",
         replaces: Path | None,
         wanted: Callable[[], bool],
     ) -> StoredState | None:
@@ -140,16 +144,16 @@ class StateFiles:
         """
         if not self._budget or state.nbytes > self._budget:
             return None
-        path = self.path_of(tokens)
+        path = self.path_of(tokens, adapter)
 
         def write() -> None:
             if wanted() and not path.exists():
-                self._write(path, tokens, seams, state)
+                self._write(path, tokens, seams, state, adapter)
             if replaces is not None and replaces != path and path.exists():
                 replaces.unlink(missing_ok=True)
 
         self._enqueue(write)
-        return StoredState(path, tokens, seams, state.nbytes)
+        return StoredState(path, tokens, seams, state.nbytes, adapter)
 
     def remove_soon(self, path: Path) -> None:
         """Remove a file after what is being written."""
@@ -189,11 +193,18 @@ class StateFiles:
                 self._pending -= 1
                 self._idle.notify_all()
 
-    def _write(self, path: Path, tokens: Tokens, seams: tuple[int, ...], state: StateBytes) -> None:
+    def _write(
+        self,
+        path: Path,
+        tokens: Tokens,
+        seams: tuple[int, ...],
+        state: StateBytes,
+        adapter: str,
+    ) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_room(state.nbytes)
         header = Header(
-            self._fingerprint, tokens.size, state.nbytes, seams, _checksum(tokens, state)
+            self._fingerprint, tokens.size, state.nbytes, seams, _checksum(tokens, state), adapter
         )
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="writing-")
         try:

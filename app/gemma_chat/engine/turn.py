@@ -27,7 +27,7 @@ from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.vocabulary import Vocabulary
-from gemma_chat.errors import EngineCrashedError
+from gemma_chat.errors import AdapterError, EngineCrashedError
 
 
 class LlamaTurn:
@@ -77,6 +77,10 @@ class LlamaTurn:
             step = self._advance()
         except EngineCrashedError:
             self._evaluation.forget()
+            self._state = "over"
+            raise
+        except AdapterError:
+            self._evaluation.wipe()
             self._state = "over"
             raise
         if isinstance(step, Interrupted):
@@ -137,7 +141,7 @@ class LlamaTurn:
             if reason is not None or token != guess:
                 break
             right += 1
-        if self._speculation is not None and token is not None:
+        if self._speculation is not None:
             self._speculation.sampled(draft, right, token)
         self._evaluation.cut(position + 1 + right)
         text = "".join(texts)
@@ -153,9 +157,9 @@ class LlamaTurn:
         )
         return self._speculation.draft(self._tokens, room)
 
-    def _take(self, token: int | None, texts: list[str]) -> EndReason | None:
+    def _take(self, token: int, texts: list[str]) -> EndReason | None:
         """Add a sampled token to the reply; returns why the reply ends with it, if it does."""
-        if token is None or self._vocabulary.ends_generation(token):
+        if self._vocabulary.ends_generation(token):
             return "stop"
         self.counts.generated += 1
         self._tokens.append(token)

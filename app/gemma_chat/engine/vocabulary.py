@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from gemma_chat.engine.library import native
+from gemma_chat.engine.shortlist import TokenIds
 
 _CONTROL = 1 << 3
 _UNKNOWN = 1 << 0
@@ -24,7 +27,8 @@ class Vocabulary:
 
     def __init__(self, handle: Any) -> None:
         self._llama, _ = native()
-        self._handle = handle
+        self.handle = handle
+        """llama.cpp's vocabulary."""
         self.size: int = self._llama.llama_vocab_n_tokens(handle)
         self._pieces: list[bytes | None] = [None] * self.size
         self._buffer_size = 256
@@ -37,14 +41,12 @@ class Vocabulary:
             return []
         room = len(text) + 8
         tokens = (ctypes.c_int32 * room)()
-        count = self._llama.llama_tokenize(
-            self._handle, text, len(text), tokens, room, False, False
-        )
+        count = self._llama.llama_tokenize(self.handle, text, len(text), tokens, room, False, False)
         if count < 0:
             room = -count
             tokens = (ctypes.c_int32 * room)()
             count = self._llama.llama_tokenize(
-                self._handle, text, len(text), tokens, room, False, False
+                self.handle, text, len(text), tokens, room, False, False
             )
         return tokens[:count]
 
@@ -68,12 +70,46 @@ class Vocabulary:
     def _read_piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(self._buffer_size)
         length = self._llama.llama_token_to_piece(
-            self._handle, token, buffer, self._buffer_size, 0, True
+            self.handle, token, buffer, self._buffer_size, 0, True
         )
         if length < 0:
             buffer = ctypes.create_string_buffer(-length)
-            length = self._llama.llama_token_to_piece(self._handle, token, buffer, -length, 0, True)
+            length = self._llama.llama_token_to_piece(self.handle, token, buffer, -length, 0, True)
         return buffer.raw[: max(0, length)]
+
+    # ------------------------------------------------------------ by their first byte
+
+    @cached_property
+    def beginnings(self) -> tuple[tuple[int, TokenIds], ...]:
+        """The tokens that do not end a reply, in groups that begin with the same byte.
+
+        With each group the token that is this byte alone, or -1 where there is none.
+        """
+        groups: list[list[int]] = [[] for _ in range(256)]
+        alone = [-1] * 256
+        endings = set(self.endings.tolist())
+        buffer = ctypes.create_string_buffer(self._buffer_size)
+        read, handle, size = self._llama.llama_token_to_piece, self.handle, self._buffer_size
+        for token in range(self.size):
+            length = read(handle, token, buffer, size, 0, True)
+            if length and token not in endings:
+                first = buffer[0][0]
+                groups[first].append(token)
+                if length == 1:
+                    alone[first] = token
+        return tuple(
+            (one, np.array(group, np.intp))
+            for one, group in zip(alone, groups, strict=True)
+            if group
+        )
+
+    @cached_property
+    def endings(self) -> TokenIds:
+        """The tokens that end a reply."""
+        return np.array(
+            [token for token in sorted(self._control_numbers) if self.ends_generation(token)],
+            np.intp,
+        )
 
     # ------------------------------------------------------------ control tokens
 
@@ -82,8 +118,8 @@ class Vocabulary:
         """Control tokens by the text that a chat template writes for them."""
         found: dict[str, int] = {}
         for token in range(self.size):
-            if self._llama.llama_vocab_get_attr(self._handle, token) & (_CONTROL | _UNKNOWN):
-                text = self._llama.llama_vocab_get_text(self._handle, token)
+            if self._llama.llama_vocab_get_attr(self.handle, token) & (_CONTROL | _UNKNOWN):
+                text = self._llama.llama_vocab_get_text(self.handle, token)
                 if text:
                     found[text.decode("utf-8", "replace")] = token
         return found
@@ -117,12 +153,12 @@ class Vocabulary:
 
     def strips(self, token: int) -> tuple[bool, bool]:
         """Whether a control token swallows the white space before it, and after it."""
-        attributes = self._llama.llama_vocab_get_attr(self._handle, token)
+        attributes = self._llama.llama_vocab_get_attr(self.handle, token)
         return bool(attributes & _LSTRIP), bool(attributes & _RSTRIP)
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model says with this token that its reply is complete."""
-        return bool(self._llama.llama_vocab_is_eog(self._handle, token))
+        return bool(self._llama.llama_vocab_is_eog(self.handle, token))
 
     def _text_of(self, token: int) -> str:
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
@@ -130,15 +166,15 @@ class Vocabulary:
     @cached_property
     def beginning(self) -> int | None:
         """The token put before every sequence, if the model wants one."""
-        token: int = self._llama.llama_vocab_bos(self._handle)
-        return token if token >= 0 and self._llama.llama_vocab_get_add_bos(self._handle) else None
+        token: int = self._llama.llama_vocab_bos(self.handle)
+        return token if token >= 0 and self._llama.llama_vocab_get_add_bos(self.handle) else None
 
     @cached_property
     def beginning_text(self) -> str:
         """What a chat template knows as `bos_token`."""
-        return self._text_of(self._llama.llama_vocab_bos(self._handle))
+        return self._text_of(self._llama.llama_vocab_bos(self.handle))
 
     @cached_property
     def end_text(self) -> str:
         """What a chat template knows as `eos_token`."""
-        return self._text_of(self._llama.llama_vocab_eos(self._handle))
+        return self._text_of(self._llama.llama_vocab_eos(self.handle))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from gemma_chat.engine.fit import KvShape
 from gemma_chat.engine.interface import LoadControl
 from gemma_chat.engine.library import native
 from gemma_chat.errors import LoadCancelledError, ModelLoadError
-from gemma_chat.models.gguf_header import check_model_file
+from gemma_chat.models.gguf_file import Tensor, read_layout
+from gemma_chat.models.gguf_header import MODEL, check_model_file, parts_of
 
 _WINDOW_PATTERN = 6
 """Of so many layers one sees the whole context, in Gemma 3; newer files say it themselves."""
@@ -36,7 +38,7 @@ class Weights:
         memory_map: bool = True,
         lock_memory: bool = False,
     ) -> None:
-        check_model_file(path)
+        self._header = check_model_file(path)
         self._llama, log = native()
         self.path = path
         parameters = self._llama.llama_model_default_params()
@@ -68,6 +70,17 @@ class Weights:
             self.handle = None
 
     # ------------------------------------------------------------ what the file says
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The tensors by name, those of a model in several files too."""
+        return {
+            name: tensor
+            for part in parts_of(self.path, self._header.parts)
+            for name, tensor in (
+                self._header.tensors if part == self.path else read_layout(part, MODEL).tensors
+            ).items()
+        }
 
     def metadata(self, key: str) -> str:
         """One metadata value as text; an empty string where the file has none."""

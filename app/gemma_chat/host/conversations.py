@@ -167,8 +167,10 @@ class Conversations:
 
     def set_settings(self, session: int, settings: SessionSettings) -> None:
         """Change a tab's settings, from its next turn on."""
-        self._store.set_settings(session, settings.validated())
         chat = self._tabs[session].chat
+        if self._slot.model is not None and settings != self._store.conversation(session).settings:
+            self._slot.model.check(settings)
+        self._store.set_settings(session, settings.validated())
         if chat is not None:
             chat.settings = settings
 

@@ -137,4 +137,5 @@ def _ready(model: InferenceModel, path: Path) -> ModelView:
         safe_mode=description.safe_mode,
         context_size=description.context_size,
         weights_bytes=description.weights_bytes,
+        recommended=model.recommended_settings,
     )

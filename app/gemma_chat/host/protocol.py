@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -145,6 +145,8 @@ class ModelView(_Wire, frozen=True):
     kv_resident_bytes: int = 0
     kv_saved_bytes: int = 0
     process_bytes: int = 0
+    recommended: SamplingSettings | None = None
+    """How its makers recommend to sample; `None` while no model is loaded."""
 
 
 class SummarizerView(_Wire, frozen=True):

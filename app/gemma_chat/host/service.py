@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
@@ -246,7 +247,19 @@ class Service:
             self._settings = self._read_settings()
         except SettingsError as error:
             self._publish(Notice("warning", f"{error} A new tab has the settings of before."))
-        return self._settings.defaults
+        return self._begun(self._settings.defaults)
+
+    def _begun(self, defaults: SessionSettings) -> SessionSettings:
+        recommended = self._slot.view.recommended
+        return defaults if recommended is None else begun_with(defaults, recommended)
+
+    def _follow_recommendation(self) -> None:
+        """Tabs that were opened before the model was loaded, and not used, begin as it is meant."""
+        before, after = self._settings.defaults, self._begun(self._settings.defaults)
+        for view in self._conversations.views():
+            if view.turn == 0 and view.settings == before != after:
+                self._conversations.set_settings(view.session, after)
+                self._conversations.tell(view.session)
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")
@@ -285,6 +298,8 @@ class Service:
         self._model = model
         self._board.watch(None if model is None else model.lock)
         self._summaries.use(model)
+        if model is not None:
+            self._follow_recommendation()
 
     def _publish_model(self) -> None:
         self._publish(ModelChanged(self._slot.view))

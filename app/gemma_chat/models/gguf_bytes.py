@@ -32,6 +32,9 @@ _SCALARS: dict[int, struct.Struct] = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
+FLOAT32 = 6
+"""GGUF's number of this type."""
+
 _U32 = _SCALARS[4]
 _U64 = _SCALARS[10]
 
@@ -82,19 +85,22 @@ class GgufBytes:
             raise Malformed(f"it holds a string of {length:,} bytes")
         return self.take(length).decode("utf-8", "replace")
 
-    def value(self) -> Scalar | None:
-        """The next metadata value with its type; None for an array, which is skipped."""
+    def typed_value(self) -> tuple[int, Scalar | None]:
+        """GGUF's number of the next metadata value's type, and the value.
+
+        The value is None for an array, which is skipped.
+        """
         kind = self.u32()
         if kind == _STRING:
-            return self.text()
+            return kind, self.text()
         if kind == _ARRAY:
             self._skip_array(depth=1)
-            return None
+            return kind, None
         scalar = _SCALARS.get(kind)
         if scalar is None:
             raise Malformed(f"it holds a value of the unknown type {kind}")
         value: Scalar = scalar.unpack(self.take(scalar.size))[0]
-        return value
+        return kind, value
 
     def _skip_array(self, depth: int) -> None:
         if depth > MAX_ARRAY_DEPTH:

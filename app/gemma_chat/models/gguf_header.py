@@ -1,39 +1,19 @@
-"""The head of a GGUF file: what the model is, and whether the file is whole.
-
-llama.cpp answers a bad file with a line in its log and a null pointer, and a hostile one may end
-the process. So a file is looked at here first.
-"""
+"""The head of a model file: what the model is, and whether the file is whole."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from gemma_chat.errors import ModelLoadError
-from gemma_chat.models.gguf_bytes import CutShort, GgufBytes, Malformed, Scalar
-from gemma_chat.models.lookalikes import looks_like
-from gemma_chat.models.tensor_types import FILE_TYPES, TENSOR_TYPES, tensor_bytes
+from gemma_chat.models.gguf_file import FileKind, GgufLayout, Tensor, must_be_whole, read_layout
+from gemma_chat.models.tensor_types import FILE_TYPES
 
-MAGIC = b"GGUF"
-SUPPORTED_VERSIONS = (2, 3)
-MAX_KEYS = 65_536
-MAX_KEY_BYTES = 65_535
-MAX_TENSORS = 65_536
-MAX_TENSOR_NAME_BYTES = 4096
-MAX_DIMENSIONS = 4
-MAX_SIZE = 2**63
-"""Of a tensor in weights, and of its place in the file in bytes: llama.cpp counts in 64 bits."""
+MODEL = FileKind("model file", ModelLoadError)
+"""How messages call the file of a model."""
 
-_DEFAULT_ALIGNMENT = 32
-_MAX_ALIGNMENT = 2**20
-_SMALLEST_KEY_BYTES = 8 + 4 + 1
-_SMALLEST_TENSOR_BYTES = 8 + 4 + 4 + 8
-_HEAD_BYTES = 512
+MAX_PARTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +36,10 @@ class GgufHeader:
     tensor_bytes: int
     """From the beginning of the first tensor to the end of the last."""
     file_bytes: int
+    tensors: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
+    """The tensors of this file by name."""
+    parts: int = 1
+    """How many files the model is in."""
 
 
 def check_model_file(path: Path) -> GgufHeader:
@@ -63,165 +47,45 @@ def check_model_file(path: Path) -> GgufHeader:
 
     Raises `ModelLoadError` with one sentence on what is wrong with the file.
     """
-    with _opened(path) as (file, size):
-        _check_beginning(path, file, size)
-        try:
-            header = _read_header(path, GgufBytes(file, size), size)
-        except CutShort:
-            raise ModelLoadError(
-                f"{path} is cut short: it ends within its header, after {size:,} bytes. Download "
-                "it again."
-            ) from None
-        except Malformed as fault:
-            raise ModelLoadError(
-                f"{path} is damaged or not a real GGUF file: {fault}. Download it again."
-            ) from None
-    return header
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The file and its size in bytes, for reading."""
-    with _open(path) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelLoadError(f"{path} is a device or a pipe. Name a GGUF file.")
-        try:
-            yield file, status.st_size
-        except OSError as error:
-            raise ModelLoadError(
-                f"The model file {path} cannot be read ({error.strerror}). Check the disk."
-            ) from None
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return open(path, "rb", buffering=0, opener=_without_waiting)
-    except FileNotFoundError:
-        raise ModelLoadError(f"There is no model file {path}. Check the path.") from None
-    except IsADirectoryError:
-        raise ModelLoadError(f"{path} is a folder. Name a GGUF file.") from None
-    except PermissionError:
-        raise ModelLoadError(
-            f"The model file {path} may not be read by you. Change its permissions."
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelLoadError(f"The model file {path} cannot be opened ({reason}).") from None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open as usual, but do not wait for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
-def _check_beginning(path: Path, file: BinaryIO, size: int) -> None:
-    if size == 0:
-        raise ModelLoadError(f"{path} is empty. Download it again.")
-    head = file.read(_HEAD_BYTES)
-    file.seek(0)
-    if not head.startswith(MAGIC):
-        raise ModelLoadError(
-            f"{path} is not a GGUF file; it looks like {looks_like(head)}. Name a GGUF file."
-        )
-    version = int.from_bytes(head[4:8], "little")
-    if len(head) < 8 or version in SUPPORTED_VERSIONS:
-        return
-    if int.from_bytes(head[4:8], "big") in SUPPORTED_VERSIONS:
-        raise ModelLoadError(
-            f"{path} is a GGUF file for big-endian machines. Get the usual, little-endian file."
-        )
-    supported = " and ".join(map(str, SUPPORTED_VERSIONS))
-    raise ModelLoadError(
-        f"{path} is a GGUF file of version {version}; versions {supported} are supported. Get a "
-        "file of a supported version."
-    )
-
-
-def _read_header(path: Path, source: GgufBytes, size: int) -> GgufHeader:
-    source.take(len(MAGIC))
-    version = source.u32()
-    tensor_count, key_count = source.u64(), source.u64()
-    _check_count("tensors", tensor_count, MAX_TENSORS, _SMALLEST_TENSOR_BYTES, source)
-    _check_count("keys", key_count, MAX_KEYS, _SMALLEST_KEY_BYTES, source)
-    metadata = _read_metadata(source, key_count)
-    alignment = _alignment(metadata)
-    extent, parameters = _read_tensors(source, tensor_count, alignment)
-    _check_kind(path, metadata, tensor_count)
-    start = _aligned(source.position, alignment)
-    if start + extent > size:
-        raise ModelLoadError(
-            f"{path} is cut short: {size:,} of {start + extent:,} bytes are there. Download it "
-            "again."
-        )
-    architecture = _text(metadata, "general.architecture")
+    layout = read_layout(path, MODEL)
+    _check_kind(path, layout)
+    must_be_whole(path, MODEL, layout)
+    architecture = layout.text("general.architecture")
     return GgufHeader(
         path=path,
-        version=version,
+        version=layout.version,
         architecture=architecture,
-        name=_text(metadata, "general.name"),
-        size_label=_text(metadata, "general.size_label"),
-        quantisation=FILE_TYPES.get(_whole(metadata, "general.file_type", -1), ""),
-        context_length=max(0, _whole(metadata, f"{architecture}.context_length", 0)),
-        has_chat_template=bool(_text(metadata, "tokenizer.chat_template")),
-        parameters=parameters,
-        tensor_count=tensor_count,
-        tensor_bytes=extent,
-        file_bytes=size,
+        name=layout.text("general.name"),
+        size_label=layout.text("general.size_label"),
+        quantisation=FILE_TYPES.get(layout.whole("general.file_type", -1), ""),
+        context_length=max(0, layout.whole(f"{architecture}.context_length", 0)),
+        has_chat_template=bool(layout.text("tokenizer.chat_template")),
+        parameters=sum(tensor.elements for tensor in layout.tensors.values()),
+        tensor_count=layout.tensor_count,
+        tensor_bytes=layout.tensor_bytes,
+        file_bytes=layout.file_bytes,
+        tensors=layout.tensors,
+        parts=max(1, layout.whole("split.count", 1)),
     )
 
 
-def _check_count(what: str, count: int, limit: int, smallest: int, source: GgufBytes) -> None:
-    if count > limit:
-        raise Malformed(f"it claims to hold {count:,} {what}")
-    if count * smallest > source.remaining:
-        raise CutShort
+def parts_of(path: Path, count: int) -> tuple[Path, ...]:
+    """The files of a model of which `path` is the first of `count`."""
+    ending = f"-{1:05d}-of-{count:05d}.gguf"
+    if count == 1 or not path.name.endswith(ending):
+        return (path,)
+    stem = path.name.removesuffix(ending)
+    return tuple(
+        path.with_name(f"{stem}-{number:05d}-of-{count:05d}.gguf")
+        for number in range(1, min(count, MAX_PARTS) + 1)
+    )
 
 
-def _read_metadata(source: GgufBytes, count: int) -> dict[str, Scalar]:
-    metadata: dict[str, Scalar] = {}
-    for _ in range(count):
-        key = source.text(MAX_KEY_BYTES)
-        value = source.value()
-        if value is not None:
-            metadata[key] = value
-    return metadata
-
-
-def _alignment(metadata: dict[str, Scalar]) -> int:
-    alignment = _whole(metadata, "general.alignment", _DEFAULT_ALIGNMENT)
-    if not 1 <= alignment <= _MAX_ALIGNMENT or alignment & (alignment - 1):
-        raise Malformed(f"its alignment is {alignment}, which is not a power of two")
-    return alignment
-
-
-def _read_tensors(source: GgufBytes, count: int, alignment: int) -> tuple[int, int]:
-    """The bytes and the number of weights of all tensors."""
-    extent = parameters = 0
-    for _ in range(count):
-        name = source.text(MAX_TENSOR_NAME_BYTES)
-        dimensions = source.u32()
-        if dimensions > MAX_DIMENSIONS:
-            raise Malformed(f"its tensor {name[:64]!r} has {dimensions} dimensions")
-        shape = [source.u64() for _ in range(dimensions)]
-        kind, offset = source.u32(), source.u64()
-        elements = 1
-        for length in shape:
-            elements *= length
-        if max(elements, offset) >= MAX_SIZE or offset % alignment:
-            raise Malformed(f"its tensor {name[:64]!r} has an impossible size or place")
-        if kind in TENSOR_TYPES and shape and shape[0] % TENSOR_TYPES[kind][1]:
-            raise Malformed(f"the rows of its tensor {name[:64]!r} are not whole blocks")
-        extent = max(extent, offset + (tensor_bytes(kind, elements) or 0))
-        parameters += elements
-    return extent, parameters
-
-
-def _check_kind(path: Path, metadata: dict[str, Scalar], tensor_count: int) -> None:
+def _check_kind(path: Path, layout: GgufLayout) -> None:
     """Refuse GGUF files that are whole but hold no chat model."""
-    architecture = _text(metadata, "general.architecture")
-    kind = _text(metadata, "general.type")
-    part = _whole(metadata, "split.no", 0)
+    architecture = layout.text("general.architecture")
+    kind = layout.text("general.type")
+    part = layout.whole("split.no", 0)
     if kind == "adapter":
         raise ModelLoadError(f"{path} is a LoRA adapter, not a model. Name the model it is for.")
     if kind == "mmproj" or architecture == "clip":
@@ -234,19 +98,5 @@ def _check_kind(path: Path, metadata: dict[str, Scalar], tensor_count: int) -> N
         )
     if not architecture:
         raise ModelLoadError(f"{path} does not name its architecture. Get another file.")
-    if not tensor_count:
+    if not layout.tensor_count:
         raise ModelLoadError(f"{path} holds no weights, only a vocabulary. Get the whole model.")
-
-
-def _aligned(position: int, alignment: int) -> int:
-    return -(-position // alignment) * alignment
-
-
-def _text(metadata: dict[str, Scalar], key: str) -> str:
-    value = metadata.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _whole(metadata: dict[str, Scalar], key: str, default: int) -> int:
-    value = metadata.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Unpack
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
+from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.session import Message, OverflowListener, Session
 from gemma_chat.sessions.turn import Turn
 
@@ -55,17 +57,19 @@ class Chat:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
         await self.session.add_query_chunk(chunk)
 
-    def start_turn(self, text: str | None = None) -> Turn:
+    def start_turn(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text)
+        return self.session.start_turn(text, **rules)
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask and wait for the whole reply; see `Session.get_response`."""
-        return await self.session.get_response(text)
+        return await self.session.get_response(text, **rules)
 
-    def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask and give the reply in pieces; see `Session.get_response_async`."""
-        return self.session.get_response_async(text)
+        return self.session.get_response_async(text, **rules)
 
     def anticipate(self, draft: str = "") -> None:
         """Evaluate ahead while nobody waits; see `Session.anticipate`."""

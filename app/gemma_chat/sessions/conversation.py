@@ -7,11 +7,14 @@ of a change.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, Prompt
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import Exchange, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
+from gemma_chat.sessions.options import following, lora_of
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
 
 _ANY_TWO = ("A", "1")
@@ -37,10 +40,11 @@ class Conversation:
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with the question of `job`, without what no longer fits."""
         before = self.left_out
-        window = self._fit(self.settings, job.question)
+        settings = self.settings
+        window = self._fit(settings, job.question)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
-        return PreparedTurn(window.prompt, self.settings.sampling, dropped)
+        return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
 
     def expect(self, draft: str) -> PreparedTurn:
         """Two prompts of a coming turn whose question begins with `draft`."""
@@ -61,7 +65,8 @@ class Conversation:
 
     def _render(self, settings: SessionSettings, skip: int, question: str) -> Prompt:
         instruction = well_formed(settings.system_instruction)
-        return self._engine.prompt(messages_of(instruction, self.exchanges[skip:], question))
+        prompt = self._engine.prompt(messages_of(instruction, self.exchanges[skip:], question))
+        return replace(prompt, lora=lora_of(settings))
 
     def keep(self, job: TurnJob, reply: str) -> bool:
         """Add the exchange. A reply without a visible character leaves no trace.

@@ -18,6 +18,7 @@ from gemma_chat.sessions.events import (
     TurnsDropped,
 )
 from gemma_chat.sessions.metrics import FinishReason, TurnClock
+from gemma_chat.sessions.options import ReplyRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class TurnJob:
     sequence: SequenceHandle
     question: str
     purpose: Purpose = "reply"
+    rules: ReplyRules = field(default_factory=ReplyRules)
+    """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
     phase: TurnPhase = "queued"

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.presets import recommended_sampling
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription, SequenceHandle
 from gemma_chat.errors import (
     EngineCrashedError,
@@ -22,7 +23,7 @@ from gemma_chat.sessions.events import LockEvent
 from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.lock import GenerationLock
-from gemma_chat.sessions.options import SessionOptions, settings_from
+from gemma_chat.sessions.options import SessionOptions, check_settings, settings_from
 from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.session import Session
 
@@ -101,6 +102,20 @@ class InferenceModel:
         self.must_be_open()
         return self._engine.count_tokens(well_formed(text))
 
+    @property
+    def recommended_settings(self) -> SamplingSettings:
+        """How the makers of this family of models recommend to sample.
+
+        The defaults of `open_session` are others, and the same for every model; pass
+        `settings=SessionSettings(sampling=model.recommended_settings)` to use these.
+        """
+        return recommended_sampling(self.description.family)
+
+    def check(self, settings: SessionSettings) -> None:
+        """Raise what a session with these settings would: `SettingsError` or `AdapterError`."""
+        self.must_be_open()
+        check_settings(self._engine, settings)
+
     def figures(self) -> MemoryFigures:
         """Current memory use, in bytes."""
         self.must_be_open()
@@ -147,7 +162,7 @@ class InferenceModel:
 
     async def _replace_one_lane(self, options: SessionOptions) -> Session:
         self.must_be_open()
-        settings_from(options)
+        check_settings(self._engine, settings_from(options))
         if self._one_lane is not None:
             await self._one_lane.close()
         self._one_lane = self._open(options, ())
@@ -161,6 +176,7 @@ class InferenceModel:
     def _open(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
         self.must_be_open()
         settings = settings_from(options)
+        check_settings(self._engine, settings)
         self._must_have_place()
         return self._add(
             self._engine.open_sequence(),

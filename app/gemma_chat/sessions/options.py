@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+import msgspec
+
+from gemma_chat.config.logit_bias import biases_from
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.errors import AdapterError, ModalityError, SettingsError
+from gemma_chat.engine.gbnf import check_grammar
+from gemma_chat.engine.interface import Engine, LoraChoice
+from gemma_chat.engine.json_schema import grammar_of
+from gemma_chat.errors import ModalityError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,16 @@ class Xtc:
     threshold: float = 0.1
 
 
+class ReplyRules(TypedDict, total=False):
+    """The keywords of `get_response` and its kin: what one reply has to follow.
+
+    Either of them takes the place of the session's own grammar or schema for this turn.
+    """
+
+    grammar: str
+    json_schema: Mapping[str, Any] | str
+
+
 class SessionOptions(TypedDict, total=False):
     """The keywords of `open_session`, `create_session`, `open_chat` and `create_chat`.
 
@@ -40,6 +57,7 @@ class SessionOptions(TypedDict, total=False):
     top_k: int
     top_p: float | None
     lora_path: str | Path | None
+    lora_scale: float
     enable_vision_modality: bool | None
     enable_audio_modality: bool | None
     system_instruction: str | None
@@ -56,7 +74,8 @@ class SessionOptions(TypedDict, total=False):
     max_output_tokens: int | None
     stop: str | Sequence[str]
     grammar: str | None
-    json_schema: Any
+    json_schema: Mapping[str, Any] | str | None
+    logit_bias: Mapping[int | str, float]
     background: bool
     settings: SessionSettings | None
 
@@ -81,7 +100,6 @@ def settings_from(options: SessionOptions) -> SessionSettings:
 
     Raises:
         SettingsError: A value is not allowed, or the model cannot do what is asked.
-        AdapterError: A LoRA adapter is asked for.
         ModalityError: Images or audio are asked for.
         TypeError: A keyword does not exist.
     """
@@ -100,7 +118,67 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     return SessionSettings(
         system_instruction=options.get("system_instruction") or "",
         sampling=_sampling_from(options),
+        lora_path=_adapter_path(options.get("lora_path")),
+        lora_scale=options.get("lora_scale", 1.0),
     ).validated()
+
+
+def _adapter_path(path: str | Path | None) -> str:
+    """A path that means the same wherever the program goes."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def check_settings(engine: Engine, settings: SessionSettings) -> None:
+    """Raise what a turn with these settings would fail with.
+
+    Raises:
+        SettingsError: The JSON schema or the grammar cannot be followed.
+        AdapterError: The LoRA adapter cannot be applied to this model.
+    """
+    check_rules(settings.sampling)
+    lora = lora_of(settings)
+    if lora is not None:
+        engine.check_lora(lora)
+
+
+def check_rules(sampling: SamplingSettings) -> None:
+    """Raise `SettingsError` when a reply cannot be made to follow the schema or the grammar."""
+    if sampling.json_schema is not None:
+        grammar_of(sampling.json_schema)
+    if sampling.grammar is not None:
+        check_grammar(sampling.grammar)
+
+
+def lora_of(settings: SessionSettings) -> LoraChoice | None:
+    """The adapter that the settings ask for."""
+    if not settings.lora_path or settings.lora_scale == 0:
+        return None
+    return LoraChoice(settings.lora_path, settings.lora_scale)
+
+
+def following(sampling: SamplingSettings, rules: ReplyRules) -> SamplingSettings:
+    """`sampling` with a grammar or schema in the place of its own; raises `SettingsError`."""
+    unknown = sorted(set(rules) - set(ReplyRules.__annotations__))
+    if unknown:
+        raise TypeError(f"a turn has no parameter {unknown[0]!r}")
+    grammar, schema = rules.get("grammar"), rules.get("json_schema")
+    if grammar is None and schema is None:
+        return sampling
+    ruled = msgspec.structs.replace(
+        sampling, grammar=grammar, json_schema=None if schema is None else schema_text(schema)
+    ).validated()
+    check_rules(ruled)
+    return ruled
+
+
+def schema_text(schema: Mapping[str, Any] | str) -> str:
+    """A JSON schema as text; raises `SettingsError` when it is no JSON."""
+    if isinstance(schema, str):
+        return schema
+    try:
+        return json.dumps(schema, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SettingsError(f"The JSON schema cannot be written as JSON: {error}.") from None
 
 
 def _sampling_from(options: SessionOptions) -> SamplingSettings:
@@ -116,6 +194,10 @@ def _sampling_from(options: SessionOptions) -> SamplingSettings:
         values["dry_base"] = dry.base
         values["dry_allowed_length"] = dry.allowed_length
         values["dry_penalty_last_n"] = dry.penalty_last_n
+    schema = options.get("json_schema")
+    if schema is not None:
+        values["json_schema"] = schema_text(schema)
+    values["logit_bias"] = biases_from(options.get("logit_bias") or {})
     xtc = options.get("xtc")
     if xtc is not None:
         values["xtc_probability"] = xtc.probability
@@ -125,25 +207,14 @@ def _sampling_from(options: SessionOptions) -> SamplingSettings:
 
 def _refuse_what_is_missing(options: SessionOptions) -> None:
     """Say what this version cannot do, instead of dropping it in silence."""
-    lora = options.get("lora_path")
-    if lora is not None:
-        raise AdapterError(
-            f"The adapter {lora} cannot be used: LoRA adapters are not supported yet. "
-            "Open the session without lora_path."
-        )
     for name, what in (("enable_vision_modality", "images"), ("enable_audio_modality", "audio")):
         if options.get(name):
             raise ModalityError(
                 f"This model cannot take {what}: it was loaded without a projector. "
                 f"Open the session without {name}."
             )
-    for name, what in (
-        ("enable_thinking", "Thinking"),
-        ("tools", "Tool calls"),
-        ("json_schema", "A JSON schema"),
-    ):
+    for name, what in (("enable_thinking", "Thinking"), ("tools", "Tool calls")):
         if options.get(name):
-            remedy = "; use grammar instead." if name == "json_schema" else "."
             raise SettingsError(
-                f"{what} cannot be used: not supported yet. Open the session without {name}{remedy}"
+                f"{what} cannot be used: not supported yet. Open the session without {name}."
             )

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, SequenceHandle
@@ -24,6 +24,7 @@ from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
 from gemma_chat.sessions.history import Exchange, HistoryMessage, flatten, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
+from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,9 @@ class Session:
 
     @settings.setter
     def settings(self, settings: SessionSettings) -> None:
-        self._conversation.settings = settings.validated()
+        if settings.validated() != self._conversation.settings:
+            check_settings(self._home.engine, settings)
+        self._conversation.settings = settings
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
@@ -197,16 +200,19 @@ class Session:
             )
         self._chunks.append(_text(message.text))
 
-    def start_turn(self, text: str | None = None) -> Turn:
+    def start_turn(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
-        The question is what `add_query_chunk` collected, with `text` behind it.
+        The question is what `add_query_chunk` collected, with `text` behind it. A `grammar` (GBNF)
+        or a `json_schema` holds for this turn alone, in place of the session's own.
 
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
             GemmaChatError: There is no question.
+            SettingsError: The grammar or the schema cannot be followed.
         """
         self._must_be_open()
+        following(self.settings.sampling, rules)
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
         if not question:
             raise GemmaChatError(
@@ -219,6 +225,7 @@ class Session:
             background=self.background,
             sequence=self._sequence,
             question=question,
+            rules=rules,
         )
         self._give_up_anticipation()
         engine_thread = self._home.engine_thread
@@ -262,21 +269,27 @@ class Session:
         if job is not None:
             self._home.engine_thread.stop(job, "stopped")
 
-    async def get_response(self, text: str | None = None) -> str:
+    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask, wait for the lock and for the whole reply.
 
-        A stopped turn gives its partial text. Cancelling the wait stops the turn.
+        A stopped turn gives its partial text. Cancelling the wait stops the turn. With a
+        `json_schema` the text parses and fits it, unless the turn ended with the reason `length`
+        or was stopped; `metrics.finish_reason` tells.
+
+            reply = await session.get_response("Name a colour.", json_schema={"enum": ["red"]})
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             return (await turn.finished()).text_or_raise()
 
-    async def get_response_async(self, text: str | None = None) -> AsyncGenerator[Piece, None]:
+    async def get_response_async(
+        self, text: str | None = None, **rules: Unpack[ReplyRules]
+    ) -> AsyncGenerator[Piece, None]:
         """Ask, and give the reply in pieces as they become final.
 
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
         """
-        with _stopped_on_the_way_out(self.start_turn(text)) as turn:
+        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()

@@ -241,7 +241,7 @@ ACTIONS: tuple[Action, ...] = (
         ("f3",),
         "Settings of this tab",
         "Panels",
-        "System instruction, sampling, stop strings, grammar and presets.",
+        "System instruction, sampling, presets, grammar or JSON schema, LoRA adapter.",
         slash=("settings",),
     ),
     Action(

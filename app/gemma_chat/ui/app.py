@@ -12,6 +12,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from gemma_chat.config.presets import begun_with, presets_for
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui import keys
@@ -77,6 +78,7 @@ class ChatApp(App[None]):
         self.window = Window(options.install_command, options.keymap)
         self.calls = HostCalls(link, self.change, self.say)
         self.keymap = options.keymap
+        self.settings = options.settings
         self.sent_messages = options.sent
         self.away = Away(self)
         self._inbox = inbox
@@ -124,7 +126,7 @@ class ChatApp(App[None]):
         composer = self.window.composer
         composer.sent = self.sent_messages
         composer.completing.sources = self._sources
-        composer.editor.set_vi(on=self._options.settings.terminal.vi_keys)
+        composer.editor.set_vi(on=self.settings.terminal.vi_keys)
 
     # ------------------------------------------------------------ state
 
@@ -293,12 +295,13 @@ class ChatApp(App[None]):
     @property
     def presets(self) -> tuple[Preset, ...]:
         """The presets on board and of the settings file."""
-        return self._options.settings.all_presets
+        return presets_for(self.settings.all_presets, self.state.model.recommended)
 
     @property
     def defaults(self) -> SessionSettings:
         """The settings of a new tab."""
-        return self._options.settings.defaults
+        defaults, recommended = self.settings.defaults, self.state.model.recommended
+        return defaults if recommended is None else begun_with(defaults, recommended)
 
     @cached_property
     def _sources(self) -> ProgramSources:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
-from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingField, SessionSettings
+from gemma_chat.config import logit_bias
+from gemma_chat.config.sampling import (
+    LORA_SCALE_FIELD,
+    SAMPLING_FIELDS,
+    SamplingField,
+    SessionSettings,
+)
 from gemma_chat.errors import SettingsError
 
 SYSTEM_INSTRUCTION = "system_instruction"
 STOP = "stop"
 GRAMMAR = "grammar"
+JSON_SCHEMA = "json_schema"
+LOGIT_BIAS = "logit_bias"
+LORA_PATH = "lora_path"
 
 EXPLANATIONS = {
     SYSTEM_INSTRUCTION: "What the model is told before the first message: role, manner, language.",
     STOP: r"The reply ends before any of these; one a line, \n for a line end.",
     GRAMMAR: "A GBNF grammar that the reply has to follow; empty is none.",
+    JSON_SCHEMA: "A JSON schema; the reply is JSON that fits it. Not beside a grammar.",
+    LOGIT_BIAS: 'One a line: TEXT = BIAS, "never" forbids it. " the" = -5, #1234 = never.',
+    LORA_PATH: "The GGUF file of a LoRA adapter for this model; empty is none.",
 }
 
-_FIELDS = {field.name: field for field in SAMPLING_FIELDS}
+_FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, LORA_SCALE_FIELD)}
+_OF_SESSION = (SYSTEM_INSTRUCTION, LORA_PATH, LORA_SCALE_FIELD.name)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
@@ -37,33 +52,42 @@ def explanation_of(name: str) -> str:
 
 def text_of(settings: SessionSettings, name: str) -> str:
     """What stands in the field."""
-    if name == SYSTEM_INSTRUCTION:
-        return settings.system_instruction
-    value = getattr(settings.sampling, name)
+    value = getattr(settings if name in _OF_SESSION else settings.sampling, name)
     if value is None:
         return ""
     if name == STOP:
         return "\n".join(map(_escaped, value))
-    if name == GRAMMAR:
-        return str(value)
+    if name == LOGIT_BIAS:
+        return "\n".join(map(logit_bias.written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def with_text(settings: SessionSettings, name: str, text: str) -> SessionSettings:
     """The settings with what was typed into the field; raises `SettingsError`."""
-    if name == SYSTEM_INSTRUCTION:
-        return msgspec.structs.replace(settings, system_instruction=text).validated()
-    value: object
-    if name == STOP:
-        value = tuple(_unescaped(line) for line in text.split("\n") if line)
-    elif name == GRAMMAR:
-        value = text if text.strip() else None
-    elif field := _FIELDS.get(name):
-        value = field.parse(text)
-    else:
-        raise SettingsError(f"There is no setting {name!r}.")
+    value = _value(name, text)
+    if name in _OF_SESSION:
+        return msgspec.structs.replace(settings, **{name: value}).validated()
     sampling = msgspec.structs.replace(settings.sampling, **{name: value})
     return msgspec.structs.replace(settings, sampling=sampling).validated()
+
+
+def _value(name: str, text: str) -> object:
+    match name:
+        case "system_instruction":
+            return text
+        case "stop":
+            return tuple(_unescaped(line) for line in text.split("\n") if line)
+        case "grammar" | "json_schema":
+            return text if text.strip() else None
+        case "logit_bias":
+            return tuple(logit_bias.parsed(line) for line in text.split("\n") if line.strip())
+        case "lora_path":
+            # The host has another working directory than the terminal.
+            return str(Path(text.strip()).expanduser().absolute()) if text.strip() else ""
+    field = _FIELDS.get(name)
+    if field is None:
+        raise SettingsError(f"There is no setting {name!r}.")
+    return field.parse(text)
 
 
 def _escaped(text: str) -> str:

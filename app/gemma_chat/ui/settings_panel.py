@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
@@ -14,11 +15,19 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
-from gemma_chat.config.presets import Preset
-from gemma_chat.config.sampling import SAMPLING_FIELDS, SessionSettings
+from gemma_chat.config.presets import Preset, begun_with, presets_for
+from gemma_chat.config.sampling import (
+    LORA_SCALE_FIELD,
+    SAMPLING_FIELDS,
+    SamplingSettings,
+    SessionSettings,
+)
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.settings_fields import (
     GRAMMAR,
+    JSON_SCHEMA,
+    LOGIT_BIAS,
+    LORA_PATH,
     STOP,
     SYSTEM_INSTRUCTION,
     explanation_of,
@@ -68,8 +77,17 @@ class TextField(TextArea):
         )
 
 
+class PathField(Input):
+    """The input of a file's path; leaving it or enter takes it over."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            compact=True, id=f"setting-{name}", name=name, max_length=4096, placeholder="none"
+        )
+
+
 class SettingsPanel(SidePanel):
-    """System instruction, presets, every number, stop strings and grammar."""
+    """System instruction, presets, every number, adapter, what replies follow and never say."""
 
     DEFAULT_CSS = """
     SettingsPanel VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -81,6 +99,10 @@ class SettingsPanel(SidePanel):
         width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel NumberField:focus { background: $primary 30%; }
+    SettingsPanel PathField, SettingsPanel PathField:focus {
+        height: 1; border: none; padding: 0 1; background: $panel;
+    }
+    SettingsPanel PathField:focus { background: $primary 30%; }
     SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }
     SettingsPanel ResetMark.-changed { visibility: visible; }
     SettingsPanel ResetMark:hover { text-style: bold; }
@@ -101,6 +123,7 @@ class SettingsPanel(SidePanel):
         super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
+        self._recommended: SamplingSettings | None = None
         self._session = 0
         self._settings = SessionSettings()
         self._unsettled = 0
@@ -112,6 +135,10 @@ class SettingsPanel(SidePanel):
             **{field.name: NumberField(field.name) for field in SAMPLING_FIELDS},
             STOP: TextField(STOP, "none"),
             GRAMMAR: TextField(GRAMMAR, "none"),
+            JSON_SCHEMA: TextField(JSON_SCHEMA, "none"),
+            LOGIT_BIAS: TextField(LOGIT_BIAS, "none"),
+            LORA_PATH: PathField(LORA_PATH),
+            LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
         }
 
         self._resets = {field.name: ResetMark(field.name) for field in SAMPLING_FIELDS}
@@ -131,8 +158,17 @@ class SettingsPanel(SidePanel):
             yield from self._numbers()
             yield Label("Stop strings", classes="heading")
             yield self._fields[STOP]
+            yield Label("Logit bias", classes="heading")
+            yield self._fields[LOGIT_BIAS]
+            yield Label("JSON schema", classes="heading")
+            yield self._fields[JSON_SCHEMA]
             yield Label("Grammar (GBNF)", classes="heading")
             yield self._fields[GRAMMAR]
+            yield Label("LoRA adapter", classes="heading")
+            yield self._fields[LORA_PATH]
+            with Horizontal():
+                yield Label(LORA_SCALE_FIELD.label)
+                yield self._fields[LORA_SCALE_FIELD.name]
             yield Button("Reset sampling", id="settings-reset", compact=True)
         yield self._advice
 
@@ -149,6 +185,7 @@ class SettingsPanel(SidePanel):
     # ------------------------------------------------------------ what is shown
 
     def show(self, state: TerminalState) -> None:
+        self._recommended = state.model.recommended
         tab = state.active_tab
         if tab is None:
             return
@@ -182,8 +219,9 @@ class SettingsPanel(SidePanel):
             if widget.has_focus and text_of(before, name) == text:
                 continue
             _set_text(widget, text)
+        fresh = self._of_new_tab
         for name, mark in self._resets.items():
-            mark.set_class(text_of(settings, name) != text_of(self._defaults, name), "-changed")
+            mark.set_class(text_of(settings, name) != text_of(fresh, name), "-changed")
 
     # ------------------------------------------------------------ what the person does
 
@@ -221,6 +259,7 @@ class SettingsPanel(SidePanel):
         if preset is None:
             return
         message.select.clear()
+        preset = presets_for((preset,), self._recommended)[0]
         try:
             self._change(preset.applied_to(self._settings))
         except SettingsError as error:
@@ -230,10 +269,14 @@ class SettingsPanel(SidePanel):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()
-        instruction = self._settings.system_instruction
-        fresh = SessionSettings(system_instruction=instruction, sampling=self._defaults.sampling)
-        self._change(fresh)
+        self._change(msgspec.structs.replace(self._settings, sampling=self._of_new_tab.sampling))
         self._say("The sampling settings are those of a new tab again.")
+
+    @property
+    def _of_new_tab(self) -> SessionSettings:
+        if self._recommended is None:
+            return self._defaults
+        return begun_with(self._defaults, self._recommended)
 
     def on_reset_mark_clicked(self, message: ResetMark.Clicked) -> None:
         message.stop()
@@ -245,7 +288,7 @@ class SettingsPanel(SidePanel):
                 self._reset(name)
 
     def _reset(self, name: str) -> None:
-        _set_text(self._fields[name], text_of(self._defaults, name))
+        _set_text(self._fields[name], text_of(self._of_new_tab, name))
         self._take_over(name)
         self._explain(name)
 

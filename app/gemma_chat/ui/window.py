@@ -159,7 +159,8 @@ def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
         case "settings":
             from gemma_chat.ui.settings_panel import SettingsPanel
 
-            return SettingsPanel(app.library.presets(app.presets).items, app.defaults)
+            settings = app.settings
+            return SettingsPanel(app.library.presets(settings.all_presets).items, settings.defaults)
         case "summary":
             from gemma_chat.ui.summary_panel import SummaryPanel
 

@@ -13,7 +13,6 @@ from gemma_chat.ui.input.sent import (
     MAX_FILE_BYTES,
     Recall,
     SentMessages,
-    containing,
 )
 
 
@@ -79,8 +78,3 @@ def test_recall_walks_back_through_what_begins_alike_and_forth_to_what_was_typed
     walk = Recall(("sea two", "egg", "sea one"), "sea")
     assert [walk.older(), walk.older(), walk.older()] == ["sea two", "sea one", None]
     assert [walk.newer(), walk.newer(), walk.newer()] == ["sea two", "sea", None]
-
-
-def test_searching_finds_all_words_in_any_order_and_case() -> None:
-    messages = ("The deep SEA", "a deep well", "sea of deep blue")
-    assert containing(messages, "sea deep") == ["The deep SEA", "sea of deep blue"]

@@ -118,9 +118,3 @@ class Recall:
             return None
         self._at -= 1
         return self._found[self._at] if self._at >= 0 else self._typed
-
-
-def containing(messages: Sequence[str], wanted: str) -> list[str]:
-    """The messages with all the words of `wanted` in them, whatever their case."""
-    words = wanted.lower().split()
-    return [text for text in messages if all(word in text.lower() for word in words)]
