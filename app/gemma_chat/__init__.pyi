@@ -3,6 +3,8 @@ from gemma_chat.config.sampling import SamplingSettings as SamplingSettings
 from gemma_chat.config.sampling import SessionSettings as SessionSettings
 from gemma_chat.engine.interface import MemoryFigures as MemoryFigures
 from gemma_chat.engine.interface import ModelDescription as ModelDescription
+from gemma_chat.engine.interface import ToolCall as ToolCall
+from gemma_chat.engine.interface import ToolSpec as ToolSpec
 from gemma_chat.errors import AdapterError as AdapterError
 from gemma_chat.errors import ContextOverflowError as ContextOverflowError
 from gemma_chat.errors import EngineCrashedError as EngineCrashedError
@@ -25,6 +27,7 @@ from gemma_chat.sessions.events import Piece as Piece
 from gemma_chat.sessions.events import TurnResult as TurnResult
 from gemma_chat.sessions.events import TurnsDropped as TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage as HistoryMessage
+from gemma_chat.sessions.history import ToolResult as ToolResult
 from gemma_chat.sessions.loading import load_model as load_model
 from gemma_chat.sessions.lock import GenerationLock as GenerationLock
 from gemma_chat.sessions.metrics import SessionTotals as SessionTotals

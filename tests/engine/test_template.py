@@ -39,6 +39,18 @@ def test_gemma_3_has_no_system_role_so_the_instruction_precedes_the_first_messag
 def test_gemma_4_has_a_system_turn() -> None:
     assert render(BUILT_IN["gemma4"], SYSTEM, HELLO) == (
         "<bos><|turn>system\nBe brief.<turn|>\n<|turn>user\nHello<turn|>\n<|turn>model\n"
+        "<|channel>thought\n<channel|>"
+    )
+
+
+def test_gemma_4_is_asked_to_think_in_its_system_turn() -> None:
+    template = ChatTemplate(BUILT_IN["gemma4"], beginning="<bos>", end="<eos>")
+    asked = "<|turn>user\nHello<turn|>\n<|turn>model\n"
+    assert (
+        template.render([HELLO], thinking=True) == f"<bos><|turn>system\n<|think|><turn|>\n{asked}"
+    )
+    assert template.render([SYSTEM, HELLO], thinking=True) == (
+        f"<bos><|turn>system\n<|think|>Be brief.<turn|>\n{asked}"
     )
 
 

@@ -11,6 +11,7 @@ and a test asserts at its end that there are none.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections import Counter
@@ -22,6 +23,7 @@ from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
+    PLAIN_REPLY,
     ChatMessage,
     Ended,
     Generated,
@@ -31,10 +33,13 @@ from gemma_chat.engine.interface import (
     ModelDescription,
     Prefill,
     Prompt,
+    ReplyForm,
+    ReplyPart,
     Role,
     SequenceHandle,
     Step,
     TokenCounts,
+    ToolCall,
 )
 from gemma_chat.errors import AdapterError, ContextOverflowError
 
@@ -44,11 +49,14 @@ DEADLINE = 20.0
 """Seconds after which a wait that should have ended counts as a failed test."""
 
 _WORD = re.compile(rb"\s*\S+|\s+")
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+_BESIDE = "\x01"
 _END = 99
 
 Token = int | bytes
-Reply = Callable[[Sequence[ChatMessage], SamplingSettings], str]
+Said = str | Sequence[str | ReplyPart]
+"""A reply: text, or stretches of text with thinking and calls between them."""
+Reply = Callable[[Sequence[ChatMessage], SamplingSettings], Said]
 
 
 def echo(messages: Sequence[ChatMessage], sampling: SamplingSettings) -> str:
@@ -153,7 +161,7 @@ class ScriptedRun:
         engine: ScriptedEngine,
         sequence: ScriptedSequence,
         prompt: list[Token],
-        reply: list[bytes],
+        reply: list[bytes | ReplyPart],
         limit: int | None,
     ) -> None:
         self._engine = engine
@@ -200,9 +208,12 @@ class ScriptedRun:
         if full or generated == self._limit:
             return Ended("length", self._final(b"", last=True))
         token = self._reply[generated]
-        self._sequence.tokens.append(token)
         self.counts.generated += 1
         self._engine.order.append(("token", self._sequence.number))
+        if isinstance(token, ReplyPart):
+            self._sequence.tokens.append(repr(token).encode())
+            return Generated("", (token,))
+        self._sequence.tokens.append(token)
         return Generated(self._final(token, last=False))
 
     def _final(self, token: bytes, *, last: bool) -> str:
@@ -271,6 +282,8 @@ class ScriptedEngine:
         self.gate = Gate()
         self.prompts: list[tuple[ChatMessage, ...]] = []
         """The messages of every turn that began, in order."""
+        self.forms: list[ReplyForm] = []
+        """What the reply of every turn that began might hold, in order."""
         self.samplings: list[SamplingSettings] = []
         self.lanes: list[str] = []
         self.order: list[tuple[str, int]] = []
@@ -343,14 +356,14 @@ class ScriptedEngine:
         self._must_be_open("count_tokens")
         return len(words(text))
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """A control token for each role and end, words between."""
         self._must_be_open("prompt")
         pieces: list[int | bytes] = []
         for message in messages:
-            pieces += [_ROLES.index(message.role), message.text.encode(), _END]
+            pieces += [_ROLES.index(message.role), _written(message).encode(), _END]
         pieces.append(_ROLES.index("assistant"))
-        return Prompt(tuple(pieces), len(_tokens(pieces)))
+        return Prompt(tuple(pieces), len(_tokens(pieces)), form=form)
 
     def check_lora(self, lora: LoraChoice) -> None:
         """Adapters fit unless their file is called wrong."""
@@ -401,10 +414,14 @@ class ScriptedEngine:
                 )
             messages = _messages(prompt.pieces)
             self.prompts.append(messages)
+            self.forms.append(prompt.form)
             self.samplings.append(sampling)
             self.lanes.append(lane)
             self.runs_open += 1
-            reply = self._split(self._reply(messages, sampling))
+            said = self._reply(messages, sampling)
+            reply: list[bytes | ReplyPart] = []
+            for stretch in (said,) if isinstance(said, str) else said:
+                reply += [stretch] if isinstance(stretch, ReplyPart) else self._split(stretch)
             return ScriptedRun(self, sequence, tokens, reply, sampling.max_output_tokens)
 
     def anticipate(
@@ -449,8 +466,30 @@ def _messages(pieces: Sequence[int | bytes]) -> tuple[ChatMessage, ...]:
         role, text = pieces[place], pieces[place + 1]
         assert isinstance(role, int)
         assert isinstance(text, bytes)
-        messages.append(ChatMessage(_ROLES[role], text.decode()))
+        messages.append(_read(_ROLES[role], text.decode()))
     return tuple(messages)
+
+
+def _written(message: ChatMessage) -> str:
+    """All of a message in one text."""
+    calls = [[call.id, call.name, call.arguments, call.error] for call in message.tool_calls]
+    beside = [message.thinking, calls, message.tool_call_id, message.tool_name]
+    return f"{message.text}{_BESIDE}{json.dumps(beside)}" if any(beside) else message.text
+
+
+def _read(role: Role, written: str) -> ChatMessage:
+    text, mark, beside = written.partition(_BESIDE)
+    if not mark:
+        return ChatMessage(role, text)
+    thinking, calls, tool_call_id, tool_name = json.loads(beside)
+    return ChatMessage(
+        role,
+        text,
+        thinking=thinking,
+        tool_calls=tuple(ToolCall(*call) for call in calls),
+        tool_call_id=tool_call_id,
+        tool_name=tool_name,
+    )
 
 
 def _shared(left: Sequence[Token], right: Sequence[Token]) -> int:

@@ -12,7 +12,7 @@ from tests.store.conftest import Clock
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.host.protocol import MessageView
-from gemma_chat.store.records import Message, TurnMetrics
+from gemma_chat.store.records import Message, Thought, ToolUse, TurnMetrics
 from gemma_chat.store.store import INTERRUPTED_QUESTION, INTERRUPTED_REPLY, Store
 
 ABSENT = 4711
@@ -206,3 +206,41 @@ def test_any_text_at_all_can_be_stored_and_is_returned_as_stored(store: Store, t
     assert not has_lone_surrogate(message.text)
     if not has_lone_surrogate(text):
         assert message.text == store.conversation(session).title == text
+
+
+def test_thoughts_and_calls_are_kept_with_their_reply(store: Store, session: int) -> None:
+    ask(store, session, 1)
+    answer = reply(store, session, 1)
+    asides = (
+        Thought(at=0, text="Hm \ud800", seconds=1.5),
+        ToolUse(at=3, step=1, call="c", name="clock", arguments='{"a": "é"}', result="noon"),
+    )
+    store.set_asides(answer.message, asides)
+    kept = (msgspec.structs.replace(asides[0], text="Hm \ufffd"), asides[1])
+    assert store.message(answer.message).asides == kept
+    assert store.update_message(answer.message, text="x").asides == kept
+    finished = store.finish_message(answer.message, state="complete", asides=asides[1:])
+    assert finished.asides == asides[1:]
+    with pytest.raises(StoreError, match=f"no message {ABSENT}"):
+        store.set_asides(ABSENT, asides)
+
+
+def test_a_reply_that_was_still_thinking_is_interrupted_and_kept(
+    store: Store, session: int
+) -> None:
+    ask(store, session, 1)
+    answer = reply(store, session, 1)
+    store.set_asides(answer.message, [Thought(at=0, text="Hm")])
+    (interrupted,) = store.mark_interrupted()
+    assert (interrupted.message, interrupted.state) == (answer.message, "interrupted")
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "{", "[1]", '[{"type": "dream"}]', '[{"type": "thought"}]']
+)
+def test_damaged_thoughts_leave_the_message_readable(
+    store: Store, session: int, damaged: str
+) -> None:
+    answer = reply(store, session, 1)
+    store._connection.execute("UPDATE messages SET asides = ?", (damaged,))
+    assert store.message(answer.message).asides == ()

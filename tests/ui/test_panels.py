@@ -143,7 +143,7 @@ async def test_reset_brings_sampling_back_and_keeps_the_system_instruction() -> 
     link = ScriptedLink()
     app = make_app(link)
     odd = SessionSettings(system_instruction="Arr", sampling=SamplingSettings(temperature=4.0))
-    async with app.run_test(size=(120, 60)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((msgspec.structs.replace(TWO[0], settings=odd),))
         await pilot.pause()
         await pilot.press("f3")
@@ -268,3 +268,32 @@ async def test_a_panel_can_be_closed_and_opened_faster_than_it_is_drawn() -> Non
         app.change(PanelOpened("none"))
         await pilot.pause()
         assert not app.query(SettingsPanel)
+
+
+async def test_thinking_is_switched_in_the_panel_and_keeps_through_presets_and_reset() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(120, 90)) as pilot:
+        odd = SessionSettings(sampling=SamplingSettings(temperature=4.0))
+        link.connect((msgspec.structs.replace(TWO[0], settings=odd),))
+        await pilot.pause()
+        await pilot.press("f3")
+        await pilot.pause()
+        assert "Keep thoughts" in screen_text(app)
+        await pilot.click("#setting-enable_thinking")
+        await pilot.pause()
+        assert "before it answers" in advice(app)
+        number(app, "thinking_budget").focus()
+        await pilot.pause()
+        await pilot.press("0")
+        await pilot.pause()
+        assert "from 1 to 100000" in advice(app)
+        number(app, "thinking_budget").value = "256"
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.click("#setting-keep_thinking")
+        await pilot.click("#settings-reset")
+        await pilot.pause()
+        last = changes(link)[-1]
+        assert last.sampling.temperature < 4
+        assert (last.enable_thinking, last.thinking_budget, last.keep_thinking) == (True, 256, True)

@@ -276,3 +276,25 @@ def test_settings_of_one_tab_do_not_reach_another() -> None:
     )
     state = after(THREE, p.SessionChanged(changed))
     assert [t.view.settings.system_instruction for t in state.tabs] == ["", "Be brief.", ""]
+
+
+# ---------------------------------------------------------------- thoughts and tool calls
+
+
+def test_a_thought_and_a_call_come_to_the_reply_they_belong_to() -> None:
+    thought = p.Thought(at=0, text="Hm")
+    longer, call = p.Thought(at=0, text="Hm, hm", seconds=2), p.ToolUse(at=0, name="clock")
+    reply = msgspec.structs.replace(message(2, ""), state="streaming")
+    state = reading(reply)
+    for place, aside in ((0, thought), (0, longer), (1, call)):
+        state = after(p.AsideChanged(1, reply.turn, 2, place, aside), state=state)
+    (tab_,) = (tab for tab in state.tabs if tab.session == 1)
+    assert tab_.conversation.messages[0].asides == (longer, call)
+    for late in (
+        p.AsideChanged(1, reply.turn, 2, 5, call),
+        p.AsideChanged(1, reply.turn, 9, 0, call),
+        p.AsideChanged(9, reply.turn, 2, 0, call),
+        p.AsideChanged(1, reply.turn + 1, 2, 0, call),
+        p.AsideChanged(1, reply.turn, 2, 1, call),
+    ):
+        assert apply(state, late) is state

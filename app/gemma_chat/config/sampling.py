@@ -20,6 +20,7 @@ MAX_STOP_LENGTH = 200
 MAX_GRAMMAR_LENGTH = 200_000
 MAX_SCHEMA_LENGTH = 200_000
 MAX_SYSTEM_INSTRUCTION = 1_000_000
+MAX_THINKING_BUDGET = 100_000
 MAX_LORA_PATH = 4096
 MAX_LORA_SCALE = 10.0
 
@@ -93,6 +94,16 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     system_instruction: str = ""
     sampling: SamplingSettings = SamplingSettings()
+    enable_thinking: bool = False
+    """Let the model think before it answers, where its chat template has a switch for it."""
+    thinking_budget: int | None = None
+    """Tokens of thinking after which it is closed and the answer begins; `None`: no limit."""
+    keep_thinking: bool = False
+    """Let the model see in later turns what it thought; else it is cut out of the context.
+
+    Cutting it out costs the next turn the answer once more: what follows the thought is evaluated
+    again, and nothing before it.
+    """
     lora_path: str = ""
     """The file of a LoRA adapter; an empty string is the model as it is."""
     lora_scale: float = 1.0
@@ -105,6 +116,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"The system instruction has {len(self.system_instruction)} characters; "
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
+        THINKING_BUDGET.check(self.thinking_budget)
         if len(self.lora_path) > MAX_LORA_PATH:
             raise SettingsError(
                 f"lora_path is not allowed: a path of at most {MAX_LORA_PATH} characters, or empty."
@@ -116,7 +128,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 @dataclass(frozen=True, slots=True)
 class SamplingField:
-    """One number of `SamplingSettings`: its range, and a line that explains it."""
+    """One number of the settings: its range, and a line that explains it."""
 
     name: str
     label: str
@@ -310,4 +322,15 @@ SAMPLING_FIELDS: tuple[SamplingField, ...] = (
         optional=True,
         whole=True,
     ),
+)
+
+THINKING_BUDGET = SamplingField(
+    "thinking_budget",
+    "Thinking budget",
+    1,
+    MAX_THINKING_BUDGET,
+    64,
+    "Tokens of thinking after which the answer begins; empty leaves it to the model.",
+    optional=True,
+    whole=True,
 )

@@ -33,11 +33,16 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the model made. `arguments` is a JSON object, as text."""
+    """A call the model made. `arguments` is a JSON object, as text.
+
+    `error` is set when the call cannot be carried out: it is cut off, malformed, names no tool or
+    breaks its schema. `arguments` is then what the model wrote, or `{}`.
+    """
 
     id: str
     name: str
     arguments: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,45 @@ class ChatMessage:
     media: tuple[Media, ...] = ()
 
 
+ToolChoice = Literal["auto", "required", "none"]
+"""Whether the model may call tools, must call at least one, or must answer without."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyForm:
+    """What a reply may hold besides text, and what the model is told of it.
+
+    With `tool_choice` "none" the tools stay in the prompt, so that it begins as those before it;
+    what the model writes is text, whatever it looks like. "required" constrains the reply to calls
+    by a grammar, in place of the one of the sampling settings, and leaves no room for thinking.
+    """
+
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    thinking: bool = False
+    """Ask for thinking, where the chat template has a switch for it."""
+    thinking_budget: int | None = None
+    """Tokens of thinking after which it is closed by force; `None` is no limit but the reply's."""
+
+
+PLAIN_REPLY = ReplyForm()
+"""Text alone."""
+
+PartKind = Literal["text", "thinking", "tool_call"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPart:
+    """A stretch of a reply that is final. `call` is set for a tool call, whose `text` is empty.
+
+    The id of a call may be empty; the session gives it one.
+    """
+
+    kind: PartKind
+    text: str = ""
+    call: ToolCall | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
     """What is known of the loaded model; sizes in bytes, lengths in tokens."""
@@ -82,6 +126,10 @@ class ModelDescription:
     vocabulary_size: int
     sliding_window: int
     template_source: Literal["file", "built-in"]
+    thinks: bool = False
+    """The chat template can switch thinking on and off."""
+    native_tools: bool = False
+    """The chat template has a form of its own for tools; else they are told as an instruction."""
     safe_mode: str = ""
     """What had to be switched off for this machine to survive, or an empty string."""
 
@@ -111,11 +159,17 @@ class Prompt:
     UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
+    `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
+    Its last `thought_tokens` tokens open a thought, or stand for an empty one: prompts of later
+    turns do not have them in this place.
     """
 
     pieces: tuple[int | bytes, ...]
     token_count: int
     system: str = ""
+    form: ReplyForm = PLAIN_REPLY
+    thinking_open: bool = False
+    thought_tokens: int = 0
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
 
@@ -130,20 +184,27 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One more token was sampled, or several. `text` is what became final with it, often empty."""
+    """One more token was sampled, or several. `text` is what became final, often empty.
+
+    When anything else than text became final, all of it is in `parts`, in order, and `text` is
+    empty.
+    """
 
     text: str
+    parts: tuple[ReplyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The model ended its reply (`stop`), or the reply limit or the context is full (`length`).
 
-    `text` is what was held back and is final now.
+    `text` and `parts`, as in `Generated`, are what was held back and is final now: of a call that
+    was cut off by the limit, the failed call.
     """
 
     reason: EndReason
     text: str
+    parts: tuple[ReplyPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +265,9 @@ class TurnRun(Protocol):
     def finish(self) -> str:
         """End the turn, at any point, exactly once; later calls do nothing and return "".
 
-        Returns text that was held back (a half character becomes U+FFFD). The sequence keeps
-        all that was evaluated, saved, so that the next turn evaluates only what is new.
+        Returns text that was held back (a half character becomes U+FFFD); half a call is dropped.
+        The sequence keeps all that was evaluated, saved, so that the next turn evaluates only
+        what is new.
         """
 
 
@@ -251,10 +313,12 @@ class Engine(Protocol):
     def count_tokens(self, text: str) -> int:
         """The number of tokens of `text` by itself, by the model's own tokenizer."""
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """Render `messages` with the chat template, with the opening of a reply at the end.
 
-        Raises `TemplateError`.
+        The tools of `form` are told in the template's own way, or as an instruction. The thinking
+        of a message is rendered when the message carries it, so whoever calls decides whether
+        earlier thinking is kept. Raises `TemplateError`.
         """
 
     def check_lora(self, lora: LoraChoice) -> None:

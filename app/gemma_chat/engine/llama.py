@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.adapters import Adapters
 from gemma_chat.engine.anticipation import LlamaAnticipation
+from gemma_chat.engine.call_grammar import required_call
 from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
     STREAMS,
@@ -25,6 +28,7 @@ from gemma_chat.engine.context import (
 from gemma_chat.engine.evaluation import Evaluation
 from gemma_chat.engine.fit import KvType, check_fit
 from gemma_chat.engine.interface import (
+    PLAIN_REPLY,
     ChatMessage,
     EngineOptions,
     LoadControl,
@@ -32,16 +36,18 @@ from gemma_chat.engine.interface import (
     MemoryFigures,
     ModelDescription,
     Prompt,
+    ReplyForm,
     SequenceHandle,
 )
 from gemma_chat.engine.library import library_file
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.prompt import PromptWriter
+from gemma_chat.engine.reply import ReplyReader
+from gemma_chat.engine.reply_tokens import ReplyTokens
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
 from gemma_chat.engine.state_files import StateFiles
-from gemma_chat.engine.text import TextStream
 from gemma_chat.engine.threads import thread_counts
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
@@ -124,6 +130,7 @@ class LlamaEngine:
             architecture=weights.metadata("general.architecture"),
             template=weights.chat_template,
         )
+        self._mark_tokens = self._find_marks()
         self._context = Context(
             weights.handle,
             context_size=context_size,
@@ -151,9 +158,22 @@ class LlamaEngine:
             trained_context_size=weights.trained_context_size,
             vocabulary_size=self._vocabulary.size,
             sliding_window=weights.sliding_window,
+            thinks=self._writer.thinks,
+            native_tools=self._writer.marks.calls.native,
             template_source=self._writer.source,
             safe_mode=mode.words,
         )
+
+    def _find_marks(self) -> dict[int, str]:
+        """The marks that are one token each and mean nothing else wherever they stand."""
+        marks, controls = self._writer.marks, self._vocabulary.control_tokens
+        found = {controls[name]: name for name in marks.names if name in controls}
+        if marks.calls.syntax == "gemma":
+            for name in marks.names - found.keys():
+                tokens = self._vocabulary.tokenize(name.encode())
+                if len(tokens) == 1:
+                    found[tokens[0]] = name
+        return found
 
     # ------------------------------------------------------------ from any thread
 
@@ -174,21 +194,25 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
         """Render a conversation; see the interface."""
-        pieces = self._writer.write(messages)
-        count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
+        written = self._writer.write(messages, form)
+        count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in written.pieces)
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        return Prompt(pieces, count, system)
+        thought = len(self._tokens(written.thought))
+        return Prompt(written.pieces, count, system, form, written.thinking_open, thought)
 
-    def _opening_tokens(self, system: str) -> list[int]:
-        """What all prompts with one system instruction begin with."""
+    def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
+        """What all prompts with one system instruction and the same tools begin with."""
         first = [ChatMessage("system", system)] if system else []
         left, right = (
-            self._plan([], Prompt(self._writer.write([*first, ChatMessage("user", text)]), 0))[1]
+            self._tokens(self._writer.write([*first, ChatMessage("user", text)], form).pieces)
             for text in _ANY_TWO
         )
         return left[: prefix.common_prefix(left, right)]
+
+    def _tokens(self, pieces: tuple[int | bytes, ...]) -> list[int]:
+        return self._plan([], Prompt(pieces, 0))[1]
 
     def _run_tokens(self, run: bytes) -> list[int]:
         if len(run) > _CACHED_RUN:
@@ -230,6 +254,12 @@ class LlamaEngine:
                 f"{self._context.context_size}: shorten it, or load the model with a larger "
                 "context_size."
             )
+        form, marks = prompt.form, self._writer.marks
+        if form.tool_choice == "required" and form.tools:
+            grammar = required_call(form.tools, marks.calls)
+            sampling = msgspec.structs.replace(sampling, grammar=grammar, json_schema=None)
+        if sampling.grammar is not None or sampling.json_schema is not None:
+            prompt = self._without_thought(prompt)
         held = cast(HeldSequence, sequence)
         self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
@@ -238,14 +268,39 @@ class LlamaEngine:
         sampler = Sampler(self._vocabulary, sampling, tokens, held.adapter)
         return LlamaTurn(
             self._context,
-            self._vocabulary,
-            self._evaluation(held, tokens, matched, prompt.system, lane),
+            self._evaluation(held, tokens, matched, prompt, lane),
             prompt=tokens,
+            tail=prompt.thought_tokens,
             sampler=sampler,
             # A reply with a schema ends when it is complete: a stop string would cut it.
-            text=TextStream(sampling.stop if sampling.json_schema is None else ()),
+            reply=self._reply_tokens(prompt, sampling.stop if sampling.json_schema is None else ()),
             limit=sampling.max_output_tokens or self._context.context_size,
             speculation=Speculation() if self._speculates else None,
+        )
+
+    def _without_thought(self, prompt: Prompt) -> Prompt:
+        """A prompt that leaves no room for thinking: a grammar would shape the thought."""
+        thinking = self._writer.marks.thinking
+        if thinking is None or not (prompt.thinking_open or prompt.form.thinking):
+            return prompt
+        pieces = self._writer.pieces_of(thinking.end if prompt.thinking_open else thinking.empty)
+        return replace(
+            prompt,
+            pieces=(*prompt.pieces, *pieces),
+            thinking_open=False,
+            thought_tokens=prompt.thought_tokens + len(self._tokens(pieces)),
+        )
+
+    def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
+        marks, form = self._writer.marks, prompt.form
+        budget = form.thinking_budget if marks.thinking is not None else None
+        end = self._writer.pieces_of(marks.thinking.end) if marks.thinking is not None else ()
+        return ReplyTokens(
+            self._vocabulary,
+            ReplyReader(marks, form, stop, thinking_open=prompt.thinking_open),
+            marks=self._mark_tokens,
+            thinking_budget=budget,
+            thinking_end=self._tokens(end) if budget is not None else [],
         )
 
     def anticipate(
@@ -258,15 +313,16 @@ class LlamaEngine:
         common = prefix.common_prefix(tokens, self._plan(tokens, right)[1])
         tokens = tokens[: min(common, self._context.context_size - 1)]
         return LlamaAnticipation(
-            self._evaluation(held, tokens, min(matched, len(tokens)), left.system, lane),
+            self._evaluation(held, tokens, min(matched, len(tokens)), left, lane),
             tokens=tokens,
             micro_batch=self._context.micro_batch,
         )
 
     def _evaluation(
-        self, held: HeldSequence, tokens: list[int], matched: int, system: str, lane: Lane
+        self, held: HeldSequence, tokens: list[int], matched: int, prompt: Prompt, lane: Lane
     ) -> Evaluation:
-        boundary = prefix.common_prefix(tokens, self._opening(system))
+        form = ReplyForm(tools=prompt.form.tools, thinking=prompt.form.thinking)
+        boundary = prefix.common_prefix(tokens, self._opening(prompt.system, form))
         return Evaluation(
             self._context, self._memory, held, held=matched, boundary=boundary, lane=lane
         )

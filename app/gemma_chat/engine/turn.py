@@ -21,12 +21,12 @@ from gemma_chat.engine.interface import (
     Generated,
     Interrupted,
     Prefill,
+    ReplyPart,
     Step,
 )
 from gemma_chat.engine.lookup import Speculation
+from gemma_chat.engine.reply_tokens import ReplyTokens, said
 from gemma_chat.engine.sampler import Sampler
-from gemma_chat.engine.text import TextStream
-from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.errors import AdapterError, EngineCrashedError
 
 
@@ -36,22 +36,23 @@ class LlamaTurn:
     def __init__(
         self,
         context: Context,
-        vocabulary: Vocabulary,
         evaluation: Evaluation,
         *,
         prompt: list[int],
+        tail: int,
         sampler: Sampler,
-        text: TextStream,
+        reply: ReplyTokens,
         limit: int,
         speculation: Speculation | None = None,
     ) -> None:
         self._context = context
-        self._vocabulary = vocabulary
         self._evaluation = evaluation
         self._tokens = prompt
         self._prompt_length = len(prompt)
+        self._boundary = max(0, len(prompt) - 1 - tail)
+        """What the next prompt begins with, but for the token that is evaluated alone."""
         self._sampler = sampler
-        self._text = text
+        self._reply = reply
         self._limit = limit
         self._speculation = speculation
         self._state: Literal["running", "over", "finished"] = "running"
@@ -91,22 +92,24 @@ class LlamaTurn:
 
     def _advance(self) -> Step:
         work = self._evaluation
-        done, last = work.done, self._prompt_length - 1
-        if done < last:
-            chunk = self._tokens[done : done + work.next_chunk(last)]
+        done = work.done
+        if done < self._boundary:
+            chunk = self._tokens[done : done + work.next_chunk(self._boundary)]
             if not work.evaluate(chunk, self._prompt_length, "none"):
                 return Interrupted()
             return Prefill(work.done, self._prompt_length)
-        if done == last:
+        if done == self._boundary:
             work.mark()
         if done < len(self._tokens) - 1:
-            return self._repeat(done)
+            return self._catch_up(done)
         return self._decode(done)
 
-    def _repeat(self, position: int) -> Step:
-        """Evaluate again what was lost of the reply, in the batches in which it came about.
+    def _catch_up(self, position: int) -> Step:
+        """Evaluate what comes before the newest token.
 
-        Other batches would round differently.
+        That is the end of a prompt that leads into a thought, what closes a thought by force, or
+        what was lost of the reply; the latter in the batches in which it came about, for others
+        would round differently.
         """
         work = self._evaluation
         batch = self._batch_at(position)
@@ -114,6 +117,8 @@ class LlamaTurn:
             return Interrupted()
         right = prefix.common_prefix(batch, self._tokens[position:-1])
         work.cut(position + right)
+        if work.done < self._prompt_length:
+            return Prefill(work.done, self._prompt_length)
         return Generated("")
 
     def _batch_at(self, position: int) -> Sequence[int]:
@@ -132,20 +137,21 @@ class LlamaTurn:
             return Interrupted()
         if draft and self._speculation is not None:
             self._speculation.verified(position, batch)
-        texts: list[str] = []
+        parts: list[ReplyPart] = []
         reason: EndReason | None = None
         right = 0
         for guess in (*draft, None):
             token = self._sampler.sample(self._context.handle, right)
-            reason = self._take(token, texts)
-            if reason is not None or token != guess:
+            reason = self._take(token, parts)
+            if reason is not None or self._force(parts) or token != guess:
                 break
             right += 1
         if self._speculation is not None:
             self._speculation.sampled(draft, right, token)
         self._evaluation.cut(position + 1 + right)
-        text = "".join(texts)
-        return Generated(text) if reason is None else Ended(reason, text + self._text.flush())
+        if reason is None:
+            return Generated(*said(parts))
+        return Ended(reason, *said((*parts, *self._reply.flush(cut=reason == "length"))))
 
     def _draft(self, position: int) -> Sequence[int]:
         """The guesses to verify. The last token of a prompt is evaluated alone."""
@@ -157,17 +163,26 @@ class LlamaTurn:
         )
         return self._speculation.draft(self._tokens, room)
 
-    def _take(self, token: int, texts: list[str]) -> EndReason | None:
+    def _take(self, token: int, parts: list[ReplyPart]) -> EndReason | None:
         """Add a sampled token to the reply; returns why the reply ends with it, if it does."""
-        if self._vocabulary.ends_generation(token):
+        if self._reply.is_ended_by(token):
             return "stop"
         self.counts.generated += 1
         self._tokens.append(token)
-        texts.append(self._text.feed(self._vocabulary.spoken(token)))
-        if self._text.stopped:
+        parts += self._reply.feed(token)
+        if self._reply.stopped:
             return "stop"
         room = self._context.context_size - len(self._tokens)
         return "length" if self.counts.generated >= self._limit or room <= 0 else None
+
+    def _force(self, parts: list[ReplyPart]) -> bool:
+        """Close a thought whose budget is used up, as if the model had; `False` when it is not."""
+        forced = self._reply.forced(self._context.context_size - len(self._tokens) - 1)
+        for token in forced:
+            self.counts.generated += 1
+            self._tokens.append(token)
+            parts += self._reply.feed(token)
+        return bool(forced)
 
     def give_way(self) -> None:
         """See the interface. The streams keep everything; `settle` finds out whether they did."""
@@ -177,7 +192,7 @@ class LlamaTurn:
         """See the interface."""
         if self._state == "finished":
             return ""
-        text = "" if self._state == "over" else self._text.flush()
+        text = "" if self._state == "over" else self._reply.drop()
         self._state = "finished"
         self._evaluation.take_interrupt()
         self._sampler.close()

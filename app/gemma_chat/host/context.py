@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gemma_chat.engine.interface import ToolCall
 from gemma_chat.sessions.history import HistoryMessage
-from gemma_chat.store.records import Message
+from gemma_chat.store.records import Message, Thought, ToolUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
         if message.role == "user":
             if message.state == "complete":
                 questions[message.turn] = message
-        elif message.text.strip() and (question := questions.pop(message.turn, None)):
+        elif _says_something(message) and (question := questions.pop(message.turn, None)):
             exchanges.append(Exchange(question, message))
     return tuple(exchanges)
 
@@ -37,7 +38,51 @@ def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
 def history_of(messages: Iterable[Message]) -> tuple[HistoryMessage, ...]:
     """What a chat goes on from: the messages of `exchanges_of`, in order."""
     return tuple(
-        HistoryMessage(message.role, message.text, message.turn)
+        message
         for exchange in exchanges_of(messages)
-        for message in (exchange.question, exchange.reply)
+        for message in (
+            HistoryMessage("user", exchange.question.text, exchange.question.turn),
+            *_steps(exchange.reply),
+        )
+    )
+
+
+def _says_something(reply: Message) -> bool:
+    return bool(reply.text.strip()) or any(isinstance(one, ToolUse) for one in reply.asides)
+
+
+def _steps(reply: Message) -> Iterator[HistoryMessage]:
+    """What the model said step by step, with the results between the steps."""
+    last = max((aside.step for aside in reply.asides), default=0)
+    begin = 0
+    for step in range(last + 2):
+        asides = [aside for aside in reply.asides if aside.step == step]
+        uses = [aside for aside in asides if isinstance(aside, ToolUse)]
+        thoughts = [aside for aside in asides if isinstance(aside, Thought)]
+        end = uses[-1].at if uses else len(reply.text)
+        text = reply.text[begin:end]
+        begin = end
+        if text.strip() or uses:
+            yield HistoryMessage(
+                "assistant",
+                text,
+                reply.turn,
+                thinking="\n\n".join(thought.text for thought in thoughts),
+                thinking_seconds=sum(thought.seconds for thought in thoughts),
+                tool_calls=tuple(
+                    ToolCall(use.call, use.name, use.arguments, use.error) for use in uses
+                ),
+            )
+        yield from (_result(use, reply.turn) for use in uses if use.result)
+
+
+def _result(use: ToolUse, turn: int) -> HistoryMessage:
+    outcome = "stopped" if use.outcome == "waiting" else use.outcome
+    return HistoryMessage(
+        "tool",
+        use.result,
+        turn,
+        tool_call_id=use.call,
+        tool_name=use.name,
+        outcome=outcome,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gemma_chat.host.protocol import (
+    AsideChanged,
     Event,
     MessageChanged,
     MessageRemoved,
@@ -21,6 +22,8 @@ from gemma_chat.host.protocol import (
     TurnFinished,
     TurnText,
 )
+
+_OfTurn = MessageChanged | MessageRemoved | TurnText | AsideChanged | TurnFinished
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ class Freshness:
                 return not self._snapshot_due and self._note_tab(event.view)
             case SessionClosed():
                 return not self._snapshot_due and self._note_closed(event.session)
-            case MessageChanged() | MessageRemoved() | TurnText() | TurnFinished():
+            case MessageChanged() | MessageRemoved() | TurnText() | AsideChanged() | TurnFinished():
                 return not self._snapshot_due and self._note_turn(event)
         return True
 
@@ -79,7 +82,7 @@ class Freshness:
         self._open.discard(session)
         return was_open
 
-    def _note_turn(self, event: MessageChanged | MessageRemoved | TurnText | TurnFinished) -> bool:
+    def _note_turn(self, event: _OfTurn) -> bool:
         if event.session not in self._open:
             return False
         turns = self._turns.setdefault(event.session, _Turns())

@@ -15,6 +15,8 @@ from typing import Final
 import msgspec
 
 from gemma_chat.host.protocol import (
+    Aside,
+    AsideChanged,
     Event,
     LockChanged,
     MessageChanged,
@@ -23,6 +25,7 @@ from gemma_chat.host.protocol import (
     SessionChanged,
     Snapshot,
     SummarizerChanged,
+    Thought,
     TurnText,
     Welcome,
 )
@@ -119,8 +122,10 @@ def _weight(event: Event) -> int:
     match event:
         case TurnText():
             return len(event.text)
+        case AsideChanged():
+            return _weight_of_aside(event.aside)
         case MessageChanged():
-            return len(event.view.text)
+            return len(event.view.text) + sum(map(_weight_of_aside, event.view.asides))
         case SessionChanged():
             view = event.view
             return len(view.draft) + len(view.settings.system_instruction) + len(view.summary.text)
@@ -128,3 +133,9 @@ def _weight(event: Event) -> int:
             return sum(_weight(SessionChanged(view)) for view in event.sessions)
         case _:
             return 0
+
+
+def _weight_of_aside(aside: Aside) -> int:
+    if isinstance(aside, Thought):
+        return len(aside.text)
+    return len(aside.arguments) + len(aside.result)

@@ -20,7 +20,7 @@ import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000_000
 MAX_TITLE_CHARACTERS = 200
@@ -55,6 +55,43 @@ class TurnMetrics(_Wire, frozen=True):
     finish_reason: FinishReason = "stop"
 
 
+UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
+
+
+class Thought(_Wire, frozen=True, tag="thought"):
+    """What the model thought before it went on at character `at` of the reply.
+
+    `step` counts the replies of one turn, from 0: another one begins after the results of calls.
+    `seconds` is 0 while it is being thought.
+    """
+
+    at: int
+    step: int = 0
+    text: str = ""
+    seconds: float = 0.0
+
+
+class ToolUse(_Wire, frozen=True, tag="tool_use"):
+    """A call the model made at character `at` of the reply, and its result once there is one.
+
+    `arguments` is a JSON object, as text; `error` tells why the call could not be carried out as
+    it was written.
+    """
+
+    at: int
+    step: int = 0
+    call: str = ""
+    name: str = ""
+    arguments: str = "{}"
+    error: str = ""
+    outcome: UseOutcome = "waiting"
+    result: str = ""
+
+
+Aside = Thought | ToolUse
+"""What belongs to a reply and is no text of it."""
+
+
 class MessageView(_Wire, frozen=True):
     """One message of a transcript.
 
@@ -70,6 +107,8 @@ class MessageView(_Wire, frozen=True):
     created: float
     error: str = ""
     metrics: TurnMetrics | None = None
+    asides: tuple[Aside, ...] = ()
+    """Thoughts and tool calls of a reply, in their order."""
 
 
 class ScrollPosition(_Wire, frozen=True):
@@ -444,6 +483,20 @@ class TurnText(_Wire, frozen=True, tag="turn_text"):
     text: str
 
 
+class AsideChanged(_Wire, frozen=True, tag="aside_changed"):
+    """A thought or a tool call of a reply that streams is new, or is another now.
+
+    `place` is its place among the asides of the reply. A growing thought is sent as a whole, at
+    most four times a second.
+    """
+
+    session: int
+    turn: int
+    message: int
+    place: int
+    aside: Aside
+
+
 class TurnFinished(_Wire, frozen=True, tag="turn_finished"):
     """A turn has ended, whichever way."""
 
@@ -499,6 +552,7 @@ Event = (
     | SummarizerChanged
     | Notice
     | Leaving
+    | AsideChanged
 )
 
 FromClient = Hello | Request

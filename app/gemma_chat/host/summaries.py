@@ -138,6 +138,7 @@ class Summaries:
             notes.SummaryMessage(message.message, message.role, message.text)
             for exchange in exchanges_of(self._store.messages(session, limit=NEWEST_MESSAGES))
             for message in (exchange.question, exchange.reply)
+            if message.text.strip()
         ]
         new = [message for message in known if message.number > conversation.summary.up_to]
         if new:

@@ -10,12 +10,21 @@ import msgspec
 from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import MAX_FRAME_BYTES, MessageView
 from gemma_chat.host.views import message_view
+from gemma_chat.store.records import Message, Thought
 from gemma_chat.store.store import Store
 
 MAX_PAGE: Final = 2000
 """The most messages of one stretch."""
 _BYTES_PER_CHARACTER: Final = 4
 _ROOM: Final = MAX_FRAME_BYTES // 2
+
+
+def _beside(message: Message) -> int:
+    """Characters of thoughts and calls."""
+    return sum(
+        len(one.text) if isinstance(one, Thought) else len(one.arguments) + len(one.result)
+        for one in message.asides
+    )
 
 
 def page(
@@ -36,7 +45,7 @@ def page(
     taken: list[MessageView] = []
     room = _ROOM
     for message in reversed(found[-limit:]):
-        room -= 1024 + _BYTES_PER_CHARACTER * len(message.text)
+        room -= 1024 + _BYTES_PER_CHARACTER * (len(message.text) + _beside(message))
         if taken and room < 0:
             break
         text = unfinished.get(message.message) or message.text

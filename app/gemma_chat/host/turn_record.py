@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from gemma_chat.errors import StoreError
+from gemma_chat.host.asides import Asides
 from gemma_chat.host.protocol import (
+    AsideChanged,
     Event,
     FinishReason,
     MessageChanged,
@@ -25,7 +27,9 @@ from gemma_chat.host.protocol import (
     TurnMetrics,
     TurnText,
 )
-from gemma_chat.host.views import message_view, stored_metrics
+from gemma_chat.host.views import aside_view, message_view, stored_metrics
+from gemma_chat.sessions.events import Piece
+from gemma_chat.sessions.history import ToolResult
 from gemma_chat.store.records import FinishedState, Message
 from gemma_chat.store.store import Store
 
@@ -34,6 +38,10 @@ WRITE_SECONDS: Final = 0.25
 
 EMPTY_REPLY: Final = (
     "The model ended its reply before the first word. Ask again, or with other words."
+)
+ONLY_THOUGHT: Final = (
+    "The model thought and did not come to an answer. Raise the reply limit or set a thinking "
+    "budget, then ask again."
 )
 _LEFT: Final = "The program ended, or its model was changed, before this was answered."
 
@@ -78,6 +86,7 @@ class TurnRecord:
         self._written: list[str] = []
         self._unwritten: list[str] = []
         self._length = 0
+        self._asides = Asides()
         self._write_due: asyncio.TimerHandle | None = None
         self._store_failed = False
 
@@ -109,16 +118,35 @@ class TurnRecord:
         if self._question.state == "queued":
             self._settle_question("complete")
 
-    def add(self, text: str) -> None:
+    def add(self, piece: str | Piece) -> None:
         """More of the reply. Raises `StoreError` when a reply cannot be begun."""
         self.begin()
+        kind = piece.kind if isinstance(piece, Piece) else "text"
+        if kind == "text":
+            if self._asides.end_thought():
+                self._keep_asides()
+            self._add_text(str(piece))
+        elif isinstance(piece, Piece) and piece.call is not None:
+            self._asides.add_call(piece.call, at=self._length)
+            self._keep_asides()
+        elif self._asides.think(str(piece), at=self._length):
+            self._keep_asides()
+        else:
+            self._write_soon()
+
+    def answer(self, results: Iterable[ToolResult]) -> None:
+        """Calls have results now; what the model says from here on is another step."""
+        for result in results:
+            self._asides.answer(result)
+        self._asides.next_step()
+        self._keep_asides()
+
+    def _add_text(self, text: str) -> None:
         if not self._speaks:
             self._begin_reply(text)
         else:
             self._unwritten.append(text)
-            if self._write_due is None:
-                loop = asyncio.get_running_loop()
-                self._write_due = loop.call_later(WRITE_SECONDS, self._write)
+            self._write_soon()
         self._publish(TurnText(self.session, self.turn, self._reply.message, self._length, text))
         self._length += len(text)
 
@@ -127,7 +155,8 @@ class TurnRecord:
         if self._write_due is not None:
             self._write_due.cancel()
         text = self._text()
-        if text.strip():
+        self._asides.end()
+        if text.strip() or self._asides.all:
             self._finish_reply(text, outcome)
         else:
             self._drop_reply()
@@ -151,8 +180,31 @@ class TurnRecord:
         self._written.append(text)
         self._tell(msgspec.structs.replace(self._reply, text=""))
 
+    def _write_soon(self) -> None:
+        if self._write_due is None:
+            loop = asyncio.get_running_loop()
+            self._write_due = loop.call_later(WRITE_SECONDS, self._write)
+
+    def _keep_asides(self) -> None:
+        """Store and tell at once that a thought or a call began or ended."""
+        if not self._speaks:
+            self._begin_reply("")
+        self._write_asides()
+
+    def _write_asides(self) -> None:
+        changed = self._asides.take_changes()
+        for place, aside in changed:
+            view = aside_view(aside)
+            self._publish(AsideChanged(self.session, self.turn, self._reply.message, place, view))
+        if changed:
+            try:
+                self._store.set_asides(self._reply.message, self._asides.all)
+            except StoreError as error:
+                self._report(error)
+
     def _write(self) -> None:
         self._write_due = None
+        self._write_asides()
         if not self._unwritten:
             return
         try:
@@ -165,15 +217,25 @@ class TurnRecord:
 
     def _finish_reply(self, text: str, outcome: Outcome) -> None:
         state = _STATE_OF[outcome.reason]
-        metrics = stored_metrics(outcome.metrics)
+        metrics, asides = stored_metrics(outcome.metrics), self._asides.all
         try:
             self._reply = self._store.finish_message(
-                self._reply.message, state=state, text=text, error=outcome.error, metrics=metrics
+                self._reply.message,
+                state=state,
+                text=text,
+                error=outcome.error,
+                metrics=metrics,
+                asides=asides,
             )
         except StoreError as error:
             self._report(error)
             self._reply = msgspec.structs.replace(
-                self._reply, state=state, text=text, error=outcome.error, metrics=metrics
+                self._reply,
+                state=state,
+                text=text,
+                error=outcome.error,
+                metrics=metrics,
+                asides=asides,
             )
         self._tell(self._reply)
 
@@ -192,7 +254,8 @@ class TurnRecord:
             case "closed":
                 self._settle_question("interrupted", outcome.error or _LEFT)
             case _:
-                self._settle_question("failed", outcome.error or EMPTY_REPLY)
+                why = ONLY_THOUGHT if self._asides.all else EMPTY_REPLY
+                self._settle_question("failed", outcome.error or why)
 
     def _settle_question(self, state: FinishedState, error: str = "") -> None:
         try:

@@ -109,7 +109,7 @@ class RunningTurn:
             turn.stop()
         try:
             async for piece in turn:
-                self.record.add(str(piece))
+                self.record.add(piece)
         finally:
             # Without effect after the end; else the store failed, and nobody would hear the rest.
             turn.stop()

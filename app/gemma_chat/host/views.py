@@ -7,13 +7,18 @@ from typing import TypeVar
 import msgspec
 
 from gemma_chat.host.protocol import (
+    Aside,
     MessageView,
     ScrollPosition,
     SessionView,
     SummaryView,
+    Thought,
+    ToolUse,
     TurnMetrics,
 )
+from gemma_chat.store.records import Aside as StoredAside
 from gemma_chat.store.records import Conversation, Message, Scroll
+from gemma_chat.store.records import Thought as StoredThought
 from gemma_chat.store.records import TurnMetrics as StoredMetrics
 
 UNTITLED = "New chat"
@@ -51,7 +56,15 @@ def message_view(message: Message) -> MessageView:
         created=message.created,
         error=message.error,
         metrics=None if message.metrics is None else _same_fields(message.metrics, TurnMetrics),
+        asides=tuple(map(aside_view, message.asides)),
     )
+
+
+def aside_view(aside: StoredAside) -> Aside:
+    """A thought or a tool call of a reply."""
+    if isinstance(aside, StoredThought):
+        return _same_fields(aside, Thought)
+    return _same_fields(aside, ToolUse)
 
 
 def stored_scroll(scroll: ScrollPosition) -> Scroll:

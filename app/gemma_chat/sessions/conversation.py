@@ -7,12 +7,15 @@ of a change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.engine.interface import Engine, Prompt
+from gemma_chat.engine.interface import Engine, Prompt, ReplyForm, ToolChoice, ToolSpec
+from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnsDropped
-from gemma_chat.sessions.history import Exchange, well_formed
+from gemma_chat.sessions.history import Exchange, Step, ToolResult, well_formed
 from gemma_chat.sessions.job import PreparedTurn, TurnJob
 from gemma_chat.sessions.options import following, lora_of
 from gemma_chat.sessions.window import Window, fit_window, messages_of, reply_room
@@ -25,10 +28,15 @@ class Conversation:
     """The settings and exchanges of one session; the owner of its turns."""
 
     def __init__(
-        self, engine: Engine, settings: SessionSettings, exchanges: tuple[Exchange, ...]
+        self,
+        engine: Engine,
+        settings: SessionSettings,
+        exchanges: tuple[Exchange, ...],
+        tools: tuple[ToolSpec, ...] = (),
     ) -> None:
         self.settings = settings
         self.exchanges = exchanges
+        self.tools = tools
         self._engine = engine
         self._left_out_now = 0
 
@@ -40,8 +48,11 @@ class Conversation:
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation with the question of `job`, without what no longer fits."""
         before = self.left_out
+        earlier = self.exchanges[-1].calls if job.continues else 0
+        job.reply.name_call = partial(_call_id, job.number, earlier)
+        question = None if job.continues else job.question
         settings = self.settings
-        window = self._fit(settings, job.question)
+        window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
         return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
@@ -53,31 +64,88 @@ class Conversation:
         other = self._render(settings, window.left_out, draft + _ANY_TWO[1])
         return PreparedTurn(window.prompt, settings.sampling, alternative=other)
 
-    def _fit(self, settings: SessionSettings, question: str) -> Window:
+    def _fit(
+        self, settings: SessionSettings, question: str | None, choice: ToolChoice = "auto"
+    ) -> Window:
         size = self._engine.description.context_size
+        exchanges = len(self.exchanges)
         return fit_window(
-            lambda skip: self._render(settings, skip, question),
-            exchanges=len(self.exchanges),
+            lambda skip: self._render(settings, skip, question, choice),
+            # The exchange whose results the turn goes on from stands for the question.
+            exchanges=exchanges if question is not None else exchanges - 1,
             left_out=self.left_out,
             context_size=size,
             room=reply_room(size, settings.sampling.max_output_tokens),
         )
 
-    def _render(self, settings: SessionSettings, skip: int, question: str) -> Prompt:
-        instruction = well_formed(settings.system_instruction)
-        prompt = self._engine.prompt(messages_of(instruction, self.exchanges[skip:], question))
-        return replace(prompt, lora=lora_of(settings))
+    def _render(
+        self,
+        settings: SessionSettings,
+        skip: int,
+        question: str | None,
+        choice: ToolChoice = "auto",
+    ) -> Prompt:
+        messages = messages_of(
+            well_formed(settings.system_instruction),
+            self.exchanges[skip:],
+            question,
+            keep_thinking=settings.keep_thinking,
+        )
+        form = ReplyForm(
+            tools=self.tools,
+            tool_choice=choice,
+            thinking=settings.enable_thinking,
+            thinking_budget=settings.thinking_budget,
+        )
+        return replace(self._engine.prompt(messages, form), lora=lora_of(settings))
 
-    def keep(self, job: TurnJob, reply: str) -> bool:
-        """Add the exchange. A reply without a visible character leaves no trace.
+    def answer(self, results: Sequence[ToolResult]) -> int:
+        """Put the results of the newest calls into the history; returns the number of their turn.
+
+        A call that is not among `results` gets one that says so. Raises `GemmaChatError` when
+        no calls wait for results, or when a result is of another call or of one twice.
+        """
+        last = self.exchanges[-1] if self.exchanges else None
+        if last is None or not last.steps[-1].awaits_results:
+            raise GemmaChatError(
+                "No tool call waits for a result: give results once, after a turn that ended with "
+                "calls and before the next question."
+            )
+        step = last.steps[-1]
+        open_calls = [call.id for call in step.calls]
+        for result in results:
+            if result.call_id not in open_calls:
+                raise GemmaChatError(
+                    f"There is no open tool call {result.call_id!r}; the last reply made "
+                    f"{', '.join(call.id for call in step.calls)}. Give each one result."
+                )
+            open_calls.remove(result.call_id)
+        given = tuple(replace(one, text=well_formed(one.text)) for one in results)
+        answered = replace(step, results=given)
+        answered = replace(answered, results=answered.answers())
+        self.exchanges = (
+            *self.exchanges[:-1],
+            replace(last, steps=(*last.steps[:-1], answered)),
+        )
+        return last.turn
+
+    def keep(self, job: TurnJob) -> bool:
+        """Add the exchange, or its next step. A reply that says nothing leaves no trace.
 
         An empty reply in the history teaches a model to answer nothing, and some chat templates
         refuse it.
         """
-        if not reply.strip():
+        reply = job.reply
+        if not reply.says_something:
             return False
-        exchange = Exchange(job.number, job.question, reply, self._left_out_now)
-        self.exchanges = (*self.exchanges, exchange)
+        step = Step(reply.text, reply.thinking, reply.thinking_seconds, tuple(reply.calls))
+        if job.continues:
+            *before, last = self.exchanges
+            longer = replace(last, steps=(*last.steps, step), left_out=self._left_out_now)
+            self.exchanges = (*before, longer)
+        else:
+            exchange = Exchange(job.number, job.question, (step,), self._left_out_now)
+            self.exchanges = (*self.exchanges, exchange)
         return True
 
     def rewind(self, turn: int) -> bool:
@@ -91,10 +159,7 @@ class Conversation:
         """The length of the conversation as the next prompt would begin, in tokens."""
         if not self.exchanges:
             return 0
-        messages = messages_of(
-            well_formed(self.settings.system_instruction), self.exchanges[self.left_out :]
-        )
-        return self._engine.prompt(messages).token_count
+        return self._render(self.settings, self.left_out, None).token_count
 
 
 class Anticipation:
@@ -107,9 +172,14 @@ class Anticipation:
         """What the turn will begin with, when its question begins as that of `job`."""
         return self._conversation.expect(job.question)
 
-    def keep(self, job: TurnJob, reply: str) -> bool:
+    def keep(self, job: TurnJob) -> bool:
         """Nothing."""
         return False
+
+
+def _call_id(turn: int, earlier: int, place: int) -> str:
+    """Names a call after its turn and its place among the calls of the turn, from 1."""
+    return f"call-{turn}-{earlier + place + 1}"
 
 
 def _dropped(job: TurnJob, window: Window, before: int) -> TurnsDropped | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Literal
 
-from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, TurnRun
+from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
 from gemma_chat.sessions.events import LockEntry, LockEvent
 from gemma_chat.sessions.job import Report, TurnJob
@@ -227,18 +227,18 @@ class EngineThread:
         step = run.step()
         seconds = perf_counter() - began
         match step:
-            case Generated(text):
+            case Generated(text, parts):
                 job.clock.decode += seconds
                 if job.phase != "generating":
                     self._enter_generating(job)
-                self._text(job, text)
+                self._take(job, text, parts)
             case Prefill(done, _):
                 job.clock.prefill += seconds
                 job.prompt_done = done
                 self._post((job, LockEvent(job.entry())))
-            case Ended(reason, text):
-                self._text(job, text)
-                return reason
+            case Ended(reason, text, parts):
+                self._take(job, text, parts)
+                return "tool_call" if reason == "stop" and job.reply.calls else reason
             case _:
                 job.clock.prefill += seconds if job.phase == "prefill" else 0.0
         return None
@@ -249,10 +249,10 @@ class EngineThread:
         job.prompt_done = job.prompt_total
         self._post((job, LockEvent(job.entry())))
 
-    def _text(self, job: TurnJob, text: str) -> None:
-        if text:
-            job.parts.append(text)
-            self._post((job, text))
+    def _take(self, job: TurnJob, text: str, parts: tuple[ReplyPart, ...] = ()) -> None:
+        if text or parts:
+            for piece in job.reply.take(parts or (ReplyPart("text", text),)):
+                self._post((job, piece))
 
     def _put_back(self, job: TurnJob) -> bool:
         """Return a turn that gave way to the queue; `False` when it was stopped meanwhile."""
@@ -281,8 +281,9 @@ class EngineThread:
         kept = False
         try:
             if run is not None:
-                self._text(job, run.finish())
-            kept = job.owner.keep(job, "".join(job.parts))
+                self._take(job, run.finish())
+            job.reply.end()
+            kept = job.owner.keep(job)
         except Exception as failure:
             log.exception("a turn of session %d could not be finished", job.session)
             if error is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
+from gemma_chat.engine.interface import PartKind, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics
 
@@ -12,21 +13,37 @@ TurnPhase = Literal["queued", "prefill", "generating", "finished"]
 Purpose = Literal["reply", "anticipation"]
 """An anticipation evaluates ahead what a coming turn begins with, and generates nothing."""
 
-PieceKind = Literal["text", "thinking", "tool_call"]
+PieceKind = PartKind
 
 
 class Piece(str):
-    """A stretch of a reply that is final: never half a character."""
+    """A stretch of a reply that is final: never half a character, never half a tag.
 
-    __slots__ = ("kind",)
+    A piece of the kind `tool_call` is one whole call: its text is `name(arguments)`, for showing,
+    and `call` is the call. Its id is unique within the session.
+    """
+
+    __slots__ = ("call", "kind")
 
     kind: PieceKind
+    call: ToolCall | None
 
-    def __new__(cls, text: str, kind: PieceKind = "text") -> Piece:
+    def __new__(cls, text: str, kind: PieceKind = "text", call: ToolCall | None = None) -> Self:
         """A piece is its text; `kind` says what the text is part of."""
         piece = super().__new__(cls, text)
         piece.kind = kind
+        piece.call = call
         return piece
+
+    @classmethod
+    def of_call(cls, call: ToolCall) -> Self:
+        """The piece that is `call`."""
+        return cls(f"{call.name}({call.arguments})", "tool_call", call)
+
+    @classmethod
+    def of(cls, part: ReplyPart) -> Self:
+        """A part of a reply, as it came from the engine."""
+        return cls(part.text, part.kind) if part.call is None else cls.of_call(part.call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +97,13 @@ class TurnsDropped:
 class TurnResult:
     """How a turn ended.
 
+    `text` is the answer alone. `reason` is "tool_call" when the model made calls and ended by
+    itself: `Session.start_turn(results=...)` goes on from there. Calls may also be there with
+    another reason, of a reply that was stopped or cut off; then nothing needs to be answered.
+
     `error` is set when it failed, or was closed while it waited. `kept` tells whether the question
-    and the reply are part of the history; a turn that produced nothing leaves no trace there.
+    and the reply are part of the history; a turn that produced nothing leaves no trace there. (Of
+    a turn that goes on after results it says so of its reply; the results are kept in any case.)
     """
 
     reason: FinishReason
@@ -89,6 +111,10 @@ class TurnResult:
     metrics: TurnMetrics
     error: GemmaChatError | None = None
     kept: bool = False
+    thinking: str = ""
+    thinking_seconds: float = 0.0
+    """How long the model thought, by the clock; 0 when it did not."""
+    tool_calls: tuple[ToolCall, ...] = ()
 
     def text_or_raise(self) -> str:
         """The reply, or its error raised."""

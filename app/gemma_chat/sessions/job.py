@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.engine.interface import Prompt, SequenceHandle, TokenCounts, TurnRun
+from gemma_chat.engine.interface import (
+    Prompt,
+    SequenceHandle,
+    TokenCounts,
+    ToolChoice,
+    TurnRun,
+)
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import (
     LockEntry,
     LockEvent,
+    Piece,
     Purpose,
     TurnPhase,
     TurnResult,
@@ -19,6 +26,7 @@ from gemma_chat.sessions.events import (
 )
 from gemma_chat.sessions.metrics import FinishReason, TurnClock
 from gemma_chat.sessions.options import ReplyRules
+from gemma_chat.sessions.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +46,12 @@ class TurnOwner(Protocol):
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """Render the conversation as it stands now, with the question of `job` at its end."""
 
-    def keep(self, job: TurnJob, reply: str) -> bool:
+    def keep(self, job: TurnJob) -> bool:
         """Put question and reply into the history; `False` when there is nothing to keep."""
 
 
-Report = str | LockEvent | TurnsDropped | TurnResult
-"""What a job tells the loop: more text, a new phase, an overflow, its end."""
+Report = Piece | LockEvent | TurnsDropped | TurnResult
+"""What a job tells the loop: more of the reply, a new phase, an overflow, its end."""
 
 
 def _nobody(_: Report) -> None:
@@ -64,7 +72,11 @@ class TurnJob:
     background: bool
     sequence: SequenceHandle
     question: str
+    """What is asked; empty when `continues`."""
     purpose: Purpose = "reply"
+    continues: bool = False
+    """The turn goes on after the results of calls, instead of asking something."""
+    tool_choice: ToolChoice = "auto"
     rules: ReplyRules = field(default_factory=ReplyRules)
     """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody
@@ -75,7 +87,7 @@ class TurnJob:
     counts: TokenCounts = field(default_factory=TokenCounts)
     prompt_done: int = 0
     prompt_total: int = 0
-    parts: list[str] = field(default_factory=list)
+    reply: Reply = field(default_factory=Reply)
     clock: TurnClock = field(default_factory=TurnClock)
 
     def entry(self) -> LockEntry:
@@ -97,5 +109,13 @@ class TurnJob:
         self, reason: FinishReason, error: GemmaChatError | None = None, *, kept: bool = False
     ) -> TurnResult:
         """The end of this turn, put into words."""
-        metrics = self.clock.metrics(self.counts, reason)
-        return TurnResult(reason, "".join(self.parts), metrics, error, kept)
+        return TurnResult(
+            reason,
+            self.reply.text,
+            self.clock.metrics(self.counts, reason),
+            error,
+            kept,
+            thinking=self.reply.thinking,
+            thinking_seconds=self.reply.thinking_seconds,
+            tool_calls=tuple(self.reply.calls),
+        )

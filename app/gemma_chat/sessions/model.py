@@ -9,7 +9,13 @@ from typing import Unpack
 
 from gemma_chat.config.presets import recommended_sampling
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription, SequenceHandle
+from gemma_chat.engine.interface import (
+    Engine,
+    MemoryFigures,
+    ModelDescription,
+    SequenceHandle,
+    ToolSpec,
+)
 from gemma_chat.errors import (
     EngineCrashedError,
     ModelClosedError,
@@ -19,13 +25,14 @@ from gemma_chat.errors import (
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
-from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.events import LockEvent, Piece
 from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.lock import GenerationLock
 from gemma_chat.sessions.options import SessionOptions, check_settings, settings_from
 from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.session import Session
+from gemma_chat.sessions.tool_specs import checked_tools
 
 
 class InferenceModel:
@@ -177,12 +184,14 @@ class InferenceModel:
         self.must_be_open()
         settings = settings_from(options)
         check_settings(self._engine, settings)
+        tools = checked_tools(options.get("tools", ()))
         self._must_have_place()
         return self._add(
             self._engine.open_sequence(),
             settings,
             background=bool(options.get("background")),
             exchanges=exchanges,
+            tools=tools,
         )
 
     def open_fork(
@@ -195,6 +204,7 @@ class InferenceModel:
             conversation.settings,
             background=session.background,
             exchanges=conversation.exchanges,
+            tools=conversation.tools,
         )
 
     def _add(
@@ -204,6 +214,7 @@ class InferenceModel:
         *,
         background: bool,
         exchanges: tuple[Exchange, ...],
+        tools: tuple[ToolSpec, ...] = (),
     ) -> Session:
         self._bind(asyncio.get_running_loop())
         self._last_session += 1
@@ -214,6 +225,7 @@ class InferenceModel:
             settings,
             background=background,
             exchanges=exchanges,
+            tools=tools,
         )
         self._sessions.append(session)
         return session
@@ -278,15 +290,15 @@ class InferenceModel:
             self._loop.call_soon_threadsafe(self._all_closed.set)
 
     def _deliver(self, batch: list[tuple[TurnJob, Report]]) -> None:
-        """Hand reports to their turns; text that follows text of the same turn is joined."""
+        """Hand reports to their turns; text that follows its like of the same turn is joined."""
         text: list[str] = []
         for place, (job, report) in enumerate(batch):
-            if isinstance(report, str):
+            if isinstance(report, Piece):
                 text.append(report)
                 following = batch[place + 1] if place + 1 < len(batch) else None
-                if following and following[0] is job and isinstance(following[1], str):
+                if following and following[0] is job and _goes_on(report, following[1]):
                     continue
-                job.receive("".join(text))
+                job.receive(Piece("".join(text), report.kind, report.call))
                 text.clear()
                 if job.phase == "generating":
                     self._lock.publish(LockEvent(job.entry()))
@@ -294,6 +306,11 @@ class InferenceModel:
                 self._lock.publish(report)
             else:
                 job.receive(report)
+
+
+def _goes_on(piece: Piece, following: Report) -> bool:
+    """Whether both are stretches of the same text."""
+    return isinstance(following, Piece) and piece.call is None and piece.kind == following.kind
 
 
 def check_limit(max_concurrent_sessions: int | None) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from gemma_chat.config.logit_bias import biases_from
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.gbnf import check_grammar
-from gemma_chat.engine.interface import Engine, LoraChoice
+from gemma_chat.engine.interface import Engine, LoraChoice, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
 from gemma_chat.errors import ModalityError, SettingsError
 
@@ -62,7 +62,9 @@ class SessionOptions(TypedDict, total=False):
     enable_audio_modality: bool | None
     system_instruction: str | None
     enable_thinking: bool
-    tools: Sequence[Any]
+    thinking_budget: int | None
+    keep_thinking: bool
+    tools: Sequence[ToolSpec]
     min_p: float
     typical_p: float
     repeat_penalty: float
@@ -109,7 +111,7 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     _refuse_what_is_missing(options)
     settings = options.get("settings")
     if settings is not None:
-        beside = sorted(set(options) - {"settings", "background"})
+        beside = sorted(set(options) - {"settings", "background", "tools"})
         if beside:
             raise SettingsError(
                 f"Give either settings or {beside[0]}, not both: settings already says it all."
@@ -118,6 +120,9 @@ def settings_from(options: SessionOptions) -> SessionSettings:
     return SessionSettings(
         system_instruction=options.get("system_instruction") or "",
         sampling=_sampling_from(options),
+        enable_thinking=bool(options.get("enable_thinking")),
+        thinking_budget=options.get("thinking_budget"),
+        keep_thinking=bool(options.get("keep_thinking")),
         lora_path=_adapter_path(options.get("lora_path")),
         lora_scale=options.get("lora_scale", 1.0),
     ).validated()
@@ -212,9 +217,4 @@ def _refuse_what_is_missing(options: SessionOptions) -> None:
             raise ModalityError(
                 f"This model cannot take {what}: it was loaded without a projector. "
                 f"Open the session without {name}."
-            )
-    for name, what in (("enable_thinking", "Thinking"), ("tools", "Tool calls")):
-        if options.get(name):
-            raise SettingsError(
-                f"{what} cannot be used: not supported yet. Open the session without {name}."
             )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.engine.interface import Engine, SequenceHandle
+from gemma_chat.engine.interface import Engine, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import (
     GemmaChatError,
     ModalityError,
@@ -21,10 +21,17 @@ from gemma_chat.errors import (
 from gemma_chat.sessions.conversation import Anticipation, Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
-from gemma_chat.sessions.history import Exchange, HistoryMessage, flatten, well_formed
+from gemma_chat.sessions.history import (
+    Exchange,
+    HistoryMessage,
+    ToolResult,
+    flatten,
+    well_formed,
+)
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
+from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -84,6 +91,7 @@ class Session:
         *,
         background: bool,
         exchanges: tuple[Exchange, ...] = (),
+        tools: tuple[ToolSpec, ...] = (),
     ) -> None:
         """Open sessions with `InferenceModel.open_session`, not with this."""
         self.id = number
@@ -92,7 +100,7 @@ class Session:
         """Whether its turns run only while no other session waits."""
         self._home = home
         self._sequence = sequence
-        self._conversation = Conversation(home.engine, settings, exchanges)
+        self._conversation = Conversation(home.engine, settings, exchanges, tools)
         self._chunks: list[str] = []
         self._turns: list[Turn] = []
         self._last_turn = exchanges[-1].turn if exchanges else 0
@@ -119,6 +127,19 @@ class Session:
         if settings.validated() != self._conversation.settings:
             check_settings(self._home.engine, settings)
         self._conversation.settings = settings
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The tools the model is told of in turns that begin from now on; can be set at any time.
+
+        The session tells the model of them and reads its calls; whoever asks carries them out and
+        gives their results to `start_turn`.
+        """
+        return self._conversation.tools
+
+    @tools.setter
+    def tools(self, tools: Sequence[ToolSpec]) -> None:
+        self._conversation.tools = checked_tools(tools)
 
     @property
     def history(self) -> tuple[HistoryMessage, ...]:
@@ -200,40 +221,111 @@ class Session:
             )
         self._chunks.append(_text(message.text))
 
-    def start_turn(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> Turn:
+    def start_turn(
+        self,
+        text: str | None = None,
+        *,
+        results: Sequence[ToolResult] | None = None,
+        tool_choice: ToolChoice = "auto",
+        **rules: Unpack[ReplyRules],
+    ) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
         The question is what `add_query_chunk` collected, with `text` behind it. A `grammar` (GBNF)
         or a `json_schema` holds for this turn alone, in place of the session's own.
 
+        After a turn that ended with the reason "tool_call", `results` answers its calls instead of
+        asking something, and the model goes on from there: with text, or with more calls. The new
+        turn has the same number and belongs to the same exchange. A call left without a result is
+        said to be not carried out; of one with an `error`, that error is the result. Results are
+        in the history from this call on, whatever becomes of the turn.
+
+            turn = session.start_turn("What time is it?")
+            result = await turn.finished()
+            while result.reason == "tool_call":
+                answers = [ToolResult(call.id, run(call)) for call in result.tool_calls]
+                turn = session.start_turn(results=answers)
+                result = await turn.finished()
+
+        `tool_choice` says whether this turn may call the session's `tools` ("auto"), must call
+        at least one ("required", by a grammar: any model produces a valid call), or must answer
+        without ("none").
+
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
-            GemmaChatError: There is no question.
-            SettingsError: The grammar or the schema cannot be followed.
+            GemmaChatError: There is no question, or there are results and no calls wait for them,
+                a question is given beside them, or a turn of this session is unfinished.
+            SettingsError: A call is required and the session has no tools, or the grammar or the
+                schema cannot be followed.
         """
         self._must_be_open()
         following(self.settings.sampling, rules)
+        if tool_choice == "required" and not self.tools:
+            raise SettingsError(
+                f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
+                "Give it some, or choose 'auto'."
+            )
+        if results is not None:
+            return self._go_on(text, results, tool_choice, rules)
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
         if not question:
             raise GemmaChatError(
                 f"Session {self.id} has nothing to answer; give a text or add a chunk first."
             )
-        job = TurnJob(
-            owner=self._conversation,
-            session=self.id,
-            number=self._last_turn + 1,
-            background=self.background,
-            sequence=self._sequence,
-            question=question,
-            rules=rules,
+        turn = self._submit(
+            TurnJob(
+                owner=self._conversation,
+                session=self.id,
+                number=self._last_turn + 1,
+                background=self.background,
+                sequence=self._sequence,
+                question=question,
+                tool_choice=tool_choice,
+                rules=rules,
+            )
         )
+        self._last_turn = turn.number
+        self._chunks.clear()
+        return turn
+
+    def _go_on(
+        self,
+        text: str | None,
+        results: Sequence[ToolResult],
+        tool_choice: ToolChoice,
+        rules: ReplyRules,
+    ) -> Turn:
+        """Queue the turn that goes on after the results of calls."""
+        if text is not None or self._chunks:
+            raise GemmaChatError(
+                f"Session {self.id} cannot take results and a question in one turn; "
+                "give the results first."
+            )
+        if self._turns:
+            raise GemmaChatError(
+                f"Session {self.id} cannot take results while its turn {self._turns[0].number} is "
+                "not finished; wait for its end."
+            )
+        return self._submit(
+            TurnJob(
+                owner=self._conversation,
+                session=self.id,
+                number=self._conversation.answer(results),
+                background=self.background,
+                sequence=self._sequence,
+                question="",
+                continues=True,
+                tool_choice=tool_choice,
+                rules=rules,
+            )
+        )
+
+    def _submit(self, job: TurnJob) -> Turn:
         self._give_up_anticipation()
         engine_thread = self._home.engine_thread
         turn = Turn(job, engine_thread.stop)
         job.receive = partial(self._receive, turn)
         engine_thread.submit(job)
-        self._last_turn = job.number
-        self._chunks.clear()
         self._turns.append(turn)
         self._idle.clear()
         return turn
@@ -358,8 +450,8 @@ class Session:
 
     def _receive(self, turn: Turn, report: Report) -> None:
         match report:
-            case str():
-                turn.add(Piece(report))
+            case Piece():
+                turn.add(report)
             case TurnsDropped():
                 self._tell_overflow(report)
             case TurnResult():

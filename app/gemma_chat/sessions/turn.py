@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from gemma_chat.engine.interface import ToolCall
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import LockEntry, Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.job import TurnJob
@@ -15,6 +16,9 @@ StopJob = Callable[[TurnJob, FinishReason, GemmaChatError | None], None]
 
 class Turn:
     """A turn that was queued. Iterating over it gives the pieces of the reply, from the first.
+
+    A piece is text that is final, of the answer (`kind` "text") or of what the model thinks
+    ("thinking"), or a whole call of a tool ("tool_call").
 
     The iteration ends normally however the turn ends; `finished` tells how it did. Giving up the
     iteration does not stop the turn, `stop` does.
@@ -34,12 +38,15 @@ class Turn:
 
     @property
     def number(self) -> int:
-        """Its place among the turns of its session, growing, never used again."""
+        """Its place among the questions of its session, growing, never used again.
+
+        A turn that goes on after the results of calls has the number of its question.
+        """
         return self._job.number
 
     @property
     def question(self) -> str:
-        """What was asked."""
+        """What was asked; empty when it goes on after results."""
         return self._job.question
 
     @property
@@ -54,8 +61,13 @@ class Turn:
 
     @property
     def text(self) -> str:
-        """The reply so far."""
-        return "".join(self._pieces)
+        """The answer so far, without thinking and calls."""
+        return "".join(piece for piece in self._pieces if piece.kind == "text")
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls made so far."""
+        return tuple(piece.call for piece in self._pieces if piece.call is not None)
 
     @property
     def result(self) -> TurnResult | None:

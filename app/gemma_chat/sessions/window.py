@@ -39,12 +39,22 @@ def reply_room(context_size: int, max_output_tokens: int | None) -> int:
 
 
 def messages_of(
-    system_instruction: str, exchanges: Sequence[Exchange], question: str | None = None
+    system_instruction: str,
+    exchanges: Sequence[Exchange],
+    question: str | None = None,
+    *,
+    keep_thinking: bool = False,
 ) -> list[ChatMessage]:
-    """A conversation as the chat template sees it."""
+    """A conversation as the chat template sees it.
+
+    Without a question it goes on after the calls of the last exchange. What the model thought
+    before it made them belongs to its work on the question that is still open, and stays.
+    """
     messages = [ChatMessage("system", system_instruction)] if system_instruction.strip() else []
-    for exchange in exchanges:
-        messages += exchange.messages()
+    for place, exchange in enumerate(exchanges, 1):
+        is_last = place == len(exchanges)
+        is_open = question is None and is_last and bool(exchange.steps[-1].calls)
+        messages += exchange.messages(thinking=keep_thinking or is_open)
     if question is not None:
         messages.append(ChatMessage("user", question))
     return messages

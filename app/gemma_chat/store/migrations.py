@@ -52,6 +52,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX unfinished_messages ON messages (state) "
         "WHERE state IN ('queued', 'streaming')",
     ),
+    (
+        # Thoughts and tool calls of a reply, as JSON; see `records.Aside`.
+        "ALTER TABLE messages ADD COLUMN asides TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

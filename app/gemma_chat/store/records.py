@@ -17,6 +17,7 @@ MessageState = Literal[
     "complete", "queued", "streaming", "stopped", "length", "interrupted", "failed"
 ]
 FinishedState = Literal["complete", "stopped", "length", "interrupted", "failed"]
+UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 TitleAuthor = Literal["nobody", "person", "summarizer"]
 FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
 
@@ -35,6 +36,39 @@ class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     finish_reason: FinishReason = "stop"
 
 
+class Thought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="thought"):
+    """What the model thought before it went on at character `at` of the reply.
+
+    `step` counts the replies of one turn, from 0: another one begins after the results of calls.
+    `seconds` is 0 while it is being thought.
+    """
+
+    at: int
+    step: int = 0
+    text: str = ""
+    seconds: float = 0.0
+
+
+class ToolUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="tool_use"):
+    """A call the model made at character `at` of the reply, and its result once there is one.
+
+    `error` tells why the call could not be carried out as it was written.
+    """
+
+    at: int
+    step: int = 0
+    call: str = ""
+    name: str = ""
+    arguments: str = "{}"
+    error: str = ""
+    outcome: UseOutcome = "waiting"
+    result: str = ""
+
+
+Aside = Thought | ToolUse
+"""What belongs to a reply and is no text of it."""
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `message` is its number, which grows with time and is never used again."""
 
@@ -47,6 +81,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created: float
     error: str = ""
     metrics: TurnMetrics | None = None
+    asides: tuple[Aside, ...] = ()
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
-from gemma_chat.store.records import Conversation, Message, Scroll, Summary, TurnMetrics
+from gemma_chat.store.records import Aside, Conversation, Message, Scroll, Summary, TurnMetrics
 from gemma_chat.store.text import storable
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ SELECT_CONVERSATION = """
 """
 
 SELECT_MESSAGE = """
-    SELECT id, conversation, turn, role, text, state, created, error, metrics FROM messages
+    SELECT id, conversation, turn, role, text, state, created, error, metrics, asides FROM messages
 """
 
 
@@ -54,7 +55,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
 
 def message(row: tuple[Any, ...]) -> Message:
     """The record of one row of `SELECT_MESSAGE`."""
-    number, session, turn, role, text, state, created, error, metrics = row
+    number, session, turn, role, text, state, created, error, metrics, asides = row
     return Message(
         message=number,
         session=session,
@@ -65,6 +66,7 @@ def message(row: tuple[Any, ...]) -> Message:
         created=created,
         error=error,
         metrics=_metrics(number, metrics),
+        asides=_asides(number, asides),
     )
 
 
@@ -76,6 +78,19 @@ def settings_json(settings: SessionSettings) -> str:
 def metrics_json(metrics: TurnMetrics | None) -> str | None:
     """A turn's figures as they are stored."""
     return None if metrics is None else msgspec.json.encode(metrics).decode()
+
+
+def asides_json(asides: Iterable[Aside]) -> str:
+    """Thoughts and calls as they are stored."""
+    return storable(json.dumps(msgspec.to_builtins(tuple(asides)), ensure_ascii=False))
+
+
+def _asides(number: int, stored: str) -> tuple[Aside, ...]:
+    try:
+        return msgspec.json.decode(stored, type=tuple[Aside, ...])
+    except msgspec.MsgspecError as error:
+        _log.warning("The thoughts and calls of message %d are not valid (%s).", number, error)
+        return ()
 
 
 def _settings(session: int, stored: str) -> SessionSettings:

@@ -15,6 +15,7 @@ from gemma_chat.store import rows
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.opening import open_database
 from gemma_chat.store.records import (
+    Aside,
     Conversation,
     FinishedState,
     Message,
@@ -272,6 +273,13 @@ class Store:
                 "UPDATE messages SET text = text || ?2 WHERE id = ?1", message, storable(text)
             )
 
+    def set_asides(self, message: int, asides: Sequence[Aside]) -> None:
+        """Keep the thoughts and calls of a reply so far; as safe as `append_text`."""
+        with self._writing("soon"):
+            self._touch_message(
+                "UPDATE messages SET asides = ?2 WHERE id = ?1", message, rows.asides_json(asides)
+            )
+
     def update_message(
         self,
         message: int,
@@ -280,17 +288,20 @@ class Store:
         state: MessageState | None = None,
         error: str | None = None,
         metrics: TurnMetrics | None = None,
+        asides: Sequence[Aside] | None = None,
     ) -> Message:
         """Change what is given and leave the rest; on disk when this returns."""
         with self._writing():
             self._touch_message(
                 "UPDATE messages SET text = coalesce(?2, text), state = coalesce(?3, state), "
-                "error = coalesce(?4, error), metrics = coalesce(?5, metrics) WHERE id = ?1",
+                "error = coalesce(?4, error), metrics = coalesce(?5, metrics), "
+                "asides = coalesce(?6, asides) WHERE id = ?1",
                 message,
                 None if text is None else storable(text),
                 state,
                 None if error is None else storable(error),
                 rows.metrics_json(metrics),
+                None if asides is None else rows.asides_json(asides),
             )
         return self.message(message)
 
@@ -302,9 +313,12 @@ class Store:
         text: str | None = None,
         error: str = "",
         metrics: TurnMetrics | None = None,
+        asides: Sequence[Aside] | None = None,
     ) -> Message:
         """Bring a message into its last state; with its whole text it is on disk on return."""
-        return self.update_message(message, text=text, state=state, error=error, metrics=metrics)
+        return self.update_message(
+            message, text=text, state=state, error=error, metrics=metrics, asides=asides
+        )
 
     def remove_message(self, message: int) -> None:
         """Take a message out of its conversation."""
@@ -324,7 +338,7 @@ class Store:
             ).fetchall()
             settled: list[int] = []
             for old in map(rows.message, unfinished):
-                if old.role == "assistant" and old.text:
+                if old.role == "assistant" and (old.text or old.asides):
                     settled += self._interrupt("id = ?", (old.message,), INTERRUPTED_REPLY)
                     continue
                 if old.role == "assistant":

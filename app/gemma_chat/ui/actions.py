@@ -303,6 +303,13 @@ ACTIONS: tuple[Action, ...] = (
         argument="FILE",
     ),
     Action(
+        "transcript.unfold",
+        ("alt+t",),
+        "Unfold thoughts and tool calls",
+        "Transcript",
+        "All of them, or fold them again; a click unfolds one.",
+    ),
+    Action(
         "summarizer.pause",
         (),
         "Pause or resume the summarizer",

@@ -52,6 +52,7 @@ class Commands:
             ),
             "transcript.home": lambda: self._scroll(lambda it: it.scroll_home(animate=False)),
             "transcript.end": lambda: self._scroll(lambda it: it.to_end()),
+            "transcript.unfold": lambda: self._scroll(lambda it: it.toggle_asides()),
             "summarizer.pause": self.pause_summarizer,
             "summary.now": self.summarize,
             "host.stop": self.stop_host,

@@ -94,6 +94,10 @@ class TranscriptFeed:
                     )
             case p.MessageChanged() if before is not after:
                 self._view.put(event.view)
+            case p.AsideChanged() if before is not after:
+                for message in tab.conversation.messages:
+                    if message.message == event.message:
+                        self._view.put(message)
             case p.MessageRemoved() if before is not after:
                 self._view.remove_message(event.message)
 

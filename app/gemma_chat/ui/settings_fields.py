@@ -10,6 +10,7 @@ from gemma_chat.config import logit_bias
 from gemma_chat.config.sampling import (
     LORA_SCALE_FIELD,
     SAMPLING_FIELDS,
+    THINKING_BUDGET,
     SamplingField,
     SessionSettings,
 )
@@ -31,8 +32,20 @@ EXPLANATIONS = {
     LORA_PATH: "The GGUF file of a LoRA adapter for this model; empty is none.",
 }
 
-_FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, LORA_SCALE_FIELD)}
-_OF_SESSION = (SYSTEM_INSTRUCTION, LORA_PATH, LORA_SCALE_FIELD.name)
+SWITCHES = {
+    "enable_thinking": (
+        "Thinking",
+        "Let the model think before it answers, where its chat template can switch that on.",
+    ),
+    "keep_thinking": (
+        "Keep thoughts",
+        "Let the model see its thoughts in later turns too; else they leave the context.",
+    ),
+}
+"""What is on or off, with its label and a line that explains it."""
+
+_FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, LORA_SCALE_FIELD, THINKING_BUDGET)}
+_OF_SESSION = (SYSTEM_INSTRUCTION, LORA_PATH, LORA_SCALE_FIELD.name, THINKING_BUDGET.name)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
@@ -45,6 +58,8 @@ def field_named(name: str) -> SamplingField | None:
 def explanation_of(name: str) -> str:
     """One line about a field, with its allowed range."""
     field = _FIELDS.get(name)
+    if name in SWITCHES:
+        return SWITCHES[name][1]
     if field is None:
         return EXPLANATIONS[name]
     return f"{field.explanation} Allowed: {field.allowed}."

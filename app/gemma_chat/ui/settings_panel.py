@@ -13,12 +13,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Input, Label, Select, Static, TextArea
+from textual.widgets import Button, Checkbox, Input, Label, Select, Static, TextArea
 
 from gemma_chat.config.presets import Preset, begun_with, presets_for
 from gemma_chat.config.sampling import (
     LORA_SCALE_FIELD,
     SAMPLING_FIELDS,
+    THINKING_BUDGET,
     SamplingSettings,
     SessionSettings,
 )
@@ -29,6 +30,7 @@ from gemma_chat.ui.settings_fields import (
     LOGIT_BIAS,
     LORA_PATH,
     STOP,
+    SWITCHES,
     SYSTEM_INSTRUCTION,
     explanation_of,
     field_named,
@@ -111,6 +113,9 @@ class SettingsPanel(SidePanel):
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel #setting-system_instruction { min-height: 4; }
+    SettingsPanel Checkbox, SettingsPanel Checkbox:focus {
+        width: 1fr; background: $surface; border: none; padding: 0;
+    }
     SettingsPanel Select { width: 1fr; }
     SettingsPanel #settings-advice {
         height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
@@ -133,12 +138,17 @@ class SettingsPanel(SidePanel):
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
             **{field.name: NumberField(field.name) for field in SAMPLING_FIELDS},
+            THINKING_BUDGET.name: NumberField(THINKING_BUDGET.name),
             STOP: TextField(STOP, "none"),
             GRAMMAR: TextField(GRAMMAR, "none"),
             JSON_SCHEMA: TextField(JSON_SCHEMA, "none"),
             LOGIT_BIAS: TextField(LOGIT_BIAS, "none"),
             LORA_PATH: PathField(LORA_PATH),
             LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
+        }
+        self._switches = {
+            name: Checkbox(label, compact=True, id=f"setting-{name}", name=name)
+            for name, (label, _) in SWITCHES.items()
         }
 
         self._resets = {field.name: ResetMark(field.name) for field in SAMPLING_FIELDS}
@@ -148,6 +158,12 @@ class SettingsPanel(SidePanel):
         with VerticalScroll(can_focus=False):
             yield Label("System instruction", classes="heading")
             yield self._fields[SYSTEM_INSTRUCTION]
+            yield Label("Thinking", classes="heading")
+            yield self._switches["enable_thinking"]
+            with Horizontal():
+                yield Label(THINKING_BUDGET.label)
+                yield self._fields[THINKING_BUDGET.name]
+            yield self._switches["keep_thinking"]
             yield Label("Sampling", classes="heading")
             yield Select(
                 [(name, name) for name in self._presets],
@@ -219,6 +235,9 @@ class SettingsPanel(SidePanel):
             if widget.has_focus and text_of(before, name) == text:
                 continue
             _set_text(widget, text)
+        for name, switch in self._switches.items():
+            with switch.prevent(Checkbox.Changed):
+                switch.value = getattr(settings, name)
         fresh = self._of_new_tab
         for name, mark in self._resets.items():
             mark.set_class(text_of(settings, name) != text_of(fresh, name), "-changed")
@@ -226,7 +245,7 @@ class SettingsPanel(SidePanel):
     # ------------------------------------------------------------ what the person does
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if event.widget.name in self._fields:
+        if event.widget.name in self._fields or event.widget.name in self._switches:
             self._explain(event.widget.name)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
@@ -251,6 +270,13 @@ class SettingsPanel(SidePanel):
             self._complain(message.input, str(error))
         else:
             message.input.remove_class("-wrong")
+            self._explain(name)
+
+    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+        message.stop()
+        name = message.checkbox.name or ""
+        if message.value != getattr(self._settings, name):
+            self._change(msgspec.structs.replace(self._settings, **{name: message.value}))
             self._explain(name)
 
     def on_select_changed(self, message: Select.Changed) -> None:

@@ -120,6 +120,8 @@ def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
     match event:
         case p.TurnText():
             return _turn_text(state, event)
+        case p.AsideChanged():
+            return _aside_changed(state, event)
         case p.LockChanged():
             return _replaced(state, lock=event.lock)
         case p.MessageChanged():
@@ -284,6 +286,21 @@ def _turn_text(state: TerminalState, event: p.TurnText) -> TerminalState:
     text = known.text + event.text[overlap:]
     longer = msgspec.structs.replace(known, text=text, state="streaming")
     return _with_messages(state, tab, _with_message(tab.conversation.messages, longer))
+
+
+def _aside_changed(state: TerminalState, event: p.AsideChanged) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None:
+        return state
+    known = _find(tab.conversation.messages, event.message)
+    if known is None or known.turn != event.turn or known.state not in _PROGRESS:
+        return state
+    before, after = known.asides[: event.place], known.asides[event.place + 1 :]
+    asides = (*before, event.aside, *after)
+    if len(before) < event.place or asides == known.asides:
+        return state
+    changed = msgspec.structs.replace(known, asides=asides, state="streaming")
+    return _with_messages(state, tab, _with_message(tab.conversation.messages, changed))
 
 
 def text_is_missing(state: TerminalState, event: p.TurnText) -> bool:

@@ -10,6 +10,7 @@ from gemma_chat.host.protocol import MessageState, MessageView
 from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdown
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
+from gemma_chat.ui.transcript.asides import AsideRows, aside_rows
 
 MAX_MARKDOWN = 200_000
 """Characters; what is longer is shown as it stands, to keep the screen alive."""
@@ -29,7 +30,8 @@ _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
 class Entry:
     """A message with its rows for one width.
 
-    Rows are a head, the body, a foot for replies that did not end by themselves, and a blank row.
+    Rows are a head with the thoughts and calls before the last stretch of text, that stretch as
+    the body, a foot for replies that did not end by themselves, and a blank row.
     Until `measure` is called `height` is an estimate and nothing has been parsed.
     """
 
@@ -43,6 +45,9 @@ class Entry:
         self._head: list[Line] = []
         self._body: list[Line] = []
         self._foot: list[Line] = []
+        self._asides = AsideRows()
+        self._unfolded: set[int] = set()
+        """Places of the thoughts and calls that are shown whole."""
         self._stream: MarkdownStream | None = None
         self._is_painted = False
         self._width = width
@@ -93,12 +98,13 @@ class Entry:
         known = self.text
         if view == self._view and view.text == known:
             return self.height
+        asides_changed = view.asides != self._view.asides
         self._view = view
         self._pieces, self._length = [view.text], len(view.text)
         if not self._is_painted:
             self.height = self._estimate(self._width)
             return 0
-        if self._stream is None or not view.text.startswith(known):
+        if self._stream is None or asides_changed or not view.text.startswith(known):
             self._pending.clear()
             return self._repaint()
         self._pending.append(view.text[len(known) :])
@@ -110,6 +116,34 @@ class Entry:
         self._set_frame()
         self._count()
         return 0 if view.state != "streaming" else first
+
+    # ------------------------------------------------------------ thoughts and calls
+
+    @property
+    def has_asides(self) -> bool:
+        """There are thoughts or calls."""
+        return bool(self._view.asides)
+
+    @property
+    def is_unfolded(self) -> bool:
+        """One of them at least is shown whole."""
+        return bool(self._unfolded)
+
+    def aside_at(self, row: int) -> int | None:
+        """The place of the thought or call at a row."""
+        row -= 1
+        places = self._asides.places
+        return places[row] if 0 <= row < len(places) and places[row] >= 0 else None
+
+    def toggle(self, place: int) -> int:
+        """Unfold or fold one of them. Returns the first row that changed."""
+        self._unfolded ^= {place}
+        return self._repaint() if self._is_painted else 0
+
+    def unfold_all(self, *, unfolded: bool) -> int:
+        """Unfold or fold all of them. Returns the first row that changed."""
+        self._unfolded = set(range(len(self._view.asides))) if unfolded else set()
+        return self._repaint() if self._is_painted else 0
 
     # ------------------------------------------------------------ rows
 
@@ -161,20 +195,23 @@ class Entry:
 
     def _estimate(self, width: int) -> int:
         text = self.text
-        return 2 + text.count("\n") + len(text) // max(1, width) + 1
+        asides = len(self._view.asides)
+        return 2 + asides + text.count("\n") + len(text) // max(1, width) + 1
 
     def _repaint(self) -> int:
         width = self._width
         self._pending.clear()
         self._stream = None
+        self._asides = aside_rows(self._view, self.text, width, self._unfolded)
+        text = self.text[self._asides.base :]
         if self._view.role == "user" or self._length > MAX_MARKDOWN:
-            self._body = _as_typed(self.text, width)
+            self._body = _as_typed(text, width)
         elif self._view.state in ("streaming", "queued"):
             self._stream = MarkdownStream(width)
-            self._stream.feed(self.text)
+            self._stream.feed(text)
             self._body = self._stream.lines
         else:
-            self._body = render_markdown(self.text, width)
+            self._body = render_markdown(text, width)
         self._set_frame()
         self._is_painted = True
         self._count()
@@ -189,7 +226,7 @@ class Entry:
         who = Run(self.name, frozenset({"person" if view.role == "user" else "model"}))
         sign = _HEAD_SIGNS.get(view.state, "")
         state = (Run(f"  {sign}", frozenset({"status"})),) if sign else ()
-        self._head = [Line((who, *state))]
+        self._head = [Line((who, *state)), *self._asides.lines]
         self._foot = []
         if view.state in _FOOT_SIGNS:
             words, tag = _FOOT_SIGNS[view.state]

@@ -130,6 +130,23 @@ class MessageRows:
             return None
         return self._changed(place, self._entries[place].flush())
 
+    def toggle_aside(self, row: int) -> Change | None:
+        """Unfold or fold the thought or call at a row; None if there is none."""
+        found = self.at(row)
+        place = found[0].aside_at(found[1]) if found else None
+        if found is None or place is None:
+            return None
+        entry = found[0]
+        return self._changed(self._place_of(entry.number), entry.toggle(place))
+
+    def toggle_all_asides(self) -> None:
+        """Unfold all thoughts and calls; fold them when one is unfolded."""
+        having = [entry for entry in self._entries if entry.has_asides]
+        unfolded = not any(entry.is_unfolded for entry in having)
+        for entry in having:
+            entry.unfold_all(unfolded=unfolded)
+        self._reindex()
+
     @property
     def text(self) -> str:
         """The whole conversation: who, and what was said."""

@@ -167,6 +167,11 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         if self._rows.prepend(messages):
             self._rearrange()
 
+    def toggle_asides(self) -> None:
+        """Unfold all thoughts and tool calls, or fold them when one is unfolded."""
+        self._rows.toggle_all_asides()
+        self._rearrange()
+
     def name_assistant(self, name: str) -> None:
         """Set the name above the replies that are shown from now on."""
         self._names["assistant"] = name
@@ -358,13 +363,18 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
     # ------------------------------------------------------------ mouse and selection
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the sign goes where it points; two select a word, three a message.
+        """A click on the sign goes where it points, one on a thought or call unfolds it.
 
-        Textual would select the whole conversation instead.
+        Two select a word, three a message. Textual would select the whole conversation instead.
         """
         if self._is_text_below and event.y == self._view_height - 1:
             event.stop()
             self.to_end()
+        elif event.chain == 1 and (
+            change := self._rows.toggle_aside(self.scroll_offset.y + event.y)
+        ):
+            event.stop()
+            self._apply(change)
         elif event.chain >= 2:
             event.prevent_default()
             _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
