@@ -140,6 +140,25 @@ async def summary_panel(stage: Stage) -> None:
     await stage.pilot.press("escape")
 
 
+async def branches(stage: Stage) -> None:
+    """A second reply beside the first one, and all that can be done with it."""
+    await stage.pilot.press("alt+1")
+    await stage.until(stage.idle)
+    await stage.pilot.press("alt+up", "r")
+    await stage.until(lambda: not stage.idle())
+    await stage.until(stage.idle)
+    await stage.pilot.press("alt+up", "p", "enter")
+    await stage.take("branches")
+    await stage.pilot.press("escape", "p", "escape")
+
+
+async def search(stage: Stage) -> None:
+    """The matches of a search."""
+    await stage.pilot.press("alt+2", "ctrl+f", *"egg")
+    await stage.take("search")
+    await stage.pilot.press("escape")
+
+
 async def jump_list(stage: Stage) -> None:
     """Finding a tab by a few letters."""
     await stage.pilot.press("ctrl+g")
@@ -176,7 +195,15 @@ async def play() -> None:
         async with app.run_test(size=SIZE, notifications=False) as pilot:
             stage = Stage(app, pilot)
             await stage.until(lambda: app.state.model.phase == "ready")
-            for scene in (three_tabs, settings_panel, summary_panel, jump_list, help_page):
+            for scene in (
+                three_tabs,
+                settings_panel,
+                summary_panel,
+                branches,
+                search,
+                jump_list,
+                help_page,
+            ):
                 await scene(stage)
     finally:
         await link.close()

@@ -38,6 +38,11 @@ def test_a_room_imports_only_the_rooms_below_it() -> None:
         ("import gemma_chat.host.client", {"llama_cpp", "textual", "sqlite3", "jinja2", "numpy"}),
         ("import gemma_chat.ui.app", {"llama_cpp", "sqlite3", "jinja2", "numpy", "psutil"}),
         ("import gemma_chat.store.store", {"llama_cpp", "textual", "numpy", "asyncio"}),
+        (
+            "import gemma_chat.remote.engine",
+            {"llama_cpp", "numpy", "jinja2", "textual", "asyncio", "sqlite3"},
+        ),
+        ("import gemma_chat.host.main", {"llama_cpp", "numpy", "textual"}),
         ("import gemma_chat.engine.safety", {"llama_cpp", "textual", "asyncio", "sqlite3"}),
     ],
     ids=lambda value: value.split()[-1] if isinstance(value, str) else "",

@@ -15,12 +15,14 @@ from gemma_chat.errors import ModalityError as ModalityError
 from gemma_chat.errors import ModelClosedError as ModelClosedError
 from gemma_chat.errors import ModelLoadError as ModelLoadError
 from gemma_chat.errors import ProtocolError as ProtocolError
+from gemma_chat.errors import ServerError as ServerError
 from gemma_chat.errors import SessionClosedError as SessionClosedError
 from gemma_chat.errors import SessionLimitError as SessionLimitError
 from gemma_chat.errors import SettingsError as SettingsError
 from gemma_chat.errors import StoreError as StoreError
 from gemma_chat.errors import TemplateError as TemplateError
 from gemma_chat.sessions.chat import Chat as Chat
+from gemma_chat.sessions.connecting import connect_server as connect_server
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
 from gemma_chat.sessions.events import Piece as Piece

@@ -63,6 +63,13 @@ class EngineCrashedError(GemmaChatError):
     """Native code ended or failed in the middle of a turn."""
 
 
+class ServerError(GemmaChatError):
+    """A chat server cannot be reached, refuses, or answers something that cannot be used.
+
+    It fails one turn. The next one asks the server anew.
+    """
+
+
 class StoreError(GemmaChatError):
     """The database of conversations cannot be opened, read or written."""
 

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, Unpack
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, MemoryFigures, ModelDescription
 from gemma_chat.errors import ModelClosedError
-from gemma_chat.sessions import loading
+from gemma_chat.sessions import connecting, loading
 from gemma_chat.sessions.chat import Chat as AsyncChat
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
@@ -95,6 +95,21 @@ def load_model(path: str | PathLike[str], **options: Unpack[loading.LoadOptions]
     loop = LoopThread()
     try:
         model = loop.run(loading.load_model(path, **options))
+    except BaseException:
+        loop.end()
+        raise
+    return InferenceModel(model, loop)
+
+
+def connect_server(url: str, **options: Unpack[connecting.ServerConnectOptions]) -> InferenceModel:
+    """Use the model of a chat server; see `gemma_chat.connect_server`.
+
+    with gemma_chat.sync.connect_server("http://localhost:8080") as model:
+        print(model.open_session().get_response("What is the sea?"))
+    """
+    loop = LoopThread()
+    try:
+        model = loop.run(connecting.connect_server(url, **options))
     except BaseException:
         loop.end()
         raise

@@ -469,3 +469,24 @@ def test_a_document_written_by_another_program_is_read_the_same(file: Path) -> N
     settings = read_settings(file)
     assert settings.defaults.sampling.stop == ("a\nb", "\t")
     assert settings.defaults.system_instruction == 'say "\\"\n'
+
+
+def test_every_section_of_the_file_reaches_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(
+        "[engine]\nanticipate = false\n"
+        '[server]\nurl = "http://localhost:8080"\nmax_parallel = 4\napi_key_env = "KEY"\n'
+    )
+    settings = read_settings(file)
+    assert settings.engine.anticipate is False
+    assert (settings.server.url, settings.server.max_parallel) == ("http://localhost:8080", 4)
+    assert settings.server.api_key_env == "KEY"
+    save_settings(file, settings)
+    assert read_settings(file) == settings
+
+
+def test_more_replies_at_once_than_a_server_has_slots_for_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[server]\nmax_parallel = 0\n")
+    with pytest.raises(SettingsError, match=r"server\.max_parallel = 0 .* from 1 to 64"):
+        read_settings(file)

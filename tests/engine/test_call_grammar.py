@@ -87,7 +87,7 @@ def test_a_model_that_never_heard_of_chats_makes_a_valid_call(gemma3: LlamaEngin
 def test_llama_cpp_reads_the_grammar_of_any_schema(smollm2: LlamaEngine, marks: Any) -> None:
     tools = [ToolSpec(f"tool_{n}", "", json.dumps(schema)) for n, schema in enumerate(SCHEMAS)]
     settings = SamplingSettings(grammar=required_call(tools, marks))
-    sampler = Sampler(smollm2._weights.vocabulary, smollm2._vocabulary.size, settings, [])
+    sampler = Sampler(smollm2._vocabulary, settings, [])
     sampler.close()
 
 

@@ -70,5 +70,4 @@ def test_roles_always_alternate(
     roles = [one.role for one in history_of(messages)]
     assert roles == ["user", "assistant"] * (len(roles) // 2)
     for exchange in exchanges_of(messages):
-        assert exchange.question.turn == exchange.reply.turn
         assert exchange.question.message < exchange.reply.message

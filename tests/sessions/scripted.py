@@ -265,7 +265,9 @@ class ScriptedEngine:
         *,
         context_size: int = 4096,
         split: Callable[[str], list[bytes]] = words,
+        slots: int = 1,
     ) -> None:
+        self.slots = slots
         self.description = ModelDescription(
             path=str(Path("models") / "scripted.gguf"),
             name="scripted",
@@ -329,7 +331,7 @@ class ScriptedEngine:
         thread = threading.get_ident()
         if self._thread is None:
             self._thread = thread
-        if thread != self._thread:
+        if thread != self._thread and self.slots == 1:
             self.violations.append(f"{what} from another thread")
         if sequence.released:
             self.violations.append(f"{what} on a released sequence")
@@ -356,13 +358,21 @@ class ScriptedEngine:
         self._must_be_open("count_tokens")
         return len(words(text))
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """A control token for each role and end, words between."""
         self._must_be_open("prompt")
         pieces: list[int | bytes] = []
         for message in messages:
             pieces += [_ROLES.index(message.role), _written(message).encode(), _END]
         pieces.append(_ROLES.index("assistant"))
+        if written:
+            pieces.append(written.encode())
         return Prompt(tuple(pieces), len(_tokens(pieces)), form=form)
 
     def check_lora(self, lora: LoraChoice) -> None:

@@ -15,6 +15,11 @@ from gemma_chat.sessions.turn_queue import TurnQueue
 class Ask:
     number: int
     background: bool
+    of: int = 0
+
+    @property
+    def session(self) -> int:
+        return self.of or self.number
 
 
 class QueueAgainstASortedList(RuleBasedStateMachine):
@@ -56,8 +61,9 @@ class QueueAgainstASortedList(RuleBasedStateMachine):
     def give_way_if_told(self) -> None:
         assert self.holder is not None
         waits = any(not ask.background for ask in self.model)
-        assert self.queue.must_give_way(self.holder) == (self.holder.background and waits)
-        if self.queue.must_give_way(self.holder):
+        gives_way = bool(self.queue.giving_way([self.holder], slots=1))
+        assert gives_way == (self.holder.background and waits)
+        if gives_way:
             self.model.append(self.holder)
             assert self.queue.put_back(self.holder) == self.expected().index(self.holder) + 1
             self.holder = None
@@ -87,3 +93,44 @@ def test_clearing_hands_out_everybody_in_running_order(lanes: list[bool]) -> Non
         queue.add(ask)
     assert list(queue.clear()) == sorted(asks, key=lambda ask: (ask.background, ask.number))
     assert queue.take() is None
+
+
+SESSIONS = st.integers(1, 4)
+
+
+@given(st.lists(st.tuples(SESSIONS, st.booleans()), max_size=12), st.integers(1, 4))
+def test_with_several_slots_a_session_never_runs_two_turns(
+    asked: list[tuple[int, bool]], slots: int
+) -> None:
+    queue: TurnQueue[Ask] = TurnQueue()
+    for number, (session, background) in enumerate(asked, 1):
+        queue.add(Ask(number, background, of=session))
+    running: list[Ask] = []
+    while len(running) < slots and (ask := queue.take(running)) is not None:
+        running.append(ask)
+    sessions = [ask.session for ask in running]
+    assert len(set(sessions)) == len(sessions)
+    left_out = {ask.session for ask in queue.order} - set(sessions)
+    assert len(running) == slots or not left_out
+
+
+def test_only_as_many_background_turns_give_way_as_people_wait_for_a_slot() -> None:
+    queue: TurnQueue[Ask] = TurnQueue()
+    summary, title, reply = Ask(1, True, of=1), Ask(2, True, of=2), Ask(3, False, of=3)
+    running = [summary, reply, title]
+    assert queue.giving_way(running, slots=3) == ()
+    queue.add(Ask(4, False, of=4))
+    assert queue.giving_way(running, slots=4) == ()
+    assert queue.giving_way(running, slots=3) == (title,)
+    queue.add(Ask(5, False, of=5))
+    assert queue.giving_way(running, slots=3) == (title, summary)
+    queue.add(Ask(6, False, of=6))
+    assert queue.giving_way(running, slots=3) == (title, summary)
+
+
+def test_a_second_question_of_a_session_that_runs_sends_nobody_away() -> None:
+    queue: TurnQueue[Ask] = TurnQueue()
+    running = [Ask(1, True, of=1), Ask(2, False, of=2)]
+    queue.add(Ask(3, False, of=2))
+    assert queue.giving_way(running, slots=2) == ()
+    assert queue.take(running) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -74,6 +74,8 @@ def message(
     role: str = "user",
     turn: int = 1,
     state: p.MessageState = "complete",
+    branch: tuple[int, int] = (1, 1),
+    pinned: bool = False,
 ) -> p.MessageView:
     """One message of a conversation."""
     assert role in ("user", "assistant")
@@ -84,6 +86,9 @@ def message(
         text=text,
         state=state,
         created=0.0,
+        branch=branch[0],
+        branches=branch[1],
+        pinned=pinned,
     )
 
 
@@ -142,13 +147,19 @@ class ScriptedLink:
             case p.CloseSession():
                 self.event(p.SessionClosed(request.session))
                 return p.Done(0)
-            case p.SendMessage():
+            case p.ForkFrom():
+                self._next_session += 1
+                view = tab(self._next_session, "fork", position=len(self._views))
+                self.event(p.SessionChanged(view, origin=OWN))
+                return p.Opened(0, view.session)
+            case p.SendMessage() | p.EditMessage() | p.Regenerate() | p.ContinueReply():
                 self._next_turn += 1
                 return p.Queued(0, request.session, self._next_turn)
             case p.FetchMessages():
                 stored = self.stored.get(request.session, ())
                 if request.before:
                     stored = tuple(view for view in stored if view.message < request.before)
+                stored = tuple(view for view in stored if view.message >= request.since)
                 chosen = stored[-request.limit :]
                 return p.Messages(0, request.session, chosen, len(stored) > len(chosen))
             case p.ChangeSettings():
@@ -234,6 +245,8 @@ def make_app(
     settings: Settings | None = None,
     folder: Path | None = None,
     sent: SentMessages | None = None,
+    environment: Mapping[str, str] | None = None,
+    state_dir: Path = NOWHERE,
 ) -> ChatApp:
     """The terminal program on a scripted link, with the program's own themes.
 
@@ -261,5 +274,7 @@ def make_app(
         keymap=Keymap.of(dict(settings.keys)),
         library=library,
         sent=sent or SentMessages(),
+        environment=environment or {"TERM": "xterm-256color"},
+        state_dir=lambda: state_dir,
     )
     return ChatApp(link, Inbox(link), options)

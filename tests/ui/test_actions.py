@@ -10,12 +10,15 @@ from tests.ui.scripted import ScriptedLink, make_app
 from gemma_chat.ui.actions import ACTIONS, GROUPS, action, key_name, markdown_key_table
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.help import help_page
+from gemma_chat.ui.transcript import Transcript
 
 NOT_BY_COMMAND = {"tab.number"}
 
 
-def test_no_key_means_two_things() -> None:
-    counted = Counter(key for each in ACTIONS for key in each.keys)
+@pytest.mark.parametrize("place", ["input", "transcript"])
+def test_no_key_means_two_things_in_one_place(place: str) -> None:
+    heard = [each for each in ACTIONS if each.where in ("everywhere", place)]
+    counted = Counter(key for each in heard for key in each.keys)
     assert [key for key, times in counted.items() if times > 1] == []
 
 
@@ -33,13 +36,14 @@ def test_every_action_can_be_carried_out() -> None:
 def test_bindings_are_made_from_the_table() -> None:
     bound = {
         binding.id: binding.key
-        for binding in ChatApp.BINDINGS
-        if not isinstance(binding, tuple) and binding.id
+        for owner in (ChatApp, Transcript)
+        for binding in owner.BINDINGS
+        if not isinstance(binding, tuple) and binding.id and "(" in binding.action
     }
     expected = {
         each.id: ",".join(each.keys)
         for each in ACTIONS
-        if each.where == "everywhere" and each.id != "tab.number"
+        if each.where in ("everywhere", "transcript") and each.id != "tab.number"
     }
     expected |= {f"tab.number.{n}": f"alt+{n}" for n in range(1, 10)}
     assert bound == expected

@@ -13,10 +13,13 @@ from gemma_chat.ui.own_events import (
     AnyEvent,
     ClosedHere,
     DraftTyped,
+    EditBegun,
+    EditEnded,
     FetchBegun,
     FetchFailed,
     LinkChanged,
     LinkState,
+    MessageSelected,
     MessagesFetched,
     ReopenedHere,
     TabSelected,
@@ -235,6 +238,57 @@ def test_older_messages_that_no_longer_fit_are_dropped() -> None:
 def test_a_change_in_messages_that_were_never_fetched_is_not_shown_at_the_top() -> None:
     state = reading(message(5, "e"), more=True)
     assert apply(state, p.MessageChanged(1, 1, message(2, "far above"))) is state
+
+
+def test_another_branch_takes_the_place_of_what_followed() -> None:
+    state = reading(message(1, "a"), message(2, "b"), message(3, "c"))
+    state = apply(state, MessageSelected(3))
+    state = apply(state, p.TranscriptChanged(1, 2))
+    assert (texts(state), state.tabs[0].conversation.reading) == (["a"], "unknown")
+    assert state.selected == 0
+    fetch = state.tabs[0].conversation.fetch + 1
+    state = apply(state, FetchBegun(1, fetch, since=2))
+    state = apply(state, MessagesFetched(1, (message(7, "other"),), False, fetch=fetch, since=2))
+    assert texts(state) == ["a", "other"]
+
+
+def test_an_answer_from_before_the_branch_changed_is_out_of_date() -> None:
+    state = after(THREE, FetchBegun(1, 1), p.TranscriptChanged(1, 2), FetchBegun(1, 3))
+    late = apply(state, MessagesFetched(1, (message(1, "a"), message(2, "old")), False, fetch=1))
+    assert late is state
+    assert apply(state, FetchFailed(1, 1)) is state
+    now = apply(state, MessagesFetched(1, (message(1, "a"), message(7, "new")), False, fetch=3))
+    assert texts(now) == ["a", "new"]
+
+
+def test_a_long_branch_does_not_leave_a_gap_before_it() -> None:
+    state = reading(message(1, "a"), message(2, "b"))
+    state = apply(state, p.TranscriptChanged(1, 2))
+    fetch = state.tabs[0].conversation.fetch + 1
+    state = apply(state, FetchBegun(1, fetch, since=2))
+    newest = MessagesFetched(1, (message(90, "y"), message(91, "z")), True, fetch=fetch, since=2)
+    state = apply(state, newest)
+    assert texts(state) == ["y", "z"]
+    assert state.tabs[0].conversation.more
+
+
+def test_a_pin_changes_a_message_that_is_known_and_no_other() -> None:
+    state = reading(message(1, "a"))
+    pinned = apply(state, p.MessageUpdated(1, message(1, "a", pinned=True)))
+    assert pinned.tabs[0].conversation.messages[0].pinned
+    assert apply(pinned, p.MessageUpdated(1, message(9, "z", pinned=True))) is pinned
+    assert apply(pinned, p.TranscriptChanged(2, 1)) is pinned
+
+
+def test_editing_puts_the_draft_aside_and_gives_it_back() -> None:
+    state = after(THREE, DraftTyped(1, Draft("draft")), EditBegun(1, 5))
+    state = after(DraftTyped(1, Draft("edited")), EditBegun(1, 7), state=state)
+    editing = state.tabs[0].editing
+    assert editing is not None
+    assert (editing.message, editing.put_aside) == (7, Draft("draft"))
+    state = apply(state, EditEnded(1))
+    assert (state.tabs[0].editing, state.tabs[0].draft) == (None, Draft("draft"))
+    assert apply(state, EditEnded(1)) is state
 
 
 def test_messages_that_could_not_be_fetched_can_be_asked_for_again() -> None:

@@ -10,7 +10,7 @@ from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.own_events import LinkState
 from gemma_chat.ui.state import TerminalState, apply
-from gemma_chat.ui.status_line import Row, gauge, rows_of
+from gemma_chat.ui.status_line import Row, advice_of, gauge, rows_of
 
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
 RUNNING = p.LockEntry(1, 4, "Pirate", False, "generating", 0, 0, 80, 43.2, 12.3)
@@ -128,3 +128,39 @@ def test_a_gauge_shows_something_as_soon_as_there_is_something() -> None:
         "━━━━━━━━",
     ]
     assert gauge(5, 0) == "────────"
+
+
+ON_SERVER = p.ModelView(
+    phase="ready",
+    name="gemma-3-27b",
+    server="http://models.example:8080",
+    context_size=8192,
+    token_counts="estimated",
+)
+
+
+def test_several_holders_are_all_shown() -> None:
+    others = tuple(p.LockEntry(n, 1, f"tab {n}", phase="generating") for n in range(2, 7))
+    shown = words(rows_of(state_with(p.LockView(RUNNING, (), others)), 200, 2))
+    assert "● 1 Pirate  43 tok/s" in shown
+    assert shown.count("●") == 4
+    assert "● 3 more" in shown
+
+
+def test_a_server_is_named_with_its_model_and_takes_no_memory() -> None:
+    shown = words(rows_of(state_with(model=ON_SERVER), 200, 1))
+    assert "gemma-3-27b on models.example:8080" in shown
+    assert "weights" not in shown
+    assert "context ~" in shown
+
+
+def test_a_server_that_does_not_answer_is_asked_again() -> None:
+    failed = msgspec.structs.replace(ON_SERVER, phase="failed", error="It is away.")
+    assert "models.example:8080: no answer, trying again" in words(
+        rows_of(state_with(model=failed), 200, 1)
+    )
+    connecting = msgspec.structs.replace(ON_SERVER, phase="loading")
+    assert "connecting to models.example:8080" in words(
+        rows_of(state_with(model=connecting), 200, 1)
+    )
+    assert advice_of(state_with(model=failed)) == "no server: kept as a draft"

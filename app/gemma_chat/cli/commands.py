@@ -26,12 +26,25 @@ from gemma_chat.cli.profile import PROFILE_OPTION
     type=click.Path(path_type=Path),
     help="A GGUF file to load instead of the configured one.",
 )
+@click.option(
+    "--server",
+    default="",
+    metavar="URL",
+    help="A chat server that computes instead of this machine: http://localhost:8080.",
+)
+@click.option("--server-model", default="", metavar="NAME", help="The server's model to use.")
 @click.option("--theme", default="", help="A theme for this time.")
 @click.option("--reset-terminal", is_flag=True, help="Bring a garbled terminal back, and end.")
 @PROFILE_OPTION
 @click.pass_context
 def cli(
-    context: click.Context, model: Path | None, theme: str, reset_terminal: bool, profile: str
+    context: click.Context,
+    model: Path | None,
+    server: str,
+    server_model: str,
+    theme: str,
+    reset_terminal: bool,
+    profile: str,
 ) -> None:
     """Many conversations on one local model, a tab for each."""
     context.obj = profile
@@ -44,7 +57,9 @@ def cli(
         return
     from gemma_chat.cli.terminal_command import show_terminal
 
-    sys.exit(show_terminal(profile, model, theme))
+    if model is not None and server:
+        raise click.UsageError("--model and --server exclude each other: name one of them.")
+    sys.exit(show_terminal(profile, model, theme, server=server, server_model=server_model))
 
 
 cli.add_command(host)

@@ -13,9 +13,9 @@ def status_text(status: Status) -> str:
     lines = [
         f"host      pid {status.pid}, up {minutes} min {seconds} s",
         f"model     {_model(status.model)}",
-        f"memory    {_memory(status.model)}",
+        *([f"memory    {_memory(status.model)}"] if not status.model.server else []),
         f"sessions  {status.sessions} open, {status.clients} terminals",
-        f"lock      {_holder(status.lock.holder)}",
+        *(f"lock      {_holder(holder)}" for holder in status.lock.holders or (None,)),
     ]
     if status.lock.waiting:
         lines.append("waiting   " + ", ".join(_name(entry) for entry in status.lock.waiting))
@@ -30,9 +30,11 @@ def _model(model: ModelView) -> str:
     if model.phase == "failed":
         return f"failed: {model.error}"
     if model.phase == "loading":
+        if model.server:
+            return f"connecting to {model.server}"
         return f"{model.path}, loading, {model.progress:.0%}"
     mode = f", {model.safe_mode}" if model.safe_mode else ""
-    return f"{model.name} ({model.path}), context {model.context_size} tokens{mode}"
+    return f"{model.name} ({model.server or model.path}), context {model.context_size} tokens{mode}"
 
 
 def _memory(model: ModelView) -> str:

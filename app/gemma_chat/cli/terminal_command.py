@@ -17,11 +17,13 @@ from gemma_chat.host.launch import HostLaunch
 from gemma_chat.ui.start import TerminalOptions, run_terminal
 
 
-def show_terminal(profile: str, model: Path | None, theme: str) -> int:
+def show_terminal(
+    profile: str, model: Path | None, theme: str, *, server: str = "", server_model: str = ""
+) -> int:
     """Check, then show the terminal program; returns its exit code.
 
     Raises `GemmaChatError` when the settings file is damaged, a folder cannot be written, or the
-    model named on the command line cannot be loaded.
+    model or server named on the command line cannot be one.
     """
     paths = Paths.default(profile)
     settings = load_settings(paths)
@@ -30,12 +32,16 @@ def show_terminal(profile: str, model: Path | None, theme: str) -> int:
         from gemma_chat.models.gguf_header import check_model_file
 
         check_model_file(model)
+    if server or settings.server.url:
+        from gemma_chat.remote.address import ServerAddress
+
+        ServerAddress.parse(server or settings.server.url)
     paths.make_folders()
     _check_writable(paths)
     return run_terminal(
         TerminalOptions(
             settings=settings,
-            launch=HostLaunch.of_profile(profile, model),
+            launch=HostLaunch.of_profile(profile, model, server=server, server_model=server_model),
             theme=theme,
             install_command=_install_command(),
         )

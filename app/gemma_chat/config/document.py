@@ -62,6 +62,8 @@ def to_settings(document: Mapping[str, Any]) -> Settings:
     defaults = Settings()
     return Settings(
         model=msgspec.structs.replace(defaults.model, **values["model"]),
+        server=msgspec.structs.replace(defaults.server, **values["server"]),
+        engine=msgspec.structs.replace(defaults.engine, **values["engine"]),
         memory=msgspec.structs.replace(defaults.memory, **values["memory"]),
         host=msgspec.structs.replace(defaults.host, **values["host"]),
         summarizer=msgspec.structs.replace(defaults.summarizer, **values["summarizer"]),

@@ -335,6 +335,68 @@ def _model_fields() -> tuple[SettingField, ...]:
     )
 
 
+def _server_fields() -> tuple[SettingField, ...]:
+    section = "server"
+    return (
+        SettingField(
+            section=section,
+            name="url",
+            kind="text",
+            explanation="A chat server with OpenAI's interface (llama-server, vLLM, Ollama) that "
+            "computes instead of this machine, such as http://localhost:8080; empty for none.",
+            maximum=2000,
+        ),
+        SettingField(
+            section=section,
+            name="model",
+            kind="text",
+            explanation="The name by which the server knows its model; empty takes the first.",
+            maximum=1000,
+        ),
+        SettingField(
+            section=section,
+            name="api_key_env",
+            kind="text",
+            explanation="The environment variable that holds the server's API key. The key itself "
+            "is never stored, and sent to no other server.",
+            maximum=200,
+        ),
+        SettingField(
+            section=section,
+            name="max_parallel",
+            kind="whole",
+            explanation="How many replies the server computes at once: as many as it has slots.",
+            minimum=1,
+            maximum=64,
+        ),
+        SettingField(
+            section=section,
+            name="context_size",
+            kind="whole",
+            explanation="Tokens of one tab's context; 0 takes what the server says, or 4096 when "
+            "it does not.",
+            maximum=16_777_216,
+        ),
+        SettingField(
+            section=section,
+            name="connect_seconds",
+            kind="number",
+            explanation="Seconds the server may take to accept a connection.",
+            minimum=0.1,
+            maximum=86_400,
+        ),
+        SettingField(
+            section=section,
+            name="silence_seconds",
+            kind="number",
+            explanation="Seconds the server may say nothing, while it reads a prompt too; a reply "
+            "may take any time.",
+            minimum=0.1,
+            maximum=86_400,
+        ),
+    )
+
+
 def _process_fields() -> tuple[SettingField, ...]:
     return (
         SettingField(
@@ -472,6 +534,7 @@ def _terminal_fields() -> tuple[SettingField, ...]:
 
 SETTING_FIELDS: tuple[SettingField, ...] = (
     *_model_fields(),
+    *_server_fields(),
     *_process_fields(),
     *_summarizer_fields(),
     *_terminal_fields(),

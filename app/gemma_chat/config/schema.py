@@ -30,6 +30,18 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     lock_memory: bool = False
 
 
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat server that computes instead of this machine; without a URL there is none."""
+
+    url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    max_parallel: int = 1
+    context_size: int = 0
+    connect_seconds: float = 10.0
+    silence_seconds: float = 300.0
+
+
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine does by itself."""
 
@@ -97,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the settings file sets. `presets` holds the person's own ones only."""
 
     model: ModelSettings = ModelSettings()
+    server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
     memory: MemorySettings = MemorySettings()
     host: HostSettings = HostSettings()

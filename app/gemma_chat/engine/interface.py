@@ -5,8 +5,9 @@ one in its place. Two kinds of call are kept apart:
 
 * *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
   `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
-* *from one thread at a time* (the engine thread of the sessions room): `begin`, `TurnRun.step`,
-  `TurnRun.give_way`, `TurnRun.finish`, `close`. These are where llama.cpp computes.
+* *from at most `slots` threads at a time* (the engine threads of the sessions room), and never two
+  of them for one sequence: `begin`, `TurnRun.step`, `TurnRun.give_way`, `TurnRun.finish`; and
+  `close`, after all of them. These are where the model computes. llama.cpp has one slot.
 """
 
 from __future__ import annotations
@@ -125,13 +126,17 @@ class ModelDescription:
     trained_context_size: int
     vocabulary_size: int
     sliding_window: int
-    template_source: Literal["file", "built-in"]
+    template_source: Literal["file", "built-in", "server"]
     thinks: bool = False
     """The chat template can switch thinking on and off."""
     native_tools: bool = False
     """The chat template has a form of its own for tools; else they are told as an instruction."""
     safe_mode: str = ""
     """What had to be switched off for this machine to survive, or an empty string."""
+    server: str = ""
+    """The address of the server that computes, or an empty string: this machine does."""
+    token_counts: Literal["exact", "estimated"] = "exact"
+    """Whether `count_tokens` is the model's own tokenizer; some servers offer none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,9 @@ class Prompt:
     `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
     Its last `thought_tokens` tokens open a thought, or stand for an empty one: prompts of later
     turns do not have them in this place.
+
+    An engine whose server renders the conversation has no pieces: it keeps the `messages`, and
+    `token_count` is an estimate.
     """
 
     pieces: tuple[int | bytes, ...]
@@ -172,6 +180,7 @@ class Prompt:
     thought_tokens: int = 0
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
+    messages: tuple[ChatMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +313,10 @@ class Engine(Protocol):
     """A loaded model with its KV memory."""
 
     @property
+    def slots(self) -> int:
+        """How many turns it computes at once, at least 1."""
+
+    @property
     def description(self) -> ModelDescription:
         """What is loaded."""
 
@@ -313,8 +326,16 @@ class Engine(Protocol):
     def count_tokens(self, text: str) -> int:
         """The number of tokens of `text` by itself, by the model's own tokenizer."""
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """Render `messages` with the chat template, with the opening of a reply at the end.
+
+        `written` is what stands in that reply already; the model goes on behind it.
 
         The tools of `form` are told in the template's own way, or as an instruction. The thinking
         of a message is rendered when the message carries it, so whoever calls decides whether

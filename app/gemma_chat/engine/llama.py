@@ -178,6 +178,11 @@ class LlamaEngine:
     # ------------------------------------------------------------ from any thread
 
     @property
+    def slots(self) -> int:
+        """One: the KV memory belongs to the turn that computes."""
+        return 1
+
+    @property
     def description(self) -> ModelDescription:
         """What is loaded."""
         return self._description
@@ -194,13 +199,24 @@ class LlamaEngine:
         """The number of tokens of `text` by itself."""
         return self._vocabulary.count(text)
 
-    def prompt(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Prompt:
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        *,
+        written: str = "",
+    ) -> Prompt:
         """Render a conversation; see the interface."""
-        written = self._writer.write(messages, form)
-        count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in written.pieces)
+        rendered = self._writer.write(messages, form)
+        pieces = rendered.pieces
+        if written:
+            # A piece of its own: the reply was sampled behind the opening, token by token.
+            pieces = (*pieces, written.encode("utf-8"))
+        count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
         system = messages[0].text if messages and messages[0].role == "system" else ""
-        thought = len(self._tokens(written.thought))
-        return Prompt(written.pieces, count, system, form, written.thinking_open, thought)
+        thought = 0 if written else len(self._tokens(rendered.thought))
+        thinking_open = rendered.thinking_open and not written
+        return Prompt(pieces, count, system, form, thinking_open, thought)
 
     def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
         """What all prompts with one system instruction and the same tools begin with."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,10 +15,11 @@ from gemma_chat.store.records import Aside, Thought, ToolUse
 class Asides:
     """What one reply has besides text, and what of it changed since it was last asked."""
 
-    def __init__(self) -> None:
-        self._asides: list[Aside] = []
+    def __init__(self, known: Sequence[Aside] = ()) -> None:
+        """`known` are those of a reply that goes on."""
+        self._asides: list[Aside] = list(known)
         self._changed: set[int] = set()
-        self._step = 0
+        self._step = max((aside.step for aside in known), default=0)
         self._thought: list[str] = []
         self._since: float | None = None
 

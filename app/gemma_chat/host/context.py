@@ -26,11 +26,16 @@ def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
     """
     questions: dict[int, Message] = {}
     exchanges: list[Exchange] = []
+    asked = 0
     for message in messages:
         if message.role == "user":
+            asked = message.turn
             if message.state == "complete":
                 questions[message.turn] = message
-        elif _says_something(message) and (question := questions.pop(message.turn, None)):
+            continue
+        # A reply of another turn than its question's was regenerated, or went on later.
+        turn = message.turn if message.turn in questions else asked
+        if _says_something(message) and (question := questions.pop(turn, None)):
             exchanges.append(Exchange(question, message))
     return tuple(exchanges)
 

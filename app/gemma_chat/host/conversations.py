@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import GemmaChatError, HostError, StoreError
 from gemma_chat.host.context import history_of
 from gemma_chat.host.limits import checked_message
@@ -27,6 +27,7 @@ from gemma_chat.host.protocol import (
     SessionChanged,
     SessionClosed,
     SessionView,
+    TranscriptChanged,
 )
 from gemma_chat.host.turn_record import Outcome, TurnRecord
 from gemma_chat.host.turns import RunningTurn
@@ -49,6 +50,8 @@ class _Tab:
     title: str
     model: InferenceModel | None = None
     chat: Chat | None = None
+    chat_is_elsewhere: bool = False
+    """The chat's history is of another branch than the one that is shown now."""
 
 
 class Conversations:
@@ -180,25 +183,116 @@ class Conversations:
 
     # ------------------------------------------------------------ turns
 
-    def send(self, session: int, text: str, asker: int) -> int:
-        """Store a question and queue its turn; returns the turn's number."""
+    def send(self, session: int, text: str, asker: int, *, after: int = 0) -> int:
+        """Store a question and queue its turn; returns the turn's number.
+
+        It must be meant for the branch on which message `after` stands.
+        """
         self.must_be_open(session)
-        number = self._store.conversation(session).turn + 1
-        question, reply = self._ask(session, number, checked_message(text))
-        self._turns[session, number] = RunningTurn(
-            TurnRecord(self._store, partial(self._publish_of, session), question, reply),
-            partial(self._queue, self._tabs[session], text),
-            self._ended,
+        if after and not self._store.branches.is_shown(session, after):
+            raise HostError(
+                "Another terminal shows another branch of this conversation, or has deleted "
+                "messages; look at it, then send again."
+            )
+        return self.ask(session, checked_message(text), asker)
+
+    def ask(
+        self, session: int, text: str, asker: int, *, parent: int | None = None, since: int = 0
+    ) -> int:
+        """As `send`; with `parent`, on a new branch behind it, shown in place of `since`."""
+        question, reply = self._ask(session, self._next_turn(session), text, parent)
+        if parent is not None:
+            self.take_branch(session)
+            self._publish(TranscriptChanged(session, since))
+        self._run(TurnRecord(self._store, partial(self._publish_of, session), question, reply))
+        return self._tell_asked(session, reply.turn, question, asker)
+
+    def ask_again(
+        self, session: int, question: int, sampling: SamplingSettings | None, asker: int
+    ) -> int:
+        """Queue a turn that answers a stored question on a new branch; returns its number."""
+        turn = self._next_turn(session)
+        reply = self._store.add_message(
+            session, turn=turn, role="assistant", state="queued", parent=question
         )
-        self._publish(MessageChanged(session, number, message_view(question)))
+        asked = self._store.update_message(question, state="queued", error="")
+        self.take_branch(session)
+        self._publish(TranscriptChanged(session, question))
+        record = TurnRecord(
+            self._store, partial(self._publish_of, session), asked, reply, kind="ask_again"
+        )
+        self._run(record, sampling)
+        return self._tell_asked(session, turn, asked, asker)
+
+    def go_on(self, session: int, reply: Message, asker: int) -> int:
+        """Queue a turn that writes on at the last reply; returns its number."""
+        turn = self._next_turn(session)
+        question = self._store.message(reply.parent)
+        self._store.branches.reopen(reply.message, turn=turn)
+        reopened = self._store.message(reply.message)
+        record = TurnRecord(
+            self._store, partial(self._publish_of, session), question, reopened, kind="go_on"
+        )
+        self._run(record)
+        return self._tell_asked(session, turn, reopened, asker)
+
+    def _run(self, record: TurnRecord, sampling: SamplingSettings | None = None) -> None:
+        tab = self._tabs[record.session]
+        self._turns[record.session, record.turn] = RunningTurn(
+            record, partial(self._queue, tab, record, sampling), self._ended
+        )
+
+    def _next_turn(self, session: int) -> int:
+        return self._store.conversation(session).turn + 1
+
+    def _tell_asked(self, session: int, turn: int, message: Message, asker: int) -> int:
+        self._publish(MessageChanged(session, turn, message_view(message)))
         self.tell(session, asker)
         self._on_turns()
-        return number
+        return turn
 
-    def _ask(self, session: int, turn: int, text: str) -> tuple[Message, Message]:
+    def waiting(self, session: int) -> tuple[RunningTurn, ...]:
+        """The new questions of a tab that wait for their first word, in order."""
+        return tuple(
+            turn for turn in self._turns.values() if turn.session == session and turn.waits
+        )
+
+    def rephrase(self, texts: Mapping[RunningTurn, str]) -> None:
+        """Let waiting turns of one tab ask something else: all of them or none."""
+        queued = {turn.engine_key[1]: text for turn, text in texts.items() if turn.engine_key}
+        chat = self._tabs[next(iter(texts)).session].chat if queued else None
+        if chat is not None and not chat.rephrase(queued):
+            raise HostError("This message is being answered already; stop that first.")
+        for turn, text in texts.items():
+            turn.record.rephrase(text)
+
+    def take_branch(self, session: int) -> None:
+        """Another branch is shown: the chat goes on from there with its next turn."""
+        self._tabs[session].chat_is_elsewhere = True
+
+    def fork(self, source: Conversation, title: str, *, up_to: int, draft: str, asker: int) -> int:
+        """Open a tab beside `source` with its shown messages up to number `up_to`."""
+        created = self._store.create(
+            source.settings,
+            title=title,
+            title_by=source.title_by,
+            position=None if source.position is None else source.position + 1,
+        )
+        session = created.session
+        self._store.branches.fork(source.session, session, up_to)
+        if draft:
+            self._store.set_draft(session, draft)
+        self._tabs[session] = _Tab(session, created.title)
+        self.tell(session, asker)
+        self._tell_positions()
+        return session
+
+    def _ask(
+        self, session: int, turn: int, text: str, parent: int | None
+    ) -> tuple[Message, Message]:
         """Store a question, and the place of its reply before all that is asked later."""
         question = self._store.add_message(
-            session, turn=turn, role="user", text=text, state="queued"
+            session, turn=turn, role="user", text=text, state="queued", parent=parent
         )
         try:
             reply = self._store.add_message(session, turn=turn, role="assistant", state="queued")
@@ -245,11 +339,15 @@ class Conversations:
             turn.interrupt()
         await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
 
-    async def _queue(self, tab: _Tab, text: str) -> Turn:
+    async def _queue(
+        self, tab: _Tab, record: TurnRecord, sampling: SamplingSettings | None
+    ) -> Turn:
         async with self._queueing:
             model = await self._slot.ready()
             chat = await self._chat_of(tab, model)
-            return chat.start_turn(text)
+            if record.kind == "go_on":
+                return chat.continue_response(sampling=sampling)
+            return chat.start_turn(record.question.text, sampling=sampling)
 
     async def _chat_of(self, tab: _Tab, model: InferenceModel) -> Chat:
         """The chat of a tab on `model`, opened when it is first needed."""
@@ -257,6 +355,9 @@ class Conversations:
         if chat is None or tab.model is not model:
             chat = tab.chat = await self._open_chat(model, tab.session)
             tab.model = model
+        elif tab.chat_is_elsewhere:
+            await chat.go_to(history_of(self._store.messages(tab.session)))
+        tab.chat_is_elsewhere = False
         return chat
 
     async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
@@ -272,6 +373,8 @@ class Conversations:
         session = turn.session
         self._turns.pop((session, turn.number), None)
         if session in self._tabs:
+            if turn.record.brought_back:
+                self.take_branch(session)
             try:
                 self._note_end(session, outcome)
             except StoreError as error:

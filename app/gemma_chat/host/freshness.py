@@ -15,10 +15,12 @@ from gemma_chat.host.protocol import (
     Event,
     MessageChanged,
     MessageRemoved,
+    MessageUpdated,
     SessionChanged,
     SessionClosed,
     SessionView,
     Snapshot,
+    TranscriptChanged,
     TurnFinished,
     TurnText,
 )
@@ -64,6 +66,8 @@ class Freshness:
                 return not self._snapshot_due and self._note_tab(event.view)
             case SessionClosed():
                 return not self._snapshot_due and self._note_closed(event.session)
+            case MessageUpdated() | TranscriptChanged():
+                return not self._snapshot_due and event.session in self._open
             case MessageChanged() | MessageRemoved() | TurnText() | AsideChanged() | TurnFinished():
                 return not self._snapshot_due and self._note_turn(event)
         return True

@@ -50,14 +50,24 @@ class HostLaunch:
     """The name this client gives itself in the handshake."""
 
     @classmethod
-    def of_profile(cls, profile: str = DEFAULT_PROFILE, model: Path | None = None) -> HostLaunch:
-        """The host of `profile`; when it has to be started, with `model`.
+    def of_profile(
+        cls,
+        profile: str = DEFAULT_PROFILE,
+        model: Path | None = None,
+        *,
+        server: str = "",
+        server_model: str = "",
+    ) -> HostLaunch:
+        """The host of `profile`; when it has to be started, with `model` or on `server`.
 
         Raises `SettingsError` when the profile's name is not allowed.
         """
         arguments = ["--profile", profile]
         if model is not None:
             arguments += ["--model", str(model.expanduser().absolute())]
+        for option, value in (("--server", server), ("--server-model", server_model)):
+            if value:
+                arguments.append(f"{option}={value}")
         return cls(Paths.default(profile), tuple(arguments))
 
     @property

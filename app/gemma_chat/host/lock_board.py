@@ -58,13 +58,12 @@ class LockBoard:
         """Who holds the lock and who waits; turns that wait for a model come last."""
         turns = list(self._turns())
         known = {turn.engine_key: turn for turn in turns if turn.engine_key is not None}
-        holder, waiting = None, []
+        holders, waiting = [], []
         if self._lock is not None:
-            held = self._lock.holder
-            holder = None if held is None else self._entry(held, known)
+            holders = [self._entry(entry, known) for entry in self._lock.holders]
             waiting = [self._entry(entry, known) for entry in self._lock.waiting]
         waiting += [self._not_queued(turn) for turn in turns if turn.engine_key is None]
-        return LockView(holder, tuple(waiting))
+        return LockView(holders[0] if holders else None, tuple(waiting), tuple(holders[1:]))
 
     def _tell(self) -> None:
         view = self.view()
@@ -107,5 +106,6 @@ def _phase(phase: events.TurnPhase) -> TurnPhase:
 
 def _order(view: LockView) -> _Order:
     """What must be told at once when it changes."""
-    holder = view.holder or LockEntry(0, 0, "", phase="idle")
-    return tuple((one.session, one.turn, one.name, one.phase) for one in (holder, *view.waiting))
+    nobody = LockEntry(0, 0, "", phase="idle")
+    entries = (*(view.holders or (nobody,)), *view.waiting)
+    return tuple((one.session, one.turn, one.name, one.phase) for one in entries)

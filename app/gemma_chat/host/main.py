@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
-from gemma_chat.config.settings import MemorySettings, ModelSettings, Settings, load_settings
+from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.client import PROGRAM
 from gemma_chat.host.exits import (
@@ -30,13 +30,11 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
-from gemma_chat.host.model_slot import ModelLoader
+from gemma_chat.host.model_source import ModelSource, ServerModel, loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
 from gemma_chat.models.discovery import choose_model
-from gemma_chat.sessions.loading import load_model
-from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
 
 LOG_BYTES: Final = 2_000_000
@@ -51,6 +49,8 @@ class HostOptions:
 
     profile: str = DEFAULT_PROFILE
     model: str = ""
+    server: str = ""
+    server_model: str = ""
     keep_alive: float | None = None
     load: bool = True
     """Whether a model is loaded at start; one can be loaded later on request."""
@@ -84,10 +84,19 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
     )
     parser.add_argument("--profile", default=DEFAULT_PROFILE)
     parser.add_argument("--model", default="", help="a GGUF file instead of the configured one")
+    parser.add_argument("--server", default="", help="the URL of a chat server that computes")
+    parser.add_argument("--server-model", default="", help="the name of the server's model")
     parser.add_argument("--keep-alive", type=float, help="seconds instead of the configured ones")
     parser.add_argument("--no-model", dest="load", action="store_false", help="load no model")
     given = parser.parse_args(argv)
-    return HostOptions(given.profile, given.model, given.keep_alive, given.load)
+    return HostOptions(
+        profile=given.profile,
+        model=given.model,
+        server=given.server,
+        server_model=given.server_model,
+        keep_alive=given.keep_alive,
+        load=given.load,
+    )
 
 
 def _log_to(path: Path) -> None:
@@ -143,7 +152,7 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
     service = Service(
         store,
         lambda: load_settings(paths),
-        _loader(settings.model, settings.memory, paths.states_dir),
+        loader(settings, paths.states_dir),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),
@@ -152,7 +161,7 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
     )
     await server.start(service)
     idleness.begin()
-    model = _model_path(paths, settings, options)
+    model = _model_source(paths, settings, options)
     if model is not None:
         service.load(model)
     _log.info("the host listens at %s", paths.socket)
@@ -170,34 +179,14 @@ def _leave_on_signals(leave: Callable[[str], None]) -> None:
         loop.add_signal_handler(one, leave, f"it was ended by {one.name}.")
 
 
-def _model_path(paths: Paths, settings: Settings, options: HostOptions) -> Path | None:
+def _model_source(paths: Paths, settings: Settings, options: HostOptions) -> ModelSource | None:
+    """What is loaded: what the command line names, else the server or file of the settings."""
     if not options.load:
         return None
+    server = options.server or settings.server.url
+    if server and not options.model:
+        return ServerModel(server, options.server_model or settings.server.model)
     return choose_model(paths, options.model or settings.model.path)
-
-
-def _loader(model: ModelSettings, memory: MemorySettings, states_dir: Path) -> ModelLoader:
-    """How a model is loaded with these settings."""
-
-    async def load(path: Path, progress: Callable[[float], None]) -> InferenceModel:
-        return await load_model(
-            path,
-            context_size=model.context_size,
-            threads=model.threads,
-            progress=progress,
-            use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
-            states_mb=memory.states_mb,
-            states_dir=states_dir,
-            states_disk_mb=round(memory.disk_gb * 1024),
-            gpu_layers=model.gpu_layers,
-            kv_type=model.kv_type,
-            micro_batch=model.micro_batch,
-            prompt_lookup=model.prompt_lookup,
-            memory_map=model.memory_map,
-            lock_memory=model.lock_memory,
-        )
-
-    return load
 
 
 if __name__ == "__main__":

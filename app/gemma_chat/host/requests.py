@@ -9,22 +9,30 @@ from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
     ChangeSettings,
     CloseSession,
+    ContinueReply,
+    DeleteMessage,
     Done,
+    EditMessage,
     Failed,
     FetchMessages,
+    ForkFrom,
     GetStatus,
     LoadModel,
     MarkRead,
     Messages,
     Opened,
     OpenSession,
+    PinMessage,
     Queued,
+    Regenerate,
     RenameSession,
     ReopenSession,
+    ReorderQueue,
     Reply,
     Request,
     SaveDraft,
     SaveScroll,
+    SelectBranch,
     SendMessage,
     SetSummarizer,
     Status,
@@ -32,6 +40,9 @@ from gemma_chat.host.protocol import (
     StopTurn,
     Summarize,
 )
+
+QueueingRequest = SendMessage | EditMessage | Regenerate | ContinueReply
+"""A request that is answered with the number of a turn."""
 
 PlainRequest = (
     CloseSession
@@ -45,6 +56,10 @@ PlainRequest = (
     | SetSummarizer
     | LoadModel
     | StopHost
+    | SelectBranch
+    | DeleteMessage
+    | PinMessage
+    | ReorderQueue
 )
 """A request that is answered with a bare `Done`."""
 
@@ -54,7 +69,11 @@ Answer = Done | Opened | Queued | Messages | Status
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     OpenSession: Opened,
     ReopenSession: Opened,
+    ForkFrom: Opened,
     SendMessage: Queued,
+    EditMessage: Queued,
+    Regenerate: Queued,
+    ContinueReply: Queued,
     FetchMessages: Messages,
     GetStatus: Status,
 }
@@ -64,9 +83,9 @@ class Requester(ABC):
     """Something requests can be given to: a connection, or a link that keeps one up."""
 
     @overload
-    async def request(self, request: OpenSession | ReopenSession) -> Opened: ...
+    async def request(self, request: OpenSession | ReopenSession | ForkFrom) -> Opened: ...
     @overload
-    async def request(self, request: SendMessage) -> Queued: ...
+    async def request(self, request: QueueingRequest) -> Queued: ...
     @overload
     async def request(self, request: FetchMessages) -> Messages: ...
     @overload

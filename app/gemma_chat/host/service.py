@@ -6,24 +6,29 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.host.branching import Branching
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
-from gemma_chat.host.model_slot import ModelLoader, ModelSlot
+from gemma_chat.host.model_slot import ModelSlot
+from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     ChangeSettings,
     CloseSession,
+    ContinueReply,
+    DeleteMessage,
     Done,
+    EditMessage,
     Event,
     Failed,
     FetchMessages,
+    ForkFrom,
     GetStatus,
     LoadModel,
     MarkRead,
@@ -32,13 +37,17 @@ from gemma_chat.host.protocol import (
     Notice,
     Opened,
     OpenSession,
+    PinMessage,
     Queued,
+    Regenerate,
     RenameSession,
     ReopenSession,
+    ReorderQueue,
     Reply,
     Request,
     SaveDraft,
     SaveScroll,
+    SelectBranch,
     SendMessage,
     SetSummarizer,
     Status,
@@ -120,6 +129,12 @@ class Service:
         self._conversations = Conversations(
             store, self._slot, publish, on_turns=self._turns_changed, on_finished=self._finished
         )
+        self._branching = Branching(
+            store,
+            self._conversations,
+            publish,
+            on_summary_outdated=lambda session: self._summaries.schedule(session),
+        )
         self._board = LockBoard(
             publish, lambda: self._conversations.turns, self._conversations.title
         )
@@ -135,9 +150,9 @@ class Service:
         """Whether a turn runs or waits."""
         return bool(self._conversations.turns)
 
-    def load(self, path: Path) -> None:
-        """Load the model at `path` in the background; its view tells how it goes."""
-        self._slot.load(path)
+    def load(self, source: ModelSource) -> None:
+        """Load the model of `source` in the background; its view tells how it goes."""
+        self._slot.load(source)
 
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
@@ -183,7 +198,9 @@ class Service:
                 self._board.changed()
                 return Opened(request.id, request.session)
             case SendMessage():
-                turn = self._conversations.send(request.session, request.text, asker)
+                turn = self._conversations.send(
+                    request.session, request.text, asker, after=request.after
+                )
                 return Queued(request.id, request.session, turn)
             case FetchMessages():
                 messages, more = page(
@@ -192,10 +209,22 @@ class Service:
                     before=request.before,
                     limit=request.limit,
                     unfinished=self._conversations.unfinished(request.session),
+                    since=request.since,
                 )
                 return Messages(request.id, request.session, messages, more)
             case GetStatus():
                 return self._status(request.id)
+            case (
+                EditMessage()
+                | Regenerate()
+                | ContinueReply()
+                | SelectBranch()
+                | DeleteMessage()
+                | ForkFrom()
+                | PinMessage()
+                | ReorderQueue()
+            ):
+                return await self._branching.answer(request, asker)
             case LoadModel():
                 self.load(whole_path(request.path))
             case SetSummarizer():

@@ -28,9 +28,17 @@ def _beside(message: Message) -> int:
 
 
 def page(
-    store: Store, session: int, *, before: int, limit: int, unfinished: Mapping[int, str | None]
+    store: Store,
+    session: int,
+    *,
+    before: int,
+    limit: int,
+    unfinished: Mapping[int, str | None],
+    since: int = 0,
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
+
+    Only messages from number `since` on are looked at.
 
     There may be fewer than `limit` when they are long; the newest is always among them.
     `unfinished` has, for each reply that is not finished, all its text so far, or `None` when it
@@ -41,7 +49,8 @@ def page(
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
     store.conversation(session)
     stored = store.messages(session, before=before, limit=limit + 1 + len(unfinished))
-    found = [one for one in stored if one.role == "user" or one.state != "queued"]
+    spoken = [one for one in stored if one.role == "user" or one.state != "queued"]
+    found = [one for one in spoken if one.message >= since]
     taken: list[MessageView] = []
     room = _ROOM
     for message in reversed(found[-limit:]):

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ from gemma_chat.host.protocol import (
     MessageChanged,
     MessageRemoved,
     Notice,
+    TranscriptChanged,
     TurnFinished,
     TurnMetrics,
     TurnText,
@@ -67,6 +68,10 @@ class Outcome:
     kept: bool = False
 
 
+TurnKind = Literal["ask", "ask_again", "go_on"]
+"""A new question; a question that was answered before; a reply that is written on."""
+
+
 class TurnRecord:
     """The question and the reply of one turn."""
 
@@ -76,17 +81,25 @@ class TurnRecord:
         publish: Callable[[Event], None],
         question: Message,
         reply: Message,
+        *,
+        kind: TurnKind = "ask",
     ) -> None:
-        """Both are in the store with state `queued`; the reply is empty, so nobody is shown it."""
+        """Both are in the store with state `queued`; the reply is empty, so nobody is shown it.
+
+        Unless it goes on: then only the reply is unfinished, and it has its text so far.
+        """
+        self.kind = kind
+        self.brought_back = False
+        """It brought no reply, and the one there was before is shown again."""
         self._store = store
         self._publish = publish
         self._question = question
         self._reply = reply
-        self._speaks = False
-        self._written: list[str] = []
+        self._speaks = bool(reply.text)
+        self._written: list[str] = [reply.text]
         self._unwritten: list[str] = []
-        self._length = 0
-        self._asides = Asides()
+        self._length = len(reply.text)
+        self._asides = Asides(reply.asides)
         self._write_due: asyncio.TimerHandle | None = None
         self._store_failed = False
 
@@ -98,7 +111,7 @@ class TurnRecord:
     @property
     def turn(self) -> int:
         """The number of the turn."""
-        return self._question.turn
+        return self._reply.turn
 
     @property
     def question(self) -> Message:
@@ -112,6 +125,11 @@ class TurnRecord:
         The store may lag behind.
         """
         return self._reply.message, self._text() if self._speaks else None
+
+    def rephrase(self, text: str) -> None:
+        """Another question waits in this place from now on."""
+        self._question = self._store.update_message(self._question.message, text=text)
+        self._tell(self._question)
 
     def begin(self) -> None:
         """The turn has the lock: the question waits no longer. Again is fine."""
@@ -160,9 +178,9 @@ class TurnRecord:
             self._finish_reply(text, outcome)
         else:
             self._drop_reply()
-        if outcome.kept:
+        if outcome.kept or self.kind == "go_on":
             self.begin()
-        else:
+        elif not self._bring_back():
             self._fail_question(outcome)
 
     def tell_end(self, outcome: Outcome) -> None:
@@ -246,6 +264,18 @@ class TurnRecord:
             self._report(error)
         if self._speaks:
             self._publish(MessageRemoved(self.session, self.turn, self._reply.message))
+
+    def _bring_back(self) -> bool:
+        """Show the reply that a question had before it was asked again, when it had one."""
+        if self.kind != "ask_again":
+            return False
+        shown = self._store.branches.chosen_below(self._question.message)
+        if shown is None or shown.role != "assistant":
+            return False
+        self._settle_question("complete")
+        self._publish(TranscriptChanged(self.session, self._question.message))
+        self.brought_back = True
+        return True
 
     def _fail_question(self, outcome: Outcome) -> None:
         match outcome.reason:

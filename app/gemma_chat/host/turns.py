@@ -60,6 +60,11 @@ class RunningTurn:
         """What the model calls it, its own session and turn; `None` before it is queued there."""
         return None if self._turn is None else (self._turn.session, self._turn.number)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is a new question that has not begun to be answered."""
+        return self.record.kind == "ask" and self.record.question.state == "queued"
+
     def stop(self) -> None:
         """End it, keeping what there is of the reply. Again is fine."""
         self._end("stopped")

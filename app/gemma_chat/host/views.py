@@ -57,6 +57,9 @@ def message_view(message: Message) -> MessageView:
         error=message.error,
         metrics=None if message.metrics is None else _same_fields(message.metrics, TurnMetrics),
         asides=tuple(map(aside_view, message.asides)),
+        branch=message.branch,
+        branches=message.branches,
+        pinned=message.pinned,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from typing import Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.options import ReplyRules
@@ -57,9 +57,23 @@ class Chat:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
         await self.session.add_query_chunk(chunk)
 
-    def start_turn(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> Turn:
+    def start_turn(
+        self,
+        text: str | None = None,
+        *,
+        sampling: SamplingSettings | None = None,
+        **rules: Unpack[ReplyRules],
+    ) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text, **rules)
+        return self.session.start_turn(text, sampling=sampling, **rules)
+
+    def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
+        """Queue a turn that writes on at the last reply; see `Session.continue_response`."""
+        return self.session.continue_response(sampling=sampling)
+
+    def rephrase(self, questions: Mapping[int, str]) -> bool:
+        """Let waiting turns ask something else; see `Session.rephrase`."""
+        return self.session.rephrase(questions)
 
     async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask and wait for the whole reply; see `Session.get_response`."""
@@ -86,6 +100,10 @@ class Chat:
     async def rewind(self, turn: int) -> None:
         """Go back to the end of turn number `turn`; see `Session.rewind`."""
         await self.session.rewind(turn)
+
+    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+        """Go on from another history; see `Session.go_to`."""
+        await self.session.go_to(history)
 
     async def close(self) -> None:
         """Close the session underneath; twice is fine."""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.engine.interface import Engine, Prompt, ReplyForm, ToolChoice, ToolSpec
 from gemma_chat.errors import GemmaChatError
@@ -51,11 +53,36 @@ class Conversation:
         earlier = self.exchanges[-1].calls if job.continues else 0
         job.reply.name_call = partial(_call_id, job.number, earlier)
         question = None if job.continues else job.question
-        settings = self.settings
+        settings = self._settings_of(job)
         window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
         dropped = _dropped(job, window, before)
         return PreparedTurn(window.prompt, following(settings.sampling, job.rules), dropped)
+
+    def reopen(self, job: TurnJob) -> PreparedTurn:
+        """Render the conversation with its last reply left open, for `job` to write on."""
+        before = self.left_out
+        last = self.exchanges[-1]
+        job.reply.name_call = partial(_call_id, job.number, last.calls)
+        settings = self._settings_of(job)
+        window = self._fit(settings, None, written=last.steps[-1].text)
+        self._left_out_now = window.left_out
+        # A grammar begins at the beginning of a reply, and this one has its beginning.
+        sampling = msgspec.structs.replace(settings.sampling, grammar=None, json_schema=None)
+        return PreparedTurn(window.prompt, sampling, _dropped(job, window, before))
+
+    def lengthen(self, job: TurnJob) -> None:
+        """Put what `job` brought behind the last reply."""
+        *before, last = self.exchanges
+        *earlier, step = last.steps
+        longer = replace(step, text=step.text + job.reply.text, calls=tuple(job.reply.calls))
+        grown = replace(last, steps=(*earlier, longer), left_out=self._left_out_now)
+        self.exchanges = (*before, grown)
+
+    def _settings_of(self, job: TurnJob) -> SessionSettings:
+        if job.sampling is None:
+            return self.settings
+        return msgspec.structs.replace(self.settings, sampling=job.sampling)
 
     def expect(self, draft: str) -> PreparedTurn:
         """Two prompts of a coming turn whose question begins with `draft`."""
@@ -65,13 +92,18 @@ class Conversation:
         return PreparedTurn(window.prompt, settings.sampling, alternative=other)
 
     def _fit(
-        self, settings: SessionSettings, question: str | None, choice: ToolChoice = "auto"
+        self,
+        settings: SessionSettings,
+        question: str | None,
+        choice: ToolChoice = "auto",
+        *,
+        written: str = "",
     ) -> Window:
         size = self._engine.description.context_size
         exchanges = len(self.exchanges)
         return fit_window(
-            lambda skip: self._render(settings, skip, question, choice),
-            # The exchange whose results the turn goes on from stands for the question.
+            lambda skip: self._render(settings, skip, question, choice, written=written),
+            # The exchange whose results or reply the turn goes on from stands for the question.
             exchanges=exchanges if question is not None else exchanges - 1,
             left_out=self.left_out,
             context_size=size,
@@ -84,6 +116,8 @@ class Conversation:
         skip: int,
         question: str | None,
         choice: ToolChoice = "auto",
+        *,
+        written: str = "",
     ) -> Prompt:
         messages = messages_of(
             well_formed(settings.system_instruction),
@@ -94,10 +128,14 @@ class Conversation:
         form = ReplyForm(
             tools=self.tools,
             tool_choice=choice,
-            thinking=settings.enable_thinking,
+            # A reply that goes on has been thought about.
+            thinking=settings.enable_thinking and not written,
             thinking_budget=settings.thinking_budget,
         )
-        return replace(self._engine.prompt(messages, form), lora=lora_of(settings))
+        if written:
+            del messages[-1]
+        prompt = self._engine.prompt(messages, form, written=written)
+        return replace(prompt, lora=lora_of(settings))
 
     def answer(self, results: Sequence[ToolResult]) -> int:
         """Put the results of the newest calls into the history; returns the number of their turn.

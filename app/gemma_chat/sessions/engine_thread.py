@@ -1,8 +1,11 @@
-"""The one thread on which a model computes, and the decision who runs its next step.
+"""The thread on which a model computes, and the decision who runs its next step.
 
 Orders come from any thread and take one short mutex. Between two steps the engine thread looks at
 plain flags, so that it needs no answer from the event loop to go on, to give way or to stop.
 A running micro-batch ends early through `TurnRun.interrupt`.
+
+An engine with several slots (a server that computes several replies at once) has as many of these
+threads, each with a turn of its own.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Callable
-from time import perf_counter
+from collections.abc import Callable, Mapping
+from time import monotonic, perf_counter
 from typing import Literal
 
 from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
@@ -28,7 +31,7 @@ EXIT_SECONDS = 5.0
 
 
 class EngineThread:
-    """Runs turns of one engine, one step at a time, in the order of the queue."""
+    """Runs turns of one engine, one a slot and each a step at a time, in the queue's order."""
 
     def __init__(
         self,
@@ -41,13 +44,19 @@ class EngineThread:
         self._post = post
         self._closed = closed
         self._queue: TurnQueue[TurnJob] = TurnQueue()
-        self._holder: TurnJob | None = None
+        self._holders: list[TurnJob] = []
+        """The turns that compute, in the order in which they began; at most one a slot."""
         self._leaving: list[tuple[TurnJob, GemmaChatError | None]] = []
         self._failure: EngineCrashedError | None = None
         self._closing = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._main, name="gemma-chat engine", daemon=True)
+        self._threads = tuple(
+            threading.Thread(target=self._main, name=f"gemma-chat engine {slot}", daemon=True)
+            for slot in range(engine.slots)
+        )
         self._started = False
+        self._running = len(self._threads)
+        """Threads that have not ended; the last one closes the engine."""
 
     # ------------------------------------------------------------ orders, from any thread
 
@@ -60,9 +69,9 @@ class EngineThread:
             self._must_accept()
             position = self._queue.add(job)
             self._post((job, LockEvent(job.entry(), position=position)))
-            holder = self._holder
-            if holder is not None and holder.run is not None and self._queue.must_give_way(holder):
-                holder.run.interrupt()
+            for holder in self._giving_way():
+                if holder.run is not None:
+                    holder.run.interrupt()
             self._start()
             self._changed.notify_all()
 
@@ -74,10 +83,20 @@ class EngineThread:
         with self._changed:
             if self._queue.remove(job):
                 self._withdraw(job, reason, error)
-            elif job is self._holder and job.stop_reason is None:
+            elif job in self._holders and job.stop_reason is None:
                 job.stop_reason = reason
                 if job.run is not None:
                     job.run.interrupt()
+
+    def rephrase(self, questions: Mapping[TurnJob, str]) -> bool:
+        """Let jobs that wait ask something else: all of them, or none when one has begun."""
+        with self._changed:
+            waiting = set(self._queue.order)
+            if not all(job in waiting and job.run is None for job in questions):
+                return False
+            for job, question in questions.items():
+                job.question = question
+            return True
 
     def shut_down(self, error: ModelClosedError) -> None:
         """Stop what runs, fail what waits with `error`, close the engine, end the thread."""
@@ -87,28 +106,34 @@ class EngineThread:
             self._closing = True
             for job in self._queue.clear():
                 self._withdraw(job, "closed", ModelClosedError(str(error)))
-            holder = self._holder
-            if holder is not None and holder.stop_reason is None:
-                holder.stop_reason = "closed"
-                if holder.run is not None:
-                    holder.run.interrupt()
+            for holder in self._holders:
+                if holder.stop_reason is None:
+                    holder.stop_reason = "closed"
+                    if holder.run is not None:
+                        holder.run.interrupt()
             self._start()
             self._changed.notify_all()
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait for the thread to end, after `shut_down`."""
-        self._thread.join(seconds)
+        """Wait for the threads to end, after `shut_down`."""
+        end = None if seconds is None else monotonic() + seconds
+        for thread in self._threads:
+            thread.join(None if end is None else max(0.0, end - monotonic()))
 
     @property
     def failure(self) -> EngineCrashedError | None:
         """The error the engine died of, if it did."""
         return self._failure
 
-    def entries(self) -> tuple[LockEntry | None, tuple[LockEntry, ...]]:
+    def entries(self) -> tuple[tuple[LockEntry, ...], tuple[LockEntry, ...]]:
         """Who holds the lock and who waits, in one consistent picture."""
         with self._changed:
-            holder = self._holder.entry() if self._holder is not None else None
-            return holder, tuple(job.entry() for job in self._queue.order)
+            holders = tuple(job.entry() for job in self._holders)
+            return holders, tuple(job.entry() for job in self._queue.order)
+
+    def _giving_way(self) -> tuple[TurnJob, ...]:
+        """The turns that have to let a person's turn in. The mutex is held."""
+        return self._queue.giving_way(self._holders, slots=len(self._threads))
 
     def _must_accept(self) -> None:
         if self._closing:
@@ -120,7 +145,8 @@ class EngineThread:
         if not self._started:
             self._started = True
             atexit.register(self._end_with_program)
-            self._thread.start()
+            for thread in self._threads:
+                thread.start()
 
     def _end_with_program(self) -> None:
         # A daemon thread inside native code while the interpreter is taken down can crash it.
@@ -138,19 +164,26 @@ class EngineThread:
             self._leaving.append((job, error))
             self._changed.notify_all()
 
-    # ------------------------------------------------------------ the engine thread
+    # ------------------------------------------------------------ the engine threads
 
     def _main(self) -> None:
         try:
             while (job := self._next_job()) is not None:
                 self._run(job)
         finally:
-            try:
-                self._engine.close()
-            except Exception:
-                log.exception("closing the engine failed")
-            atexit.unregister(self._end_with_program)
-            self._closed()
+            with self._changed:
+                self._running -= 1
+                last = self._running == 0
+            if last:
+                self._close_engine()
+
+    def _close_engine(self) -> None:
+        try:
+            self._engine.close()
+        except Exception:
+            log.exception("closing the engine failed")
+        atexit.unregister(self._end_with_program)
+        self._closed()
 
     def _next_job(self) -> TurnJob | None:
         """The job that holds the lock from now on; `None` when the model is being closed."""
@@ -161,9 +194,9 @@ class EngineThread:
                     continue
                 if self._closing:
                     return None
-                job = self._queue.take()
+                job = self._queue.take(self._holders)
                 if job is not None:
-                    self._holder = job
+                    self._holders.append(job)
                     job.clock.got_lock()
                     job.phase = "generating" if job.counts.generated else "prefill"
                     return job
@@ -211,7 +244,7 @@ class EngineThread:
         while True:
             if job.stop_reason is not None:
                 return job.stop_reason
-            if self._queue.must_give_way(job):
+            if self._must_give_way(job):
                 run.give_way()
                 if self._put_back(job):
                     return None
@@ -221,6 +254,12 @@ class EngineThread:
             reason = self._step(job, run)
             if reason is not None:
                 return reason
+
+    def _must_give_way(self, job: TurnJob) -> bool:
+        if not job.background:
+            return False
+        with self._changed:
+            return job in self._giving_way()
 
     def _step(self, job: TurnJob, run: TurnRun) -> FinishReason | None:
         began = perf_counter()
@@ -232,15 +271,18 @@ class EngineThread:
                 if job.phase != "generating":
                     self._enter_generating(job)
                 self._take(job, text, parts)
-            case Prefill(done, _):
+            case Prefill(done, total):
                 job.clock.prefill += seconds
-                job.prompt_done = done
+                job.prompt_done, job.prompt_total = done, total
                 self._post((job, LockEvent(job.entry())))
             case Ended(reason, text, parts):
                 self._take(job, text, parts)
                 return "tool_call" if reason == "stop" and job.reply.calls else reason
             case _:
-                job.clock.prefill += seconds if job.phase == "prefill" else 0.0
+                if job.phase == "prefill":
+                    job.clock.prefill += seconds
+                else:
+                    job.clock.decode += seconds
         return None
 
     def _enter_generating(self, job: TurnJob) -> None:
@@ -259,7 +301,7 @@ class EngineThread:
         with self._changed:
             if job.stop_reason is not None:
                 return False
-            self._holder = None
+            self._leave(job)
             job.phase = "queued"
             job.clock.gave_way()
             position = self._queue.put_back(job)
@@ -282,6 +324,8 @@ class EngineThread:
         try:
             if run is not None:
                 self._take(job, run.finish())
+                # A server tells the true length of a prompt at the end of its reply.
+                job.prompt_total = run.prompt_tokens
             job.reply.end()
             kept = job.owner.keep(job)
         except Exception as failure:
@@ -289,9 +333,15 @@ class EngineThread:
             if error is None:
                 reason, error = "failed", _unexpected(failure)
         with self._changed:
-            if self._holder is job:
-                self._holder = None
+            if job in self._holders:
+                self._leave(job)
             self._report_end(job, reason, error, kept=kept)
+
+    def _leave(self, job: TurnJob) -> None:
+        """`job` holds the lock no longer. The mutex is held."""
+        self._holders.remove(job)
+        # Another thread may wait for a turn of the same session to be over.
+        self._changed.notify_all()
 
     def _crash(self, job: TurnJob, error: EngineCrashedError) -> None:
         """Fail this turn and everyone who waits: native code that failed is not called again."""

@@ -77,6 +77,8 @@ class TurnJob:
     continues: bool = False
     """The turn goes on after the results of calls, instead of asking something."""
     tool_choice: ToolChoice = "auto"
+    sampling: SamplingSettings | None = None
+    """How this turn samples, when not as its session says."""
     rules: ReplyRules = field(default_factory=ReplyRules)
     """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody

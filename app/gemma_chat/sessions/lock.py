@@ -16,6 +16,8 @@ LockListener = Callable[[LockEvent], None]
 class GenerationLock:
     """One per model. One turn generates at a time; the others queue in the open.
 
+    The lock of a server with several slots has as many holders.
+
     Foreground turns are first come, first served. Background turns run while no foreground turn
     waits and give way before their next step.
     """
@@ -26,7 +28,13 @@ class GenerationLock:
 
     @property
     def holder(self) -> LockEntry | None:
-        """The turn that generates now."""
+        """The turn that generates now; of several, the one that began first."""
+        holders = self.holders
+        return holders[0] if holders else None
+
+    @property
+    def holders(self) -> tuple[LockEntry, ...]:
+        """All turns that generate now, in the order in which they began."""
         return self._engine_thread.entries()[0]
 
     @property

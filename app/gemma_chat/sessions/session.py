@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol, Unpack
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import (
     GemmaChatError,
@@ -18,6 +27,7 @@ from gemma_chat.errors import (
     SessionClosedError,
     SettingsError,
 )
+from gemma_chat.sessions.continuation import Continuation
 from gemma_chat.sessions.conversation import Anticipation, Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
@@ -26,6 +36,7 @@ from gemma_chat.sessions.history import (
     HistoryMessage,
     ToolResult,
     flatten,
+    restore,
     well_formed,
 )
 from gemma_chat.sessions.job import Report, TurnJob
@@ -227,6 +238,7 @@ class Session:
         *,
         results: Sequence[ToolResult] | None = None,
         tool_choice: ToolChoice = "auto",
+        sampling: SamplingSettings | None = None,
         **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; several may be queued.
@@ -249,7 +261,7 @@ class Session:
 
         `tool_choice` says whether this turn may call the session's `tools` ("auto"), must call
         at least one ("required", by a grammar: any model produces a valid call), or must answer
-        without ("none").
+        without ("none"). `sampling` holds for this turn instead of the session's settings.
 
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
@@ -281,6 +293,7 @@ class Session:
                 sequence=self._sequence,
                 question=question,
                 tool_choice=tool_choice,
+                sampling=None if sampling is None else sampling.validated(),
                 rules=rules,
             )
         )
@@ -319,6 +332,51 @@ class Session:
                 rules=rules,
             )
         )
+
+    def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
+        """Queue a turn that writes on at the end of the last reply, from that reply's own tokens.
+
+        For a reply that was stopped or cut off at its limit. The turn's pieces and its text are
+        what is new; in the history it is one reply. A model that had ended its reply by itself
+        mostly ends it again at once, and then nothing changes.
+
+        Raises:
+            SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
+            GemmaChatError: There is no reply to go on from, it ended with tool calls, or a turn of
+                this session is unfinished.
+        """
+        self._must_be_idle("continue a reply")
+        exchanges = self._conversation.exchanges
+        if not exchanges or exchanges[-1].steps[-1].calls:
+            raise GemmaChatError(
+                f"Session {self.id} has no reply that can go on: its last exchange is "
+                f"{'waiting for the results of tools' if exchanges else 'not there'}. Ask first."
+            )
+        turn = self._submit(
+            TurnJob(
+                owner=Continuation(self._conversation),
+                session=self.id,
+                number=self._last_turn + 1,
+                background=self.background,
+                sequence=self._sequence,
+                question=exchanges[-1].question,
+                sampling=None if sampling is None else sampling.validated(),
+            )
+        )
+        self._last_turn = turn.number
+        return turn
+
+    def rephrase(self, questions: Mapping[int, str]) -> bool:
+        """Let waiting turns, by number, ask something else; `False` when one has begun.
+
+        All of them change or none does. Their places in the queue stay, so exchanging the
+        questions of two turns exchanges the turns.
+        """
+        jobs = {turn.number: turn.job for turn in self._turns}
+        if not all(number in jobs for number in questions):
+            return False
+        changes = {jobs[number]: _text(text) for number, text in questions.items()}
+        return self._home.engine_thread.rephrase(changes)
 
     def _submit(self, job: TurnJob) -> Turn:
         self._give_up_anticipation()
@@ -412,15 +470,25 @@ class Session:
 
         Nothing is evaluated again. Raises `GemmaChatError` while a turn runs or waits.
         """
-        self._must_be_open()
-        if self._turns:
-            raise GemmaChatError(
-                f"Session {self.id} cannot go back while its turn {self._turns[0].number} is "
-                "not finished; stop it first."
-            )
+        self._must_be_idle("go back")
         self._give_up_anticipation()
         if self._conversation.rewind(turn):
             self._context_used = None if self._conversation.exchanges else 0
+
+    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+        """Go on from another history: an earlier or another branch of this conversation.
+
+        Nothing is evaluated now. The next turn evaluates what neither this session nor any saved
+        state holds of it, so a branch that was evaluated before costs its new question only.
+        Raises `GemmaChatError` while a turn runs or waits.
+        """
+        self._must_be_idle("take another branch")
+        self._give_up_anticipation()
+        exchanges = restore(history)
+        self._conversation.exchanges = exchanges
+        self._context_used = None if exchanges else 0
+        if exchanges:
+            self._last_turn = max(self._last_turn, exchanges[-1].turn)
 
     async def close(self) -> None:
         """Stop the running turn, withdraw the queued ones, give the memory back.
@@ -496,6 +564,14 @@ class Session:
         except GemmaChatError:
             log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
             return 0
+
+    def _must_be_idle(self, what: str) -> None:
+        self._must_be_open()
+        if self._turns:
+            raise GemmaChatError(
+                f"Session {self.id} cannot {what} while its turn {self._turns[0].number} is "
+                "not finished; stop it first."
+            )
 
     def _must_be_open(self) -> None:
         self._home.must_be_open()

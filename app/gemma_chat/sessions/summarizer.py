@@ -210,9 +210,8 @@ class Summarizer:
         """Write the summary and, if asked for, the title; `None` when given up or empty."""
         settings = self.settings
         await session.rewind(0)
-        budget = self._model.description.context_size // 2
-        budget -= session.size_in_tokens(settings.session.system_instruction)
-        question = question_for(job, budget=budget, count=session.size_in_tokens)
+        # Not on the loop: a server may take a moment to count.
+        question = await asyncio.to_thread(self._question, session, settings, job)
         reply = await self._ask(session, settings.for_summary, question)
         if reply is None:
             return None
@@ -224,11 +223,18 @@ class Summarizer:
         title = await self._title(session, settings, job) if job.needs_title else None
         return None if self._given_up else Summary(job.key, text, job.up_to, title)
 
+    def _question(self, session: Session, settings: SummarizerSettings, job: SummaryJob) -> str:
+        budget = self._model.description.context_size // 2
+        budget -= session.size_in_tokens(settings.session.system_instruction)
+        return question_for(job, budget=budget, count=session.size_in_tokens)
+
     async def _title(
         self, session: Session, settings: SummarizerSettings, job: SummaryJob
     ) -> str | None:
         await session.rewind(0)
-        question = title_question_for(job, settings.title_question, session.size_in_tokens)
+        question = await asyncio.to_thread(
+            title_question_for, job, settings.title_question, session.size_in_tokens
+        )
         reply = await self._ask(session, settings.for_title, question)
         return clean_title(reply.text) if reply is not None else None
 

@@ -32,6 +32,11 @@ class Turn:
         self._waiters: list[asyncio.Future[None]] = []
 
     @property
+    def job(self) -> TurnJob:
+        """The turn as the engine thread sees it."""
+        return self._job
+
+    @property
     def session(self) -> int:
         """The number of its session."""
         return self._job.session

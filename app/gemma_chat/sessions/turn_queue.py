@@ -5,17 +5,23 @@ Invariants, each a property test:
 * a foreground turn runs before every background turn;
 * within a lane, turns run in the order in which they asked;
 * a turn that gave way keeps its place: it is the first of its lane again;
-* taking a turn out changes nothing about the order of the others.
+* taking a turn out changes nothing about the order of the others;
+* two turns of one session never run at the same time, however many slots the engine has.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 
 class Waiting(Protocol):
     """What the queue must know of a turn."""
+
+    @property
+    def session(self) -> int:
+        """Whose turn it is."""
 
     @property
     def background(self) -> bool:
@@ -42,11 +48,14 @@ class TurnQueue(Generic[T]):
         self._lane(turn).appendleft(turn)
         return 1 + (len(self._foreground) if turn.background else 0)
 
-    def take(self) -> T | None:
-        """Remove and return the turn that runs next, or `None` when nobody waits."""
+    def take(self, running: Sequence[T] = ()) -> T | None:
+        """Remove and return the turn that runs next beside those that run, or `None`."""
+        busy = {turn.session for turn in running}
         for lane in (self._foreground, self._background):
-            if lane:
-                return lane.popleft()
+            for turn in lane:
+                if turn.session not in busy:
+                    lane.remove(turn)
+                    return turn
         return None
 
     def remove(self, turn: T) -> bool:
@@ -64,9 +73,16 @@ class TurnQueue(Generic[T]):
         self._background.clear()
         return turns
 
-    def must_give_way(self, holder: T) -> bool:
-        """Whether the turn that computes now has to let another one in."""
-        return holder.background and bool(self._foreground)
+    def giving_way(self, running: Sequence[T], *, slots: int) -> tuple[T, ...]:
+        """Which of the turns that run have to let a person's turn in: those that began last.
+
+        `running` are in the order in which they began.
+        """
+        busy = {turn.session for turn in running}
+        ready = {turn.session for turn in self._foreground} - busy
+        wanted = len(ready) - (slots - len(running))
+        background = [turn for turn in reversed(running) if turn.background]
+        return tuple(background[: max(0, wanted)])
 
     @property
     def order(self) -> tuple[T, ...]:

@@ -56,6 +56,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Thoughts and tool calls of a reply, as JSON; see `records.Aside`.
         "ALTER TABLE messages ADD COLUMN asides TEXT NOT NULL DEFAULT '[]'",
     ),
+    (
+        "ALTER TABLE messages ADD COLUMN parent INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE messages ADD COLUMN chosen INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE messages ADD COLUMN shown INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE messages ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
+        # Until now every conversation was one line in the order of its numbers.
+        """
+        UPDATE messages SET parent = coalesce(
+            (SELECT max(older.id) FROM messages AS older
+             WHERE older.conversation = messages.conversation AND older.id < messages.id), 0)
+        """,
+        "CREATE INDEX children_of_messages ON messages (conversation, parent, id)",
+        "CREATE INDEX shown_messages ON messages (conversation, id) WHERE shown = 1",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

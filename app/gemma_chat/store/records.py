@@ -70,7 +70,11 @@ Aside = Thought | ToolUse
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. `message` is its number, which grows with time and is never used again."""
+    """One message. `message` is its number, which grows with time and is never used again.
+
+    `parent` is the message it follows, 0 for a first one. It is branch number `branch`, from 1, of
+    the `branches` messages that follow that parent.
+    """
 
     message: int
     session: int
@@ -82,6 +86,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     metrics: TurnMetrics | None = None
     asides: tuple[Aside, ...] = ()
+    parent: int = 0
+    branch: int = 1
+    branches: int = 1
+    pinned: bool = False
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):

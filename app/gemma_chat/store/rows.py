@@ -19,13 +19,19 @@ _log = logging.getLogger(__name__)
 SELECT_CONVERSATION = """
     SELECT id, title, settings, position, title_by, draft, scroll_follow, scroll_message,
         scroll_row, unread, failed, turn, context_used,
-        (SELECT count(*) FROM messages WHERE conversation = conversations.id),
+        (SELECT count(*) FROM messages WHERE conversation = conversations.id AND shown = 1),
         summary_text, summary_up_to, summary_updated, created, updated
     FROM conversations
 """
 
 SELECT_MESSAGE = """
-    SELECT id, conversation, turn, role, text, state, created, error, metrics, asides FROM messages
+    SELECT id, conversation, turn, role, text, state, created, error, metrics, asides, parent,
+        pinned,
+        (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
+            AND beside.parent = messages.parent AND beside.id <= messages.id),
+        (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
+            AND beside.parent = messages.parent)
+    FROM messages
 """
 
 
@@ -55,7 +61,8 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
 
 def message(row: tuple[Any, ...]) -> Message:
     """The record of one row of `SELECT_MESSAGE`."""
-    number, session, turn, role, text, state, created, error, metrics, asides = row
+    number, session, turn, role, text, state, created, error, metrics, asides = row[:10]
+    parent, pinned, branch, branches = row[10:]
     return Message(
         message=number,
         session=session,
@@ -67,6 +74,10 @@ def message(row: tuple[Any, ...]) -> Message:
         error=error,
         metrics=_metrics(number, metrics),
         asides=_asides(number, asides),
+        parent=parent,
+        branch=branch,
+        branches=branches,
+        pinned=bool(pinned),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
+from gemma_chat.store.branches import Branches
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.opening import open_database
 from gemma_chat.store.records import (
@@ -51,6 +52,7 @@ class Store:
         self._path = path
         self._clock = clock
         self._synchronous: Durability | None = None
+        self._branches = Branches(connection, self._reading, self._writing)
 
     @classmethod
     def open(
@@ -73,6 +75,11 @@ class Store:
     def path(self) -> Path:
         """The database file."""
         return self._path
+
+    @property
+    def branches(self) -> Branches:
+        """The branches of the conversations."""
+        return self._branches
 
     def close(self) -> None:
         """Close the file; twice is fine."""
@@ -216,12 +223,12 @@ class Store:
     ) -> tuple[Message, ...]:
         """The newest `limit` messages (all, when None) older than number `before`, oldest first.
 
-        `before` 0 means from the end.
+        `before` 0 means from the end. Only the branch that is shown is looked at.
         """
         with self._reading():
             found = self._connection.execute(
-                f"{rows.SELECT_MESSAGE} WHERE conversation = ?1 AND (?2 = 0 OR id < ?2) "
-                "ORDER BY id DESC LIMIT ?3",
+                f"{rows.SELECT_MESSAGE} WHERE conversation = ?1 AND shown = 1 "
+                "AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3",
                 (session, before, -1 if limit is None else max(0, limit)),
             ).fetchall()
         return tuple(rows.message(row) for row in reversed(found))
@@ -245,8 +252,13 @@ class Store:
         text: str = "",
         state: MessageState,
         error: str = "",
+        parent: int | None = None,
     ) -> Message:
-        """Put a message at the end of a conversation; on disk when this returns."""
+        """Put a message at the end of a conversation; on disk when this returns.
+
+        With `parent` (0 for a first message) it is put behind that message, and what followed it
+        until now is a branch that is kept and no longer shown.
+        """
         now = self._clock()
         with self._writing():
             self._touch(
@@ -255,10 +267,12 @@ class Store:
                 now,
                 turn,
             )
+            above = self._branches.make_room(session, parent)
             message = self._connection.execute(
-                "INSERT INTO messages (conversation, turn, role, text, state, error, created) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (session, turn, role, storable(text), state, storable(error), now),
+                "INSERT INTO messages "
+                "(conversation, parent, turn, role, text, state, error, created) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (session, above, turn, role, storable(text), state, storable(error), now),
             ).lastrowid
             assert message is not None
         return self.message(message)
@@ -321,16 +335,17 @@ class Store:
         )
 
     def remove_message(self, message: int) -> None:
-        """Take a message out of its conversation."""
+        """Take a message out of its conversation; what follows it takes its place."""
         with self._writing():
-            self._touch_message("DELETE FROM messages WHERE id = ?", message)
+            self._branches.take_out(message)
 
     def mark_interrupted(self) -> tuple[Message, ...]:
         """At start: settle what the death of an earlier process left unfinished.
 
         A reply that was streaming is `interrupted`, with the text it has; one without any text is
         removed. A question that waited, or whose reply had no text yet, is `interrupted`: it is
-        kept, and not sent again by itself. Returns the messages that are interrupted now.
+        kept, and not sent again by itself; unless it has an earlier reply, which is shown then.
+        Returns the messages that are interrupted now.
         """
         with self._writing():
             unfinished = self._connection.execute(
@@ -339,21 +354,28 @@ class Store:
             settled: list[int] = []
             for old in map(rows.message, unfinished):
                 if old.role == "assistant" and (old.text or old.asides):
-                    settled += self._interrupt("id = ?", (old.message,), INTERRUPTED_REPLY)
+                    settled += self._interrupt("id = ?", old.message, INTERRUPTED_REPLY)
                     continue
                 if old.role == "assistant":
-                    self._connection.execute("DELETE FROM messages WHERE id = ?", (old.message,))
+                    self._branches.take_out(old.message)
+                question = old.parent if old.role == "assistant" else old.message
                 settled += self._interrupt(
-                    "conversation = ? AND turn = ? AND role = 'user'",
-                    (old.session, old.turn),
-                    INTERRUPTED_QUESTION,
+                    "id = ? AND role = 'user'", question, INTERRUPTED_QUESTION
                 )
-        return tuple(self.message(message) for message in dict.fromkeys(settled))
+                self._connection.execute(
+                    "UPDATE messages SET state = 'complete', error = '' WHERE id = ?1 AND EXISTS "
+                    "(SELECT 1 FROM messages AS reply WHERE reply.conversation = ?2 "
+                    "AND reply.parent = ?1 AND reply.chosen = 1 AND reply.role = 'assistant' "
+                    "AND reply.text != '')",
+                    (question, old.session),
+                )
+        found = tuple(self.message(message) for message in dict.fromkeys(settled))
+        return tuple(message for message in found if message.state == "interrupted")
 
-    def _interrupt(self, where: str, values: tuple[int, ...], error: str) -> list[int]:
+    def _interrupt(self, where: str, message: int, error: str) -> list[int]:
         found = self._connection.execute(
             f"UPDATE messages SET state = 'interrupted', error = ? WHERE {where} RETURNING id",
-            (error, *values),
+            (error, message),
         )
         return [message for (message,) in found.fetchall()]
 

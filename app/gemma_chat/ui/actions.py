@@ -1,8 +1,9 @@
 """The one table of what a person can do. Bindings, help, palette and the README are made from it.
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
-in the input box only. Keys that terminals swallow or garble (alt+enter and alt+digit without
-`keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that always arrives.
+in the input box only; `transcript` while a message is selected. Keys that terminals swallow or
+garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
+extras beside one that always arrives.
 
 The keys here are the defaults; `keymap.py` lays those of the settings file over them. An action
 with `slash` can also be typed into the input as a command, `/name`, with its argument.
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal["Messages", "Input", "Tabs", "Panels", "Transcript", "Model", "Program"]
-Where = Literal["everywhere", "input", "palette"]
+Where = Literal["everywhere", "input", "transcript", "palette"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,151 @@ ACTIONS: tuple[Action, ...] = (
         "Tabs",
         "Open a new chat on the same model.",
         slash=("new",),
+    ),
+    Action(
+        "message.previous",
+        ("alt+up",),
+        "Select the message above",
+        "Messages",
+        "Puts the cursor on a message, the last one first; a click does it too. esc leaves it.",
+    ),
+    Action(
+        "message.next",
+        ("alt+down",),
+        "Select the message below",
+        "Messages",
+        "Below the last one, back to the input.",
+    ),
+    Action(
+        "message.menu",
+        ("enter",),
+        "All that can be done with it",
+        "Messages",
+        "The menu of the selected message; a click on ⋯ or with the right button opens it.",
+        "transcript",
+    ),
+    Action(
+        "message.copy",
+        ("c",),
+        "Copy",
+        "Messages",
+        "What is selected, else the message as it was written. Works over SSH and in tmux.",
+        "transcript",
+    ),
+    Action(
+        "message.copy_last",
+        ("alt+c",),
+        "Copy the newest reply",
+        "Messages",
+        "Or the selected message, or the selected text.",
+        slash=("copy",),
+    ),
+    Action(
+        "message.code",
+        ("b",),
+        "Mark a block of code",
+        "Messages",
+        "The next one of the selected message; c copies it.",
+        "transcript",
+    ),
+    Action(
+        "message.edit",
+        ("e",),
+        "Edit and send again",
+        "Messages",
+        "What followed stays as another branch; a message that still waits is changed.",
+        "transcript",
+    ),
+    Action(
+        "message.regenerate",
+        ("r",),
+        "Another reply",
+        "Messages",
+        "Answers the question once more; the reply so far stays as another branch.",
+        "transcript",
+        slash=("again",),
+    ),
+    Action(
+        "message.regenerate_with",
+        ("R",),
+        "Another reply with other settings",
+        "Messages",
+        "For this reply only; the settings of the tab stay as they are.",
+        "transcript",
+    ),
+    Action(
+        "message.continue",
+        ("o",),
+        "Go on with the reply",
+        "Messages",
+        "Where it was stopped or cut, from its own last word.",
+        "transcript",
+        slash=("continue",),
+    ),
+    Action(
+        "branch.previous",
+        ("left",),
+        "Branch before",
+        "Messages",
+        "Shows the earlier of the branches ‹ 2/3 › that begin at the message.",
+        "transcript",
+    ),
+    Action(
+        "branch.next",
+        ("right",),
+        "Branch after",
+        "Messages",
+        "Shows the later one.",
+        "transcript",
+    ),
+    Action(
+        "message.fork",
+        ("f",),
+        "Fork a tab from here",
+        "Messages",
+        "At a reply with all up to it; at a question with all before it and its text to change.",
+        "transcript",
+        slash=("fork",),
+    ),
+    Action(
+        "message.quote",
+        ("q",),
+        "Quote in the input",
+        "Messages",
+        "The selected text, else the message.",
+        "transcript",
+    ),
+    Action(
+        "message.pin",
+        ("p",),
+        "Pin, or take the pin away",
+        "Messages",
+        "A pinned message stays in the context of the model.",
+        "transcript",
+    ),
+    Action(
+        "message.delete",
+        ("d", "delete"),
+        "Delete",
+        "Messages",
+        "The question with its reply, or all from here on; a waiting message is cancelled.",
+        "transcript",
+    ),
+    Action(
+        "queue.up",
+        ("ctrl+up",),
+        "Answer a waiting message sooner",
+        "Messages",
+        "Exchanges it with the one that waits before it in this tab.",
+        "transcript",
+    ),
+    Action(
+        "queue.down",
+        ("ctrl+down",),
+        "Answer a waiting message later",
+        "Messages",
+        "Exchanges it with the one that waits behind it.",
+        "transcript",
     ),
     Action(
         "tab.close",
@@ -301,6 +447,30 @@ ACTIONS: tuple[Action, ...] = (
         "palette",
         slash=("model",),
         argument="FILE",
+    ),
+    Action(
+        "search.open",
+        ("ctrl+f",),
+        "Search in this chat",
+        "Transcript",
+        "enter and ↑ go to the match above, ↓ to the one below; capitals make case count.",
+        slash=("search",),
+    ),
+    Action(
+        "search.next",
+        ("n",),
+        "Match below",
+        "Transcript",
+        "Of the search that is open, while a message is selected.",
+        "transcript",
+    ),
+    Action(
+        "search.previous",
+        ("N",),
+        "Match above",
+        "Transcript",
+        "Of the search that is open, while a message is selected.",
+        "transcript",
     ),
     Action(
         "transcript.unfold",

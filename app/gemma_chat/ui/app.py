@@ -33,6 +33,8 @@ from gemma_chat.ui.own_events import (
     FetchBegun,
     LinkChanged,
     LinkState,
+    MessageSelected,
+    MessagesFetched,
     ScrollMoved,
 )
 from gemma_chat.ui.pace import Pace
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from gemma_chat.config.presets import Preset
     from gemma_chat.config.sampling import SessionSettings
     from gemma_chat.ui.input.sources import ProgramSources
+    from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
+    from gemma_chat.ui.transcript.reader import Reader
 
 MOST_SAID = 600
 """Characters of one toast; more would cover the screen."""
@@ -86,6 +90,7 @@ class ChatApp(App[None]):
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
         self._pace = Pace(self, self.take_events)
+        self._copied = ""
         self._commands = Commands(self)
         self._notifier = Notifier(self, options.settings.terminal.notify)
         if options.theme is not None:
@@ -151,6 +156,8 @@ class ChatApp(App[None]):
         before = self.state
         self.state = apply(before, event)
         self._feed.follow(before, self.state, event)
+        if isinstance(event, MessagesFetched):
+            self._commands.messages.fetched(event.session)
         match event:
             case LinkChanged() if event.link.phase in ("lost", "failed"):
                 self.say(event.link.sentence, "warning" if event.link.phase == "lost" else "error")
@@ -190,10 +197,12 @@ class ChatApp(App[None]):
         composer.load(draft)
         self._feed.bind(self.state)
 
-    def _fetch(self, session: int) -> None:
+    def _fetch(self, session: int, since: int) -> None:
+        tab = self.state.tab(session)
+        begun = FetchBegun(session, tab.conversation.fetch + 1 if tab else 0, since)
         # Noted at once, so that nobody asks for the same a second time.
-        self.state = apply(self.state, FetchBegun(session))
-        self.spawn(self.calls.fetch(session))
+        self.state = apply(self.state, begun)
+        self.spawn(self.calls.fetch(begun))
 
     def _keep(self, session: int) -> None:
         tab = self.state.tab(session)
@@ -253,6 +262,27 @@ class ChatApp(App[None]):
         if tab is not None and tab.conversation.more:
             self.spawn(self.calls.fetch_older(tab.session, message.before))
 
+    def on_reader_selected(self, message: Reader.Selected) -> None:
+        self.change(MessageSelected(message.message))
+
+    def on_reader_spot_clicked(self, message: Reader.SpotClicked) -> None:
+        spots = {"previous": "branch.previous", "next": "branch.next", "menu": "message.menu"}
+        self._commands.run(spots[message.spot])
+
+    def on_reader_counted(self, message: Reader.Counted) -> None:
+        if self.window.search is not None:
+            self.window.search.tell(message.place, message.count, done=message.done)
+
+    def on_search_bar_wanted(self, message: SearchBar.Wanted) -> None:
+        if self.window.transcript is not None:
+            self.window.transcript.search(message.text)
+
+    def on_search_bar_moved(self, message: SearchBar.Moved) -> None:
+        self._commands.run("search.next" if message.direction > 0 else "search.previous")
+
+    def on_search_bar_closed(self) -> None:
+        self.window.close_search()
+
     def on_side_panel_settings_applied(self, message: SidePanel.SettingsApplied) -> None:
         self._commands.change_settings(message.session, message.settings)
 
@@ -310,6 +340,33 @@ class ChatApp(App[None]):
         return ProgramSources(
             self.library, self.presets, lambda: self.available_themes, self._options.models
         )
+
+    @property
+    def clipboard(self) -> str:
+        """What was copied here last."""
+        return self._copied
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text to where the person can paste it, and say where that was."""
+        self._copied = text
+        self.spawn(self._copy(text))
+
+    async def _copy(self, text: str) -> None:
+        from gemma_chat.ui.clipboard import Clipboard
+
+        clipboard = Clipboard(
+            self._send_to_terminal, self._options.environment, self._options.state_dir
+        )
+        copied = await clipboard.copy(text)
+        self.say(copied.sentence, "error" if copied.way == "nowhere" else "information")
+
+    def _send_to_terminal(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def show_tab(self, session: int) -> None:
+        """Show a tab that the host has told of."""
+        self._commands.select(session)
 
     def say(self, text: str, severity: Severity) -> None:
         """Tell the person something. The text is never read as markup."""

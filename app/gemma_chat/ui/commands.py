@@ -9,6 +9,7 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
+from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
@@ -62,6 +63,8 @@ class Commands:
             "program.palette": app.action_command_palette,
             "program.quit": app.leave,
         }
+        self.messages = MessageCommands(app)
+        self._by_id.update(self.messages.by_id)
 
     def run(self, action: str) -> None:
         """Carry out the action with this id; raises `KeyError` for one that has none here."""
@@ -180,10 +183,15 @@ class Commands:
         if refusal:
             app.say(refusal, "warning")
             return
+        tab = app.state.active_tab
+        message = Draft(literal(draft.text), draft.pastes)
+        if tab is not None and tab.editing is not None:
+            await self.messages.send_edited(tab, tab.editing.message, message)
+            return
         app.put_draft(app.state.active, Draft())
         session = app.state.active or await self._open_and_select()
-        message = Draft(literal(draft.text), draft.pastes)
-        if not session or not await app.calls.send(session, message):
+        seen = tab.last_message if tab is not None else 0
+        if not session or not await app.calls.send(session, message, after=seen):
             self._give_back(session or app.state.active, draft)
 
     def _give_back(self, session: int, draft: Draft) -> None:
@@ -193,9 +201,16 @@ class Commands:
         self._app.put_draft(session, draft.before(there))
 
     def stop(self) -> None:
-        """Close what is open in the input or at the side; else end this tab's own turn."""
+        """Close what is open, from the front to the back; else end this tab's own turn."""
         app = self._app
-        if app.window.composer.take_escape():
+        tab = app.state.active_tab
+        if app.window.close_search() or app.window.composer.take_escape():
+            return
+        if app.state.selected:
+            self.messages.leave()
+            return
+        if tab is not None and tab.editing is not None:
+            self.messages.end_edit(tab.session)
             return
         if app.state.panel != "none":
             app.change(PanelOpened("none"))
@@ -277,6 +292,8 @@ def _cannot_send(app: ChatApp) -> str:
     match app.state.model.phase:
         case "none":
             return "No model is loaded. Your message stays in the input as a draft."
+        case "failed" if app.state.model.server:
+            return "The server cannot be used. Your message stays in the input as a draft."
         case "failed":
             return "The model could not be loaded. Your message stays in the input as a draft."
         case _:

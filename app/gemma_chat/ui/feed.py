@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.own_events import AnyEvent, MessagesFetched
-from gemma_chat.ui.state import TerminalState, text_is_missing
+from gemma_chat.ui.state import TabState, TerminalState, text_is_missing
 
 
 class TranscriptView(Protocol):
@@ -38,8 +38,8 @@ class TranscriptView(Protocol):
 class TranscriptFeed:
     """Shows one conversation of the state and keeps it up to date, event by event."""
 
-    def __init__(self, fetch: Callable[[int], None]) -> None:
-        """`fetch` asks for the newest messages of a session, again."""
+    def __init__(self, fetch: Callable[[int, int], None]) -> None:
+        """`fetch` asks for the newest messages of a session, from a number on, again."""
         self._view: TranscriptView = _NoView()
         self._fetch = fetch
         self._bound = 0
@@ -69,7 +69,7 @@ class TranscriptFeed:
             self._bound = 0
             self._view.show((), tab.scroll, key=tab.session)
         if tab.conversation.reading == "unknown":
-            self._fetch(tab.session)
+            self._fetch_missing(tab)
 
     def follow(self, before: TerminalState, after: TerminalState, event: AnyEvent) -> None:
         """Show what `event` changed; nothing, when it concerns another conversation."""
@@ -81,18 +81,23 @@ class TranscriptFeed:
         if isinstance(event, MessagesFetched):
             self._fetched(before, after, event)
             return
+        if isinstance(event, p.TranscriptChanged):
+            # What is shown stays until the answer is there: nothing flickers.
+            if before is not after and after.active_tab is not None:
+                self._fetch_missing(after.active_tab)
+            return
         tab = after.active_tab
         if tab is None or tab.conversation.reading != "loaded" or self._bound != tab.session:
             return
         match event:
             case p.TurnText() if text_is_missing(after, event):
-                self._fetch(tab.session)
+                self._fetch(tab.session, 0)
             case p.TurnText() if before is not after:
                 if not self._view.append(event.message, event.offset, event.text):
                     self._view.show(
                         tab.conversation.messages, self._view.scroll_position, key=tab.session
                     )
-            case p.MessageChanged() if before is not after:
+            case p.MessageChanged() | p.MessageUpdated() if before is not after:
                 self._view.put(event.view)
             case p.AsideChanged() if before is not after:
                 for message in tab.conversation.messages:
@@ -100,6 +105,10 @@ class TranscriptFeed:
                         self._view.put(message)
             case p.MessageRemoved() if before is not after:
                 self._view.remove_message(event.message)
+
+    def _fetch_missing(self, tab: TabState) -> None:
+        kept = tab.last_message
+        self._fetch(tab.session, kept + 1 if kept else 0)
 
     def _fetched(self, before: TerminalState, after: TerminalState, event: MessagesFetched) -> None:
         if before is after:

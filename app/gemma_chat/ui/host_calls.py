@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import Link
-from gemma_chat.ui.own_events import AnyEvent, FetchFailed, MessagesFetched
+from gemma_chat.ui.own_events import AnyEvent, FetchBegun, FetchFailed, MessagesFetched
 
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]
 
 FIRST_FETCH = 500
 OLDER_FETCH = 500
+LARGEST_FETCH = 2000
+"""The most messages the host gives at once."""
 
 _Answer = TypeVar("_Answer", bound=p.Reply)
 
@@ -55,10 +57,49 @@ class HostCalls:
         """Settings that hold from the next turn on."""
         return await self._done(p.ChangeSettings(0, session, settings))
 
-    async def send(self, session: int, draft: Draft) -> bool:
-        """Queue a turn."""
-        request = p.SendMessage(0, session, draft.full)
+    async def send(self, session: int, draft: Draft, *, after: int = 0) -> bool:
+        """Queue a turn, on the branch that message `after` belongs to."""
+        request = p.SendMessage(0, session, draft.full, after)
         return await self._ask(request, p.Queued) is not None
+
+    async def edit(self, session: int, message: int, draft: Draft) -> bool:
+        """Ask in other words, on a branch of its own."""
+        request = p.EditMessage(0, session, message, draft.full)
+        return await self._ask(request, p.Queued) is not None
+
+    async def regenerate(
+        self, session: int, message: int, sampling: SamplingSettings | None
+    ) -> bool:
+        """Another reply, on a branch of its own; `sampling` holds for it only."""
+        request = p.Regenerate(0, session, message, sampling)
+        return await self._ask(request, p.Queued) is not None
+
+    async def continue_reply(self, session: int, message: int) -> bool:
+        """Let the newest reply go on."""
+        return await self._ask(p.ContinueReply(0, session, message), p.Queued) is not None
+
+    async def select_branch(self, session: int, message: int, branch: int) -> bool:
+        """Show another branch in the place of a message."""
+        return await self._done(p.SelectBranch(0, session, message, branch))
+
+    async def delete(
+        self, session: int, message: int, newest: int, scope: Literal["exchange", "following"]
+    ) -> bool:
+        """Delete an exchange, or a message and all after it."""
+        return await self._done(p.DeleteMessage(0, session, message, newest, scope))
+
+    async def fork(self, session: int, message: int) -> int:
+        """A new tab with the conversation up to a message; its session, or 0."""
+        answer = await self._ask(p.ForkFrom(0, session, message), p.Opened)
+        return answer.session if answer else 0
+
+    async def pin(self, session: int, message: int, *, pinned: bool) -> bool:
+        """Pin a message, or take the pin away."""
+        return await self._done(p.PinMessage(0, session, message, pinned))
+
+    async def reorder_queue(self, session: int, turns: tuple[int, ...]) -> bool:
+        """Answer the waiting messages of a tab in this order."""
+        return await self._done(p.ReorderQueue(0, session, turns))
 
     async def stop(self, session: int, turn: int) -> bool:
         """End one turn, running or queued."""
@@ -92,18 +133,23 @@ class HostCalls:
         """The tab has been looked at."""
         await self._quietly(p.MarkRead(0, session))
 
-    async def fetch(self, session: int) -> None:
+    async def fetch(self, begun: FetchBegun) -> None:
         """The newest messages of a tab, whose fetching has been noted in the state."""
-        request = p.FetchMessages(0, session, limit=FIRST_FETCH)
-        answer = await self._ask(request, p.Messages)
+        session, since = begun.session, begun.since
+        limit = LARGEST_FETCH if since else FIRST_FETCH
+        answer = await self._ask(p.FetchMessages(0, session, limit=limit, since=since), p.Messages)
         if answer is None:
-            self._changed(FetchFailed(session))
+            self._changed(FetchFailed(session, begun.fetch))
         else:
-            self._changed(MessagesFetched(session, answer.messages, answer.more))
+            self._changed(
+                MessagesFetched(
+                    session, answer.messages, answer.more, fetch=begun.fetch, since=since
+                )
+            )
 
-    async def fetch_older(self, session: int, before: int) -> None:
+    async def fetch_older(self, session: int, before: int, limit: int = OLDER_FETCH) -> None:
         """The messages before message number `before`."""
-        request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+        request = p.FetchMessages(0, session, before=before, limit=limit)
         answer = await self._ask(request, p.Messages)
         if answer is not None:
             self._changed(MessagesFetched(session, answer.messages, answer.more, before))

@@ -52,9 +52,11 @@ class Keeper:
 
     def _news(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
         news = []
-        if self._drafts.get(tab.session, draft_of(tab.view.draft)) != tab.draft:
-            self._drafts[tab.session] = tab.draft
-            news.append(self._calls.save_draft(tab.session, tab.draft))
+        # What is being edited was sent before and is not lost; the draft beside it would be.
+        draft = tab.editing.put_aside if tab.editing else tab.draft
+        if self._drafts.get(tab.session, draft_of(tab.view.draft)) != draft:
+            self._drafts[tab.session] = draft
+            news.append(self._calls.save_draft(tab.session, draft))
         if self._scrolls.get(tab.session, tab.view.scroll) != tab.scroll:
             self._scrolls[tab.session] = tab.scroll
             news.append(self._calls.save_scroll(tab.session, tab.scroll))

@@ -70,7 +70,7 @@ class Keymap:
         problems: list[str] = []
         known = {action.id: action for action in actions}
         wanted: dict[str, tuple[str, ...]] = {}
-        taken: dict[str, str] = {}
+        taken = _Taken()
         for id_, keys in wishes.items():
             action = known.get(id_)
             if action is None:
@@ -81,12 +81,12 @@ class Keymap:
         for action in actions:
             asked = wanted.get(action.id)
             if asked is None:
-                asked = tuple(key for key in action.keys if key not in taken)
+                asked = tuple(key for key in action.keys if not taken.by(key, action))
                 problems += [
-                    f"[keys] {key_name(key)} belongs to {taken[key]} now; "
+                    f"[keys] {key_name(key)} belongs to {taken.by(key, action)} now; "
                     f"{action.label!r} ({action.id}) {_left(action, asked)}."
                     for key in action.keys
-                    if key in taken
+                    if taken.by(key, action)
                 ]
             final.append(action if asked == action.keys else replace(action, keys=asked))
         return cls(tuple(final), tuple(problems))
@@ -131,7 +131,9 @@ class Keymap:
         """What Textual's own keymap has to be told: only what differs from the table."""
         changed: dict[str, str] = {}
         for action, default in zip(self.actions, ACTIONS, strict=True):
-            if action.keys == default.keys or not default.keys or action.where != "everywhere":
+            if action.keys == default.keys or not default.keys:
+                continue
+            if action.where not in ("everywhere", "transcript"):
                 continue
             if action.id == TAB_NUMBERS:
                 for number in range(1, len(default.keys) + 1):
@@ -142,10 +144,32 @@ class Keymap:
         return changed
 
 
-def normal_key(text: str) -> str:
+class _Taken:
+    """Which action has a key, in each place: the input and the transcript never listen at once."""
+
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str], str] = {}
+
+    def add(self, key: str, action: Action) -> None:
+        """The key is this action's now."""
+        for place in _places(action):
+            self._owners[place, key] = action.id
+
+    def by(self, key: str, action: Action) -> str:
+        """Whose the key is where `action` listens; empty when it is nobody's."""
+        owners = (self._owners.get((place, key), "") for place in _places(action))
+        return next(filter(None, owners), "")
+
+
+def _places(action: Action) -> tuple[str, ...]:
+    return (action.where,) if action.where in ("input", "transcript") else ("input", "transcript")
+
+
+def normal_key(text: str, *, typing: bool = True) -> str:
     """Textual's name of a key that a person wrote (`Ctrl+Page Up` is `ctrl+pageup`).
 
-    Raises `ValueError` with the reason when no terminal has such a key, or it cannot be given away.
+    Raises `ValueError` with the reason when no terminal has such a key, or, where a person types,
+    it is needed for that.
     """
     shown = text[:_SHOWN_CHARACTERS]
     parts = [part.strip() for part in text.strip().split("+")]
@@ -160,34 +184,35 @@ def normal_key(text: str) -> str:
             raise ValueError(f"{shown!r} is not a key: {modifier[:20]!r} is not a modifier")
     if name not in _NAMED and not (len(name) == 1 and name.isascii() and name.isalnum()):
         raise ValueError(f"{shown!r} is not the name of a key")
-    if not set(modifiers) - {"shift"} and name not in _ALONE:
+    if typing and not set(modifiers) - {"shift"} and name not in _ALONE:
         raise ValueError(f"{shown!r} is needed for typing; use it with ctrl or alt")
     ordered = [modifier for modifier in _MODIFIERS if modifier in modifiers]
     return "+".join((*ordered, name))
 
 
 def _keys_for(
-    action: Action, wanted: Sequence[str], taken: dict[str, str], problems: list[str]
+    action: Action, wanted: Sequence[str], taken: _Taken, problems: list[str]
 ) -> tuple[str, ...]:
     keys: list[str] = []
     for text in wanted[:_MOST_KEYS]:
         try:
-            key = normal_key(text)
+            key = normal_key(text, typing=action.where != "transcript")
         except ValueError as error:
             problems.append(f"[keys] {action.id}: {error}. Write, for example, ctrl+g or f5.")
             continue
-        if key in taken and taken[key] != action.id:
+        owner = taken.by(key, action)
+        if owner and owner != action.id:
             problems.append(
-                f"[keys] {key_name(key)} is given to {taken[key]} and to {action.id}; "
-                f"{taken[key]} keeps it."
+                f"[keys] {key_name(key)} is given to {owner} and to {action.id}; {owner} keeps it."
             )
         elif key not in keys:
             keys.append(key)
-            taken[key] = action.id
+            taken.add(key, action)
     if wanted and not keys:
         # Nothing that was asked for can be had: better the old key than none.
-        keys = [key for key in action.keys if key not in taken]
-        taken.update(dict.fromkeys(keys, action.id))
+        keys = [key for key in action.keys if not taken.by(key, action)]
+        for key in keys:
+            taken.add(key, action)
     return tuple(keys)
 
 

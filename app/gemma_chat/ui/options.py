@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,10 @@ class AppOptions:
     """Reads all themes; called after the first paint."""
     warnings: tuple[str, ...] = ()
     """Sentences for the person, from before there was a screen."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What tells which terminal this is, and what lies in between."""
+    state_dir: Callable[[], Path] = field(default=lambda: Path())
+    """Where a text is written that can be copied nowhere else."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     painted: Callable[[], None] = field(default=lambda: None)
     """Called once, after the first paint."""

@@ -47,9 +47,14 @@ class ScrollMoved(msgspec.Struct, frozen=True):
 
 
 class FetchBegun(msgspec.Struct, frozen=True):
-    """The newest messages of a tab were asked for."""
+    """The newest messages of a tab were asked for, from number `since` on.
+
+    Only the answer to the newest of these requests counts: `fetch` tells them apart.
+    """
 
     session: int
+    fetch: int = 0
+    since: int = 0
 
 
 class MessagesFetched(msgspec.Struct, frozen=True):
@@ -59,12 +64,15 @@ class MessagesFetched(msgspec.Struct, frozen=True):
     messages: tuple[p.MessageView, ...]
     more: bool
     before: int = 0
+    fetch: int = 0
+    since: int = 0
 
 
 class FetchFailed(msgspec.Struct, frozen=True):
     """The messages of a tab could not be had; they can be asked for again."""
 
     session: int
+    fetch: int = 0
 
 
 class PanelOpened(msgspec.Struct, frozen=True):
@@ -85,6 +93,25 @@ class ReopenedHere(msgspec.Struct, frozen=True):
     session: int
 
 
+class MessageSelected(msgspec.Struct, frozen=True):
+    """The cursor stands on this message of the active tab; 0: on none."""
+
+    message: int
+
+
+class EditBegun(msgspec.Struct, frozen=True):
+    """A message of a tab is being edited in its input, whose draft is put aside."""
+
+    session: int
+    message: int
+
+
+class EditEnded(msgspec.Struct, frozen=True):
+    """The editing is over: the draft that was put aside is the tab's draft again."""
+
+    session: int
+
+
 OwnEvent = (
     LinkChanged
     | TabSelected
@@ -96,5 +123,8 @@ OwnEvent = (
     | PanelOpened
     | ClosedHere
     | ReopenedHere
+    | MessageSelected
+    | EditBegun
+    | EditEnded
 )
 AnyEvent = p.Event | OwnEvent

@@ -37,8 +37,7 @@ def circled(number: int) -> str:
 
 def sign_of(state: TerminalState, tab: TabState) -> Sign:
     """What the tab's label shows behind the title."""
-    holder = state.lock.holder
-    if holder is not None and not holder.background and holder.session == tab.session:
+    if any(one.session == tab.session and not one.background for one in state.lock.holders):
         return Sign(HOLDING, "holding", "generating")
     for place, entry in enumerate(state.lock.waiting, 1):
         if entry.session == tab.session and not entry.background:

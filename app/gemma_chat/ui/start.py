@@ -127,6 +127,8 @@ def _app(
             theme=first.theme,
             shelf=lambda: load_themes(themes_dir),
             warnings=(first.problem,) if first.problem else (),
+            environment=os.environ,
+            state_dir=lambda: options.launch.paths.state_dir,
             install_command=options.install_command,
             painted=painted,
             keep_setting=lambda key, value: _keep_setting(paths, key, value),

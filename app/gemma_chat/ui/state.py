@@ -21,10 +21,13 @@ from gemma_chat.ui.own_events import (
     AnyEvent,
     ClosedHere,
     DraftTyped,
+    EditBegun,
+    EditEnded,
     FetchBegun,
     FetchFailed,
     LinkChanged,
     LinkState,
+    MessageSelected,
     MessagesFetched,
     OwnEvent,
     Panel,
@@ -49,6 +52,15 @@ class Conversation(msgspec.Struct, frozen=True):
     """Older messages exist that were not fetched."""
     removed: frozenset[int] = frozenset()
     """Messages that went away while the conversation was being fetched."""
+    fetch: int = 0
+    """Which request for the newest messages counts; answers to earlier ones are out of date."""
+
+
+class Editing(msgspec.Struct, frozen=True):
+    """A sent message that is being edited in the input, and the draft that waits meanwhile."""
+
+    message: int
+    put_aside: Draft
 
 
 class TabState(msgspec.Struct, frozen=True):
@@ -58,6 +70,22 @@ class TabState(msgspec.Struct, frozen=True):
     draft: Draft = Draft()
     scroll: p.ScrollPosition = p.ScrollPosition()
     conversation: Conversation = Conversation()
+    editing: Editing | None = None
+
+    @property
+    def last_message(self) -> int:
+        """The newest message that is known here; 0 when none is."""
+        messages = self.conversation.messages
+        return messages[-1].message if messages else 0
+
+    def place_of(self, number: int) -> int:
+        """The place of a message among those that are shown, from 0; -1 when it is not there."""
+        messages = self.conversation.messages
+        return next((i for i, one in enumerate(messages) if one.message == number), -1)
+
+    def message(self, number: int) -> p.MessageView | None:
+        """One message, as far as it was fetched."""
+        return _find(self.conversation.messages, number)
 
     @property
     def session(self) -> int:
@@ -85,6 +113,8 @@ class TerminalState(msgspec.Struct, frozen=True):
     closed: tuple[int, ...] = ()
     """Sessions closed here, the last one last: what an undo opens again."""
     panel: Panel = "none"
+    selected: int = 0
+    """The message of the active tab on which the cursor stands; 0 when on none."""
 
     def tab(self, session: int) -> TabState | None:
         """The tab of `session`, when it is open."""
@@ -101,8 +131,8 @@ class TerminalState(msgspec.Struct, frozen=True):
 
     def own_turn(self, session: int) -> p.LockEntry | None:
         """The oldest unfinished turn of a tab: the running one, else its first in the queue."""
-        entries = (self.lock.holder, *self.lock.waiting)
-        return next((e for e in entries if e and e.session == session and not e.background), None)
+        entries = (*self.lock.holders, *self.lock.waiting)
+        return next((e for e in entries if e.session == session and not e.background), None)
 
     def neighbour(self, step: int) -> int:
         """The session `step` tabs to the right, around the end; 0 without tabs."""
@@ -138,6 +168,10 @@ def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
             return _replaced(state, summarizer=event.summarizer)
         case p.Snapshot():
             return _snapshot(state, event)
+        case p.MessageUpdated():
+            return _message_updated(state, event)
+        case p.TranscriptChanged():
+            return _transcript_changed(state, event)
         case p.TurnFinished() | p.Notice() | p.Leaving():
             return state
         case _:
@@ -149,20 +183,24 @@ def _apply_own(state: TerminalState, event: OwnEvent) -> TerminalState:
         case LinkChanged():
             return _replaced(state, link=event.link)
         case TabSelected():
-            known = state.tab(event.session) is not None
-            return _replaced(state, active=event.session) if known else state
+            known = state.tab(event.session) is not None and event.session != state.active
+            return _replaced(state, active=event.session, selected=0) if known else state
         case DraftTyped():
             return _with_tab(state, event.session, draft=event.draft)
         case ScrollMoved():
             return _with_tab(state, event.session, scroll=event.scroll)
         case FetchBegun():
-            return _with_tab(state, event.session, conversation=Conversation("loading"))
+            return _fetch_begun(state, event)
         case FetchFailed():
-            return _with_tab(state, event.session, conversation=Conversation())
+            return _fetch_failed(state, event)
         case MessagesFetched():
             return _messages_fetched(state, event)
         case PanelOpened():
             return _replaced(state, panel=event.panel)
+        case MessageSelected():
+            return _replaced(state, selected=event.message)
+        case EditBegun() | EditEnded():
+            return _editing_changed(state, event)
         case ClosedHere():
             others = tuple(session for session in state.closed if session != event.session)
             return _replaced(state, closed=(*others, event.session))
@@ -198,7 +236,16 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
         else:
             # The draft and the scroll position here are newer than the host's copies. Messages
             # are fetched again: the host may have lost or finished some meanwhile.
-            tabs.append(TabState(view, known.draft, known.scroll))
+            fetch = known.conversation.fetch + 1
+            tabs.append(
+                TabState(
+                    view,
+                    known.draft,
+                    known.scroll,
+                    Conversation(fetch=fetch),
+                    editing=known.editing,
+                )
+            )
     tabs.sort(key=lambda tab: tab.view.position)
     return msgspec.structs.replace(
         state,
@@ -266,6 +313,56 @@ def _message_changed(state: TerminalState, event: p.MessageChanged) -> TerminalS
     if known is None and _older_than_fetched(tab.conversation, event.view.message):
         return state
     return _with_messages(state, tab, _with_message(messages, event.view))
+
+
+def _message_updated(state: TerminalState, event: p.MessageUpdated) -> TerminalState:
+    tab = state.tab(event.session)
+    known = None if tab is None else tab.message(event.view.message)
+    if tab is None or known is None or known == event.view:
+        return state
+    return _with_messages(state, tab, _with_message(tab.conversation.messages, event.view))
+
+
+def _transcript_changed(state: TerminalState, event: p.TranscriptChanged) -> TerminalState:
+    """Forget what is no longer shown; what comes in its place is fetched when it is looked at."""
+    tab = state.tab(event.session)
+    if tab is None or tab.conversation.reading == "unknown":
+        return state
+    conversation = tab.conversation
+    kept = tuple(view for view in conversation.messages if view.message < event.since)
+    changed = Conversation("unknown", kept, conversation.more, fetch=conversation.fetch + 1)
+    state = _with_tab(state, tab.session, conversation=changed)
+    gone = event.session == state.active and state.selected >= event.since
+    return _replaced(state, selected=0) if gone else state
+
+
+def _fetch_begun(state: TerminalState, event: FetchBegun) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None:
+        return state
+    known = tab.conversation
+    kept = tuple(view for view in known.messages if view.message < event.since)
+    begun = Conversation("loading", kept, known.more and bool(kept), fetch=event.fetch)
+    return _with_tab(state, tab.session, conversation=begun)
+
+
+def _fetch_failed(state: TerminalState, event: FetchFailed) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None or tab.conversation.fetch != event.fetch:
+        return state
+    return _with_tab(state, tab.session, conversation=Conversation(fetch=event.fetch))
+
+
+def _editing_changed(state: TerminalState, event: EditBegun | EditEnded) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None:
+        return state
+    if isinstance(event, EditBegun):
+        put_aside = tab.editing.put_aside if tab.editing else tab.draft
+        return _with_tab(state, tab.session, editing=Editing(event.message, put_aside))
+    if tab.editing is None:
+        return state
+    return _with_tab(state, tab.session, editing=None, draft=tab.editing.put_aside)
 
 
 def _older_than_fetched(conversation: Conversation, message: int) -> bool:
@@ -341,17 +438,23 @@ def _messages_fetched(state: TerminalState, event: MessagesFetched) -> TerminalS
         if not known.messages or known.messages[0].message != event.before:
             return state
         messages = event.messages + known.messages
-    elif known.reading == "loading":
+    elif known.reading == "loading" and known.fetch == event.fetch:
         # Events and the reply come by the same way, but the reply is handled a moment later:
         # of two versions of a message the one that is further on is the newer one.
-        messages = tuple(view for view in event.messages if view.message not in known.removed)
+        newest = {
+            view.message: view for view in event.messages if view.message not in known.removed
+        }
         for view in known.messages:
-            fetched = _find(messages, view.message)
-            if fetched is None or _progress(view) > _progress(fetched):
-                messages = _with_message(messages, view)
+            # What was kept from before is older than a stretch that does not reach back to it.
+            is_behind_a_gap = event.more and event.since and view.message < event.since
+            fetched = newest.get(view.message)
+            if not is_behind_a_gap and (fetched is None or _progress(view) > _progress(fetched)):
+                newest[view.message] = view
+        messages = tuple(newest[number] for number in sorted(newest))
     else:
         return state
-    fetched_now = Conversation("loaded", messages, event.more)
+    more = event.more or (known.more and bool(event.since))
+    fetched_now = Conversation("loaded", messages, more, fetch=known.fetch)
     return _with_tab(state, tab.session, conversation=fetched_now)
 
 

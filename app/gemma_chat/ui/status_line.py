@@ -22,6 +22,8 @@ WIDE = 110
 
 _GAUGE_CELLS = 8
 _NAME_CELLS = 20
+_HOLDERS = 3
+"""So many of the turns that run at once are named."""
 
 Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
 
@@ -54,10 +56,16 @@ def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row,
 
 
 def advice_of(state: TerminalState) -> str:
-    """Why what is sent now is not answered at once; an empty string when nothing is in the way."""
+    """What enter means now when it is not simply to send, or why that waits; else empty."""
     if state.link.phase in ("lost", "failed"):
         return "no host: kept as a draft"
+    if state.selected:
+        return "enter menu · c copy · e edit · r again · esc back"
+    if state.active_tab is not None and state.active_tab.editing is not None:
+        return "editing a message: enter sends it again · esc gives up"
     match state.model.phase:
+        case "failed" if state.model.server:
+            return "no server: kept as a draft"
         case "none" | "failed":
             return "no model: kept as a draft"
         case "loading" if state.link.phase == "connected":
@@ -97,13 +105,17 @@ def _fitted(parts: list[Part], width: int) -> Row:
 def _lock_parts(state: TerminalState) -> list[Part]:
     if state.link.phase != "connected":
         return [_link(state)]
-    holder = state.lock.holder
-    if holder is None:
+    holders = state.lock.holders
+    if not holders:
         parts = [Part((f"{FREE} lock free", FREE), "quiet", 9)]
         if state.summarizer.paused:
             parts.append(Part(("summarizer paused", ""), "quiet", 2))
         return parts
-    return [_holder(state, holder), _waiting(state)]
+    parts = [_holder(state, holder) for holder in holders[:_HOLDERS]]
+    if len(holders) > _HOLDERS:
+        others = len(holders) - _HOLDERS
+        parts.append(Part((f"{HOLDING} {others} more", f"+{others}"), "holding", 8))
+    return [*parts, _waiting(state)]
 
 
 def _link(state: TerminalState) -> Part:
@@ -174,11 +186,12 @@ def _context(state: TerminalState) -> Part:
     if tab is None or not window:
         return Part(("",))
     used = tab.view.context_used
-    running = state.lock.holder
-    if running is not None and running.session == tab.session and not running.background:
+    running = state.own_turn(tab.session)
+    if running is not None and running.phase != "queued":
         used = max(running.prompt_done, running.prompt_total) + running.generated or used
     share = _percent(used, window)
-    figures = f"context {count(used)}/{count(window)}"
+    about = "~" if state.model.token_counts == "estimated" else ""
+    figures = f"context {about}{count(used)}/{count(window)}"
     full = used >= window * 0.85
     return Part(
         (f"{figures} {gauge(used, window)} {share}", f"{figures} {share}", f"ctx {share}", share),
@@ -199,6 +212,8 @@ def _percent(done: float, total: float) -> str:
 
 
 def _model(model: ModelView) -> Part:
+    if model.server:
+        return _server(model)
     name = one_line(model.name, 40) or "model"
     match model.phase:
         case "loading":
@@ -220,8 +235,21 @@ def _model(model: ModelView) -> Part:
             return Part((name, one_line(name, 18), one_line(name, 10), ""), "quiet", 3)
 
 
+def _server(model: ModelView) -> Part:
+    address = one_line(model.server.partition("://")[2], 40)
+    name = one_line(model.name, 40)
+    match model.phase:
+        case "loading":
+            return Part((f"connecting to {address}…", "connecting…"), "waiting", 4)
+        case "failed":
+            return Part((f"{address}: no answer, trying again", "no server"), "error", 5)
+        case _:
+            short = one_line(model.name, 18)
+            return Part((f"{name} on {address}", f"{short} on {address}", short, ""), "quiet", 3)
+
+
 def _memory(model: ModelView) -> Part:
-    if model.phase != "ready":
+    if model.phase != "ready" or model.server:
         return Part(("",))
     total = model.weights_bytes + model.kv_resident_bytes + model.kv_saved_bytes
     detailed = (

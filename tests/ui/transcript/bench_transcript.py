@@ -1,6 +1,7 @@
-"""What a token costs in a conversation of 0, 100, 1,000 and 20,000 messages. Run by hand:
+"""What a token costs in a conversation of 0, 100, 1,000 and 20,000 messages, how long one of
+10,000 takes to open, and what a search in it takes. Run by hand:
 
-    python tests/ui/transcript/bench_transcript.py
+    python tests/ui/transcript/bench_transcript.py [open]
 
 CPU time of the process, from the text coming in to the escape sequences going out, one paint a
 token; printed as milliseconds and as a ratio against the empty conversation.
@@ -12,7 +13,7 @@ import asyncio
 import statistics
 import sys
 from collections.abc import Awaitable, Callable
-from time import process_time
+from time import perf_counter, process_time
 
 from textual.app import App, ComposeResult
 from textual.drivers.headless_driver import HeadlessDriver
@@ -96,7 +97,36 @@ async def resize_cost(pilot: Pilot[None], count: int) -> float:
     return cost * 1_000
 
 
+async def opening(pilot: Pilot[None]) -> None:
+    """Wall time from all 10,000 messages to the painted screen, and of a search through them."""
+    transcript = pilot.app.query_one(Transcript)
+    messages = history(10_000)
+    began = perf_counter()
+    transcript.show(messages, ScrollPosition(), key="open")
+    await pilot.pause()
+    report(f"open    10000 messages  {(perf_counter() - began) * 1_000:6.1f} ms")
+    began = perf_counter()
+    transcript.search("bold")
+    first = perf_counter()
+    report(f"search  10000 messages  {(first - began) * 1_000:6.1f} ms to the first match")
+    slowest = 0.0
+    finder = transcript._finder
+    assert finder is not None
+    while True:
+        start = perf_counter()
+        more = finder.read_on()
+        slowest = max(slowest, perf_counter() - start)
+        if not more:
+            break
+    report(
+        f"search  10000 messages  {perf_counter() - first:6.1f} s until all are counted "
+        f"({finder.count}), in slices of at most {slowest * 1_000:.0f} ms"
+    )
+    transcript.search("")
+
+
 async def measure(pilot: Pilot[None]) -> None:
+    await opening(pilot)
     for kind in KINDS:
         empty = 0.0
         for count in COUNTS:
@@ -126,4 +156,4 @@ def run(bench: Callable[[Pilot[None]], Awaitable[None]]) -> None:
 
 
 if __name__ == "__main__":
-    run(measure)
+    run(opening if sys.argv[1:] == ["open"] else measure)

@@ -16,6 +16,7 @@ from gemma_chat.ui.markdown.lines import BLANK, Line, Run, Runs, Tag, Tags, tagg
 from gemma_chat.ui.markdown.parser import Block, Kind, References
 from gemma_chat.ui.markdown.tables import TableLayout
 from gemma_chat.ui.markdown.visible import visible_line
+from gemma_chat.ui.text import one_line
 
 MIN_WIDTH = 8
 """Nested blocks are never squeezed below this; the painter cuts what sticks out."""
@@ -136,18 +137,19 @@ class Painter:
 
 def fence_lines(code: str, language: str, width: int) -> list[Line]:
     """The lines of a finished block of code."""
-    lines = fence_head(language)
+    lines = fence_head(language, width)
     visible = "\n".join(visible_line(line) for line in code.split("\n"))
     for runs in code_lines(visible, language):
         lines.extend(_code_rows(runs, width))
     return lines
 
 
-def fence_head(language: str) -> list[Line]:
+def fence_head(language: str, width: int) -> list[Line]:
     """The line above a block of code that names its language, if it has one."""
     if not language:
         return []
-    label = Run(f" {visible_line(language)}", _LANGUAGE)
+    # One line in any case: what stands there may be anything and of any length.
+    label = Run(f" {one_line(visible_line(language), max(MIN_WIDTH, width) - 2)}", _LANGUAGE)
     return [Line((label,), lead=len(label.text), fill=_FENCE)]
 
 

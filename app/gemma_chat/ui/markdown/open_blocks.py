@@ -49,7 +49,7 @@ class OpenFence:
     kind: Literal["fence", "table"] = "fence"
 
     def __init__(self, marks: str, info: str, width: int) -> None:
-        self.lines = fence_head(language_of(info))
+        self.lines = fence_head(language_of(info), width)
         self._closing = re.compile(rf" {{0,3}}{marks[0]}{{{len(marks)},}}[ \t]*")
         self._language = language_of(info)
         self._width = width

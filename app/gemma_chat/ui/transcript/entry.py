@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from rich.cells import cell_len
 
@@ -25,6 +26,11 @@ _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
     "failed": ("! failed", "error"),
 }
 """What stands below a reply that did not end by itself."""
+
+PINNED = "✱ pinned"
+MENU = "⋯ enter"
+Spot = Literal["previous", "next", "menu"]
+"""What a click on a sign in a head does: show the branch before or after, or open the menu."""
 
 
 class Entry:
@@ -51,9 +57,18 @@ class Entry:
         self._stream: MarkdownStream | None = None
         self._is_painted = False
         self._width = width
+        self.is_selected = False
+        """The cursor stands on it."""
+        self.version = 0
+        """Grows whenever rows change."""
         self.height = self._estimate(width)
 
     # ------------------------------------------------------------ text
+
+    @property
+    def view(self) -> MessageView:
+        """The message as the host told it, without text that came since."""
+        return self._view
 
     @property
     def role(self) -> str:
@@ -184,10 +199,42 @@ class Entry:
     def painted_line(self, row: int) -> Line:
         """One row as it is shown: with the cursor at the end of text that is being written."""
         line = self.line(row)
+        if row == 0 and self.is_selected:
+            return replace(line, runs=(*line.runs, Run(f"  {MENU}", frozenset({"marker"}))))
         is_last = self._view.state == "streaming" and row == self._last_body_row
         if not is_last or cell_len(line.text) >= self._width:
             return line
         return replace(line, runs=(*line.runs, CURSOR))
+
+    def spot_at(self, column: int) -> Spot | None:
+        """What a click on this character of the head means."""
+        text = self.painted_line(0).text
+        signs: tuple[tuple[str, Spot], ...] = (("‹", "previous"), ("›", "next"), (MENU, "menu"))
+        for sign, spot in signs:
+            # Behind the name, which may hold anything.
+            at = text.find(sign, len(self.name))
+            if at >= 0 and at - 1 <= column <= at + len(sign):
+                return spot
+        return None
+
+    def body_rows(self) -> range:
+        """The rows of what was said, without head and foot."""
+        return range(len(self._head), len(self._head) + len(self._body))
+
+    def code_blocks(self) -> list[range]:
+        """The rows of each block of code, without the line that names its language."""
+        blocks: list[range] = []
+        start: int | None = None
+        for row in (*self.body_rows(), -1):
+            line = self.line(row) if row >= 0 else BLANK
+            is_code = "fence" in line.fill and line.lead < len(line.text)
+            is_code = is_code or ("fence" in line.fill and start is not None)
+            if is_code and start is None:
+                start = row
+            elif not is_code and start is not None:
+                blocks.append(range(start, row if row >= 0 else self.body_rows().stop))
+                start = None
+        return blocks
 
     @property
     def _last_body_row(self) -> int:
@@ -218,6 +265,7 @@ class Entry:
         return 0
 
     def _count(self) -> None:
+        self.version += 1
         body = max(1, len(self._body)) if self._view.state == "streaming" else len(self._body)
         self.height = len(self._head) + body + len(self._foot) + 1
 
@@ -225,8 +273,14 @@ class Entry:
         view = self._view
         who = Run(self.name, frozenset({"person" if view.role == "user" else "model"}))
         sign = _HEAD_SIGNS.get(view.state, "")
-        state = (Run(f"  {sign}", frozenset({"status"})),) if sign else ()
-        self._head = [Line((who, *state)), *self._asides.lines]
+        runs = [who]
+        if view.branches > 1:
+            runs.append(Run(f"  ‹ {view.branch}/{view.branches} ›", frozenset({"marker"})))
+        if view.pinned:
+            runs.append(Run(f"  {PINNED}", frozenset({"warning"})))
+        if sign:
+            runs.append(Run(f"  {sign}", frozenset({"status"})))
+        self._head = [Line(tuple(runs)), *self._asides.lines]
         self._foot = []
         if view.state in _FOOT_SIGNS:
             words, tag = _FOOT_SIGNS[view.state]

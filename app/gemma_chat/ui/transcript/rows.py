@@ -7,7 +7,7 @@ reader gets there, and the row at the top of the view stays the same row whateve
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,6 +148,31 @@ class MessageRows:
         self._reindex()
 
     @property
+    def entries(self) -> Sequence[Entry]:
+        """The messages, oldest first."""
+        return self._entries
+
+    def entry(self, message: int) -> Entry | None:
+        """One message, when it is there."""
+        place = self._place_of(message)
+        return self._entries[place] if self._holds(place, message) else None
+
+    def neighbour(self, message: int, step: int) -> int:
+        """The message so many places further on, the first or last one when it ends before."""
+        if not self._entries:
+            return 0
+        place = self._place_of(message) + step
+        return self._entries[max(0, min(place, len(self._entries) - 1))].number
+
+    def start_of(self, message: int) -> int:
+        """The row at which a message begins, measured."""
+        place = self._place_of(message)
+        if not self._holds(place, message):
+            return 0
+        self._measure(place)
+        return self._heights.offset(place)
+
+    @property
     def text(self) -> str:
         """The whole conversation: who, and what was said."""
         return "\n\n".join(f"{entry.name}\n{entry.text}" for entry in self._entries)
@@ -191,6 +216,11 @@ class MessageRows:
             return None
         start = self._heights.offset(place)
         return start, start + self._heights[place]
+
+    def let_go(self, entry: Entry) -> None:
+        """Drop the rows of a message that was measured for another purpose than to be shown."""
+        if entry not in self._painted:
+            entry.release()
 
     # ------------------------------------------------------------ where the reader stands
 

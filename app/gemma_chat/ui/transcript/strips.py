@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -23,15 +23,24 @@ MAX_TEXT_WIDTH = 110
 _CACHED_STRIPS = 1024
 
 _TAGS: tuple[Tag, ...] = get_args(Tag)
-_PERSON_GUTTER = Run("┃ ", frozenset({"person"}))
-_GUTTER = Run("  ")
+Gutter = Literal["none", "person", "cursor"]
+"""What stands to the left of a row: nothing, a person's bar, or the cursor's."""
+_GUTTERS: dict[Gutter, Run] = {
+    "none": Run("  "),
+    "person": Run("┃ ", frozenset({"person"})),
+    "cursor": Run("▌ ", frozenset({"marker", "strong"})),
+}
 
-COMPONENT_CLASSES = frozenset(f"transcript--{tag}" for tag in _TAGS) | {"transcript--below"}
+COMPONENT_CLASSES = frozenset(f"transcript--{tag}" for tag in _TAGS) | {
+    "transcript--below",
+    "transcript--match",
+    "transcript--match-current",
+}
 
 
 class _Key(NamedTuple):
     line: Line
-    by_person: bool
+    gutter: Gutter
 
 
 class StripPainter:
@@ -53,13 +62,18 @@ class StripPainter:
             style = self._styles[tags] = self._style_of(names)
         return style
 
-    def paint(self, line: Line, *, by_person: bool) -> Strip:
+    def paint(self, line: Line, gutter: Gutter = "none") -> Strip:
         """A row of exactly the width."""
-        key = _Key(line, by_person)
+        key = _Key(line, gutter)
         strip = self._strips.get(key)
         if strip is None:
-            strip = self._strips[key] = self._painted(line, by_person)
+            strip = self._strips[key] = self._painted(line, gutter)
         return strip
+
+    def matched(self, strip: Strip, start: int, end: int, *, current: bool) -> Strip:
+        """The strip with a match of a search, from character `start` to `end` of its text."""
+        name = "transcript--match-current" if current else "transcript--match"
+        return with_selection(strip, GUTTER + start, GUTTER + end, self._style_of((name,)))
 
     def sign(self, text: str) -> Strip:
         """A row with a sign in the middle."""
@@ -68,8 +82,8 @@ class StripPainter:
         strip = Strip([Segment(" " * (space // 2) + text, style)])
         return strip.adjust_cell_length(self.width, style)
 
-    def _painted(self, line: Line, by_person: bool) -> Strip:
-        runs = (_PERSON_GUTTER if by_person else _GUTTER, *line.runs)
+    def _painted(self, line: Line, gutter: Gutter) -> Strip:
+        runs = (_GUTTERS[gutter], *line.runs)
         segments = [Segment(run.text, self.style(run.tags)) for run in runs]
         strip = Strip(segments)
         plain = self.style(frozenset())

@@ -17,22 +17,23 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.transcript import pacing, strips
+from gemma_chat.ui.transcript.reader import EXTENDING, Reader
 from gemma_chat.ui.transcript.rows import Change, MessageRows
 from gemma_chat.ui.transcript.selecting import copied_text, message_at, word_at
-from gemma_chat.ui.transcript.strips import StripPainter, with_selection
+from gemma_chat.ui.transcript.strips import Gutter, StripPainter, with_selection
 
 NEW_TEXT_BELOW = "↓ new text below (end)"
 
 
-class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
+class Transcript(Reader, can_focus=True, inherit_bindings=False):
     """All messages of one conversation."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,6 +43,11 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "Page down", show=False, id="transcript.page_down"),
         Binding("home", "scroll_home", "Oldest", show=False, id="transcript.home"),
         Binding("end", "scroll_end", "Newest", show=False, id="transcript.end"),
+        *(
+            Binding(f"shift+{key}", f"extend('{direction}')", show=False)
+            for key, direction in EXTENDING
+        ),
+        *bindings_of("transcript", "app.run"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = set(strips.COMPONENT_CLASSES)
     DEFAULT_CSS = """
@@ -84,6 +90,10 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         & .transcript--number { color: $text-warning; }
         & .transcript--comment { color: $text-muted; text-style: italic; }
         & .transcript--name { color: $text-primary; }
+        & .transcript--match { color: $foreground; background: $warning 35%; }
+        & .transcript--match-current {
+            color: $background; background: $text-warning; text-style: bold;
+        }
         & .transcript--below { color: $text-primary; background: $surface; text-style: bold; }
     }
     """
@@ -111,9 +121,8 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         classes: str | None = None,
     ) -> None:
         """`assistant` is the name above the model's replies."""
-        super().__init__(id=id, classes=classes)
         self._names = {"user": "You", "assistant": assistant}
-        self._rows = MessageRows(self._names)
+        super().__init__(MessageRows(self._names), id=id, classes=classes)
         self._key: object = None
         self._streaming: set[int] = set()
         self._flush_timer: Timer | None = None
@@ -133,7 +142,12 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         """
         self._rows.replace(messages, reuse=key == self._key)
         self._rows.position = scroll
+        if key != self._key:
+            self._cursor.message = 0
         self._key = key
+        if self._cursor.restore():
+            self.post_message(self.Selected(0))
+        self._search_again()
         self._streaming.clear()
         self._asked_before = None
         self._is_text_below = False
@@ -143,6 +157,7 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         """Show a new message, or one that changed as a whole."""
         self._streaming.discard(message.message)
         self._apply(self._rows.put(message))
+        self._search_again(message.message)
 
     def append(self, message: int, offset: int, text: str) -> bool:
         """Add streamed text; `offset` is its place in the message, in characters.
@@ -160,11 +175,15 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
         """Take a message out, if it is there."""
         self._streaming.discard(message)
         if self._rows.remove(message):
+            if self._cursor.restore():
+                self.post_message(self.Selected(0))
+            self._search_again(message)
             self._rearrange()
 
     def prepend(self, messages: Sequence[MessageView]) -> None:
         """Add older messages above; what the reader sees does not move."""
         if self._rows.prepend(messages):
+            self._search_again()
             self._rearrange()
 
     def toggle_asides(self) -> None:
@@ -244,6 +263,7 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
             for message in streaming:
                 if change := self._rows.flush(message):
                     self._apply(change)
+                self._search_again(message)
         self._last_flush = perf_counter()
         self._last_cost = self._last_flush - began
         if self._streaming:
@@ -270,10 +290,6 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ------------------------------------------------------------ geometry
 
-    @property
-    def _view_height(self) -> int:
-        return self.scrollable_content_region.height
-
     def on_resize(self) -> None:
         """Wrap to the new width; only what is in view is parsed again."""
         width = self.scrollable_content_region.width
@@ -281,13 +297,16 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
             self._painter = StripPainter(width, self._component_style)
         if width:
             self._rows.set_width(self._painter.text_width)
+        if self._finder is not None and self._finder.width != self._painter.text_width:
+            self._finder = self._finder.at_width(self._painter.text_width)
+            self._read_on()
         self._settle()
         self.refresh()
 
     def _rearrange(self) -> None:
         """Rows are where they were not before: a selection would point at other text."""
-        if self.is_attached and self.text_selection is not None:
-            self.screen.clear_selection()
+        self._text_cursor = None
+        self._clear_selection()
         self._settle()
         self.refresh()
 
@@ -324,9 +343,6 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
 
     # ------------------------------------------------------------ painting
 
-    def _component_style(self, names: tuple[str, ...]) -> Style:
-        return self.get_visual_style(*names).rich_style
-
     def _selection_style(self) -> Style:
         style = self.screen.get_component_rich_style("screen--selection")
         if self.screen.get_component_styles("screen--selection").color.a:
@@ -349,9 +365,12 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(self._painter.width, self._painter.style(frozenset()))
         entry, inner = found
         is_text = inner < entry.height - 1
-        strip = self._painter.paint(
-            entry.painted_line(inner), by_person=is_text and entry.role == "user"
-        )
+        gutter: Gutter = "none"
+        if is_text and (entry.is_selected or entry.role == "user"):
+            gutter = "cursor" if entry.is_selected else "person"
+        strip = self._painter.paint(entry.painted_line(inner), gutter)
+        if self._finder is not None:
+            strip = self._with_matches(strip, self._finder, entry, inner)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(row)) is not None:
             start, end = span
@@ -363,30 +382,31 @@ class Transcript(ScrollView, can_focus=True, inherit_bindings=False):
     # ------------------------------------------------------------ mouse and selection
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the sign goes where it points, one on a thought or call unfolds it.
+        """One click puts the cursor on a message, or unfolds a thought or call.
 
         Two select a word, three a message. Textual would select the whole conversation instead.
         """
         if self._is_text_below and event.y == self._view_height - 1:
             event.stop()
             self.to_end()
-        elif event.chain == 1 and (
-            change := self._rows.toggle_aside(self.scroll_offset.y + event.y)
-        ):
+            return
+        _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
+        if event.chain == 1 and (change := self._rows.toggle_aside(self.scroll_offset.y + event.y)):
             event.stop()
             self._apply(change)
         elif event.chain >= 2:
             event.prevent_default()
-            _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
             if offset is not None:
                 self._select_at(offset, whole_message=event.chain > 2)
+        elif self.text_selection is None and offset is not None:
+            self._click_message(offset, menu=event.button == 3)
 
     def _select_at(self, offset: Offset, *, whole_message: bool) -> None:
         place = (offset.y, offset.x - strips.GUTTER)
         span = message_at(self._rows, offset.y) if whole_message else word_at(self._rows, place)
         if span is not None:
-            start, end = (Offset(column + strips.GUTTER, row) for row, column in span)
-            self.screen.selections = {self: Selection(start, end)}
+            self._text_cursor = None
+            self._select_text(*span)
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Show what is selected."""

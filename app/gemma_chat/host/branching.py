@@ -1,0 +1,276 @@
+"""What can be done with the messages of a tab: ask again, go between branches, delete, pin.
+
+Terminals act on what they see, and two of them see the same tab. So a request names the message it
+is about, which must still be on the branch that is shown, and a deletion names the newest message
+its terminal knew of: what came after that is never deleted unseen. While a turn of the tab is
+unfinished its place in the conversation stays: asking again ends a running reply first, and
+everything else is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.errors import HostError
+from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.limits import checked_message
+from gemma_chat.host.protocol import (
+    MAX_TITLE_CHARACTERS,
+    ContinueReply,
+    DeleteMessage,
+    Done,
+    EditMessage,
+    Event,
+    ForkFrom,
+    MessageUpdated,
+    Opened,
+    PinMessage,
+    Queued,
+    Regenerate,
+    ReorderQueue,
+    Reply,
+    SelectBranch,
+    TranscriptChanged,
+)
+from gemma_chat.host.turns import RunningTurn
+from gemma_chat.host.views import message_view
+from gemma_chat.store.records import Message
+from gemma_chat.store.store import Store
+
+BranchRequest = (
+    EditMessage
+    | Regenerate
+    | ContinueReply
+    | SelectBranch
+    | DeleteMessage
+    | ForkFrom
+    | PinMessage
+    | ReorderQueue
+)
+
+_FORK: Final = " (fork)"
+
+
+class Branching:
+    """Carries out requests about single messages. Raises `HostError` with a sentence."""
+
+    def __init__(
+        self,
+        store: Store,
+        conversations: Conversations,
+        publish: Callable[[Event], None],
+        *,
+        on_summary_outdated: Callable[[int], None],
+    ) -> None:
+        """`on_summary_outdated` hears of a tab whose summary covers what is no longer shown."""
+        self._store = store
+        self._conversations = conversations
+        self._publish = publish
+        self._on_summary_outdated = on_summary_outdated
+
+    async def answer(self, request: BranchRequest, asker: int) -> Reply:
+        """Carry `request` out for the client with pid `asker`."""
+        session = request.session
+        self._conversations.must_be_open(session)
+        match request:
+            case EditMessage():
+                turn = await self._edit(session, request.message, request.text, asker)
+                return Queued(request.id, session, turn)
+            case Regenerate():
+                turn = await self._regenerate(session, request.message, request.sampling, asker)
+                return Queued(request.id, session, turn)
+            case ContinueReply():
+                turn = self._continue(session, request.message, asker)
+                return Queued(request.id, session, turn)
+            case ForkFrom():
+                return Opened(request.id, self._fork(session, request.message, asker))
+            case SelectBranch():
+                self._select(session, request.message, request.branch)
+            case DeleteMessage():
+                await self._delete(request)
+            case PinMessage():
+                self._pin(session, request.message, pinned=request.pinned)
+            case ReorderQueue():
+                self._reorder(session, request.turns)
+        self._conversations.tell(session, asker)
+        return Done(request.id)
+
+    # ------------------------------------------------------------ asking again
+
+    async def _edit(self, session: int, message: int, text: str, asker: int) -> int:
+        old = self._shown(session, message)
+        if old.role != "user":
+            raise HostError("Only your own messages can be edited; regenerate the reply instead.")
+        text = checked_message(text)
+        waiting = self._waiting(session, message)
+        if waiting is not None:
+            self._conversations.rephrase({waiting: text})
+            return waiting.number
+        await self._end_running(session)
+        old = self._shown(session, message)
+        self._note_change(session, message)
+        return self._conversations.ask(session, text, asker, parent=old.parent, since=message)
+
+    async def _regenerate(
+        self, session: int, message: int, sampling: SamplingSettings | None, asker: int
+    ) -> int:
+        if sampling is not None:
+            sampling.validated()
+        question = self._question_of(session, message)
+        if self._waiting(session, question) is not None:
+            raise HostError("This message still waits for its first reply.")
+        await self._end_running(session)
+        question = self._question_of(session, message)
+        self._note_change(session, question)
+        return self._conversations.ask_again(session, question, sampling, asker)
+
+    def _continue(self, session: int, message: int, asker: int) -> int:
+        reply = self._shown(session, message)
+        self._must_be_idle(session, "continue a reply")
+        if reply.role != "assistant" or not reply.text.strip():
+            raise HostError("Only a reply can go on; choose one.")
+        if self._store.branches.end(session) != message:
+            raise HostError(
+                "Only the newest reply can go on: the messages after it answer it as it is. "
+                "Fork a tab from it to go on there."
+            )
+        return self._conversations.go_on(session, reply, asker)
+
+    # ------------------------------------------------------------ branches
+
+    def _select(self, session: int, message: int, branch: int) -> None:
+        self._shown(session, message)
+        self._must_be_idle(session, "show another branch")
+        other = self._store.branches.sibling(message, branch)
+        self._note_change(session, min(message, other))
+        self._store.branches.show(other)
+        self._changed(session, min(message, other))
+
+    async def _delete(self, request: DeleteMessage) -> None:
+        session, message = request.session, request.message
+        old = self._shown(session, message)
+        waiting = self._waiting(session, message)
+        if waiting is not None:
+            # The turns of the other messages go on, so nothing but this one may be touched.
+            waiting.stop()
+            await waiting.ended()
+            self._store.branches.remove_exchange(message)
+            self._publish(TranscriptChanged(session, message))
+            return
+        self._must_be_idle(session, "delete messages")
+        if self._store.branches.end(session) > request.newest:
+            raise HostError(
+                "Another terminal has added a message after this one meanwhile; look at it, then "
+                "delete again."
+            )
+        if request.scope == "exchange" and old.role != "user":
+            message = self._question_of(session, message)
+        self._note_change(session, message)
+        if request.scope == "exchange":
+            self._store.branches.remove_exchange(message)
+        else:
+            self._store.branches.remove_following(message)
+        self._changed(session, message)
+
+    def _fork(self, session: int, message: int, asker: int) -> int:
+        at = self._shown(session, message)
+        source = self._store.conversation(session)
+        title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
+        is_question = at.role == "user"
+        return self._conversations.fork(
+            source,
+            title,
+            up_to=message - 1 if is_question else message,
+            draft=at.text if is_question else "",
+            asker=asker,
+        )
+
+    def _pin(self, session: int, message: int, *, pinned: bool) -> None:
+        self._shown(session, message)
+        self._store.branches.pin(message, pinned=pinned)
+        view = message_view(self._store.message(message))
+        text = self._conversations.unfinished(session).get(message)
+        if text is not None:
+            view = msgspec.structs.replace(view, text=text)
+        self._publish(MessageUpdated(session, view))
+
+    def _changed(self, session: int, since: int) -> None:
+        self._conversations.take_branch(session)
+        self._publish(TranscriptChanged(session, since))
+
+    # ------------------------------------------------------------ the queue
+
+    def _reorder(self, session: int, turns: tuple[int, ...]) -> None:
+        waiting = self._conversations.waiting(session)
+        if sorted(turns) != [turn.number for turn in waiting]:
+            raise HostError(
+                "The messages that wait in this tab are others by now; look at them and try again."
+            )
+        by_number = {turn.number: turn for turn in waiting}
+        texts = [by_number[number].record.question.text for number in turns]
+        self._conversations.rephrase(
+            {
+                turn: text
+                for turn, text in zip(waiting, texts, strict=True)
+                if turn.record.question.text != text
+            }
+        )
+
+    def _waiting(self, session: int, message: int) -> RunningTurn | None:
+        """The turn whose question `message` waits for its first word."""
+        return next(
+            (
+                turn
+                for turn in self._conversations.waiting(session)
+                if turn.record.question.message == message
+            ),
+            None,
+        )
+
+    # ------------------------------------------------------------ what must hold
+
+    def _shown(self, session: int, message: int) -> Message:
+        if not self._store.branches.is_shown(session, message):
+            raise HostError(
+                "This message is not on the branch that is shown; another terminal may have "
+                "changed it. Look again."
+            )
+        return self._store.message(message)
+
+    def _question_of(self, session: int, message: int) -> int:
+        """The question of an exchange; `message` is that, or the reply to it."""
+        found = self._shown(session, message)
+        while found.role != "user":
+            if not found.parent:
+                raise HostError("This reply has no question to be asked again.")
+            found = self._store.message(found.parent)
+        return found.message
+
+    def _must_be_idle(self, session: int, what: str) -> None:
+        if any(turn.session == session for turn in self._conversations.turns):
+            raise HostError(
+                f"This tab cannot {what} while a reply is being written or waits; "
+                "wait for it, or stop it first."
+            )
+
+    async def _end_running(self, session: int) -> None:
+        """Stop the running reply, which is kept; raise when more messages wait behind it."""
+        turns = [turn for turn in self._conversations.turns if turn.session == session]
+        if len(turns) > 1:
+            raise HostError(
+                "More messages wait in this tab, behind the reply that is being written; "
+                "cancel them first."
+            )
+        for turn in turns:
+            turn.stop()
+            await turn.ended()
+
+    def _note_change(self, session: int, since: int) -> None:
+        """Forget a summary that covers what will no longer be shown."""
+        if self._store.conversation(session).summary.up_to >= since:
+            self._store.set_summary(session, "", up_to=0)
+            self._on_summary_outdated(session)

@@ -1,0 +1,96 @@
+"""Where the host's model is: in a file, or on a chat server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemma_chat.config.settings import MemorySettings, ModelSettings, ServerSettings, Settings
+from gemma_chat.errors import SettingsError
+from gemma_chat.remote.address import ServerAddress
+from gemma_chat.sessions.connecting import connect_server
+from gemma_chat.sessions.loading import load_model
+from gemma_chat.sessions.model import InferenceModel
+
+
+@dataclass(frozen=True, slots=True)
+class ServerModel:
+    """A model that a chat server holds; an empty `name` is the first it offers."""
+
+    url: str
+    name: str = ""
+
+
+ModelSource = Path | ServerModel
+ModelLoader = Callable[[ModelSource, Callable[[float], None]], Awaitable[InferenceModel]]
+"""Loads a model and reports the share that is loaded; raises `GemmaChatError`."""
+
+
+def loader(settings: Settings, states_dir: Path) -> ModelLoader:
+    """How a model is loaded, or a server connected, with these settings."""
+
+    async def load(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:
+        if isinstance(source, ServerModel):
+            return await _connect(source, settings.server)
+        return await _load(source, settings.model, settings.memory, states_dir, progress)
+
+    return load
+
+
+async def _load(
+    path: Path,
+    model: ModelSettings,
+    memory: MemorySettings,
+    states_dir: Path,
+    progress: Callable[[float], None],
+) -> InferenceModel:
+    return await load_model(
+        path,
+        context_size=model.context_size,
+        threads=model.threads,
+        progress=progress,
+        use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
+        states_mb=memory.states_mb,
+        states_dir=states_dir,
+        states_disk_mb=round(memory.disk_gb * 1024),
+        gpu_layers=model.gpu_layers,
+        kv_type=model.kv_type,
+        micro_batch=model.micro_batch,
+        prompt_lookup=model.prompt_lookup,
+        memory_map=model.memory_map,
+        lock_memory=model.lock_memory,
+    )
+
+
+async def _connect(source: ServerModel, settings: ServerSettings) -> InferenceModel:
+    return await connect_server(
+        source.url,
+        model=source.name,
+        api_key=api_key(source.url, settings, os.environ),
+        max_parallel=settings.max_parallel,
+        context_size=settings.context_size,
+        connect_seconds=settings.connect_seconds,
+        silence_seconds=settings.silence_seconds,
+    )
+
+
+def api_key(url: str, settings: ServerSettings, environment: Mapping[str, str]) -> str:
+    """The key for the server at `url`, or an empty string.
+
+    The key of the server in the settings is not for another one that the command line names.
+    Raises `SettingsError` when the variable is not set.
+    """
+    name = settings.api_key_env
+    if not name:
+        return ""
+    if settings.url and ServerAddress.parse(settings.url) != ServerAddress.parse(url):
+        return ""
+    key = environment.get(name, "").strip()
+    if not key:
+        raise SettingsError(
+            f"server.api_key_env names the variable {name}, which is not set for the host. Export "
+            "it, end the host with `gemma-chat host stop`, and start again."
+        )
+    return key

@@ -1,0 +1,417 @@
+"""What can be done with single messages, and with the search in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from gemma_chat.config.presets import Preset
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.errors import SettingsError
+from gemma_chat.host import protocol as p
+from gemma_chat.ui.actions import action
+from gemma_chat.ui.drafts import Draft, draft_of
+from gemma_chat.ui.input.slash import escaped
+from gemma_chat.ui.own_events import EditBegun, EditEnded
+from gemma_chat.ui.state import TabState
+from gemma_chat.ui.text import one_line
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.choice import Choice
+    from gemma_chat.ui.transcript import Transcript
+
+_SAME: Final = "="
+_NONE_SELECTED: Final = "There is no message for that here."
+
+
+class MessageCommands:
+    """Carries out these actions for the app that owns it.
+
+    They are about the selected message; from the palette, with none selected, about the newest
+    one that they fit.
+    """
+
+    def __init__(self, app: ChatApp) -> None:
+        self._app = app
+        self._select_next = (0, 0)
+        self.by_id: Mapping[str, Callable[[], None]] = {
+            "message.previous": lambda: self.move(-1),
+            "message.next": lambda: self.move(1),
+            "message.menu": self.menu,
+            "message.copy": self.copy,
+            "message.copy_last": self.copy,
+            "message.code": self.mark_code,
+            "message.edit": self.edit,
+            "message.regenerate": self.regenerate,
+            "message.regenerate_with": self.regenerate_with,
+            "message.continue": self.go_on,
+            "branch.previous": lambda: self.walk(-1),
+            "branch.next": lambda: self.walk(1),
+            "message.fork": self.fork,
+            "message.quote": self.quote,
+            "message.pin": self.pin,
+            "message.delete": self.delete,
+            "queue.up": lambda: self.reorder(-1),
+            "queue.down": lambda: self.reorder(1),
+            "search.open": self.search,
+            "search.next": lambda: self.find(1),
+            "search.previous": lambda: self.find(-1),
+        }
+
+    # ------------------------------------------------------------ the cursor
+
+    def move(self, step: Literal[-1, 1]) -> None:
+        """Put the cursor on the message above or below; below the last one, into the input."""
+        transcript = self._transcript
+        tab = self._app.state.active_tab
+        if transcript is None or tab is None or not tab.conversation.messages:
+            return
+        if step > 0 and transcript.selected in (0, tab.last_message):
+            self.leave()
+            return
+        transcript.focus()
+        transcript.move_cursor(step)
+
+    def leave(self) -> None:
+        """Take the cursor away; the keyboard goes back to the input."""
+        if self._transcript is not None:
+            self._transcript.select_message(0)
+        self._app.window.composer.editor.focus()
+
+    def menu(self) -> None:
+        """Let the person choose among all that can be done with the message."""
+        found = self._about()
+        if found is None:
+            return
+        from gemma_chat.ui.choice import ChoiceDialog
+
+        tab, message = found
+
+        def chosen(id_: str | None) -> None:
+            if id_ is not None:
+                self._app.action_run(id_)
+
+        beginning = one_line(message.text, 40) or "message"
+        dialog = ChoiceDialog(beginning, _offers(tab, message), "enter does it · esc closes")
+        self._app.push_screen(dialog, chosen)
+
+    # ------------------------------------------------------------ copying
+
+    def copy(self) -> None:
+        """Copy the selected text, else the message."""
+        text = self._selected_text
+        if not text:
+            found = self._about("assistant")
+            text = found[1].text if found is not None else ""
+        if text:
+            self._app.copy_to_clipboard(text)
+
+    def mark_code(self) -> None:
+        """Select the next block of code of the message."""
+        transcript = self._transcript
+        tab = self._app.state.active_tab
+        if transcript is None or tab is None:
+            return
+        if not transcript.selected:
+            with_code = (m for m in reversed(tab.conversation.messages) if "```" in m.text)
+            newest = next(with_code, None)
+            if newest is not None:
+                transcript.focus()
+                transcript.select_message(newest.message)
+        if not transcript.mark_code():
+            self._app.say("There is no block of code in this message.", "information")
+
+    def quote(self) -> None:
+        """Put the selected text, or the message, into the input as a quotation."""
+        found = self._about()
+        text = self._selected_text or (found[1].text if found is not None else "")
+        if not text or not self._app.state.active:
+            return
+        self._app.store_draft()
+        tab = self._app.state.active_tab
+        quoted = "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())
+        there = tab.draft if tab is not None else Draft()
+        typed = f"{there.text.rstrip()}\n\n" if there.text.strip() else ""
+        full = draft_of(f"{typed}{quoted}\n\n")
+        self._app.put_draft(self._app.state.active, Draft(full.text, (*there.pastes, *full.pastes)))
+        self.leave()
+
+    @property
+    def _selected_text(self) -> str:
+        return self._app.window.get_selected_text() or ""
+
+    # ------------------------------------------------------------ asking again
+
+    def edit(self) -> None:
+        """Put a question into the input; sending it asks again in its place."""
+        found = self._about("user")
+        if found is None:
+            return
+        tab, message = found
+        if message.role != "user":
+            self._app.say("Your own messages can be edited; r asks for another reply.", "warning")
+            return
+        self._app.store_draft()
+        self._app.change(EditBegun(tab.session, message.message))
+        self._app.put_draft(tab.session, draft_of(escaped(message.text)))
+        self.leave()
+
+    async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
+        """Send what stands in the input in the place of a message."""
+        if await self._app.calls.edit(tab.session, message, draft):
+            self.end_edit(tab.session)
+
+    def end_edit(self, session: int) -> None:
+        """The message is edited or stays as it is: the draft of before stands there again."""
+        tab = self._app.state.tab(session)
+        if tab is not None and tab.editing is not None:
+            put_aside = tab.editing.put_aside
+            self._app.change(EditEnded(session))
+            self._app.put_draft(session, put_aside)
+            self.leave()
+
+    def regenerate(self) -> None:
+        """Have the question answered once more."""
+        found = self._about("assistant")
+        if found is not None:
+            tab, message = found
+            sampling = _another_seed(tab.view.settings.sampling, message.branches)
+            self._app.spawn(self._app.calls.regenerate(tab.session, message.message, sampling))
+
+    def regenerate_with(self) -> None:
+        """The same, with settings that hold for this reply only."""
+        found = self._about("assistant")
+        if found is None:
+            return
+        from gemma_chat.ui.choice import Choice, ChoiceDialog
+
+        tab, message = found
+        presets = {preset.name: preset for preset in self._app.presets}
+
+        def chosen(name: str | None) -> None:
+            if name == _SAME:
+                self.regenerate()
+            elif name is not None:
+                self._regenerate_as(tab, message.message, presets[name])
+
+        choices = [Choice(_SAME, "as this tab", "its own settings once more")]
+        choices += [Choice(one.name, one.name, one.explanation) for one in presets.values()]
+        self._app.push_screen(ChoiceDialog("Another reply", choices), chosen)
+
+    def _regenerate_as(self, tab: TabState, message: int, preset: Preset) -> None:
+        try:
+            sampling = preset.applied_to(tab.view.settings).sampling
+        except SettingsError as error:
+            self._app.say(str(error), "error")
+            return
+        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling))
+
+    def go_on(self) -> None:
+        """Let a stopped or cut reply go on."""
+        found = self._about("assistant")
+        if found is not None:
+            tab, message = found
+            self._app.spawn(self._app.calls.continue_reply(tab.session, message.message))
+
+    # ------------------------------------------------------------ branches
+
+    def walk(self, step: Literal[-1, 1]) -> None:
+        """Show the branch before or after the one that is shown at the message."""
+        found = self._about()
+        if found is None:
+            return
+        tab, message = found
+        branch = message.branch + step
+        if 1 <= branch <= message.branches:
+            self._app.spawn(self._walk(tab.session, message.message, branch))
+
+    async def _walk(self, session: int, message: int, branch: int) -> None:
+        app = self._app
+        tab = app.state.tab(session)
+        place = tab.place_of(message) if tab is not None else -1
+        if await app.calls.select_branch(session, message, branch):
+            self._select_next = (session, place)
+
+    def fetched(self, session: int) -> None:
+        """The messages of another branch are there: the cursor goes to the same place in it."""
+        wanted, place = self._select_next
+        tab = self._app.state.tab(session)
+        if wanted != session or tab is None or self._transcript is None:
+            return
+        self._select_next = (0, 0)
+        messages = tab.conversation.messages
+        if session == self._app.state.active and 0 <= place < len(messages):
+            self._transcript.select_message(messages[place].message)
+
+    def fork(self) -> None:
+        """Open a tab with the conversation up to the message."""
+        found = self._about()
+        if found is not None:
+            self._app.spawn(self._fork(found[0].session, found[1].message))
+
+    async def _fork(self, session: int, message: int) -> None:
+        forked = await self._app.calls.fork(session, message)
+        if forked:
+            self._app.take_events()
+            self._app.show_tab(forked)
+
+    def pin(self) -> None:
+        """Pin the message, or take its pin away."""
+        found = self._about()
+        if found is not None:
+            tab, message = found
+            self._app.spawn(
+                self._app.calls.pin(tab.session, message.message, pinned=not message.pinned)
+            )
+
+    # ------------------------------------------------------------ deleting and the queue
+
+    def delete(self) -> None:
+        """Cancel a waiting message; ask what of any other is to be deleted."""
+        found = self._about()
+        if found is None:
+            return
+        tab, message = found
+        if message.state == "queued":
+            self._app.spawn(self._cancel(tab, message))
+            return
+        from gemma_chat.ui.choice import Choice, ChoiceDialog
+
+        after = len(tab.conversation.messages) - tab.place_of(message.message) - 1
+        choices = [
+            Choice("exchange", "this question and its reply", "what follows stays", "x"),
+            Choice("following", "all from here on", f"{after} more below, all branches", "a"),
+            Choice("", "nothing", "", "n"),
+        ]
+
+        def chosen(scope: str | None) -> None:
+            match scope:
+                case "exchange" | "following":
+                    self._app.spawn(self._delete(tab, message.message, scope))
+
+        self._app.push_screen(ChoiceDialog("Delete for good", choices), chosen)
+
+    async def _delete(
+        self, tab: TabState, message: int, scope: Literal["exchange", "following"]
+    ) -> bool:
+        done = await self._app.calls.delete(tab.session, message, tab.last_message, scope)
+        if done:
+            self.leave()
+        return done
+
+    async def _cancel(self, tab: TabState, message: p.MessageView) -> None:
+        app = self._app
+        if not await self._delete(tab, message.message, "exchange"):
+            return
+        app.store_draft()
+        now = app.state.tab(tab.session)
+        if now is not None and now.draft.empty and now.editing is None:
+            app.put_draft(tab.session, draft_of(escaped(message.text)))
+
+    def reorder(self, step: Literal[-1, 1]) -> None:
+        """Exchange a waiting message with the one before or behind it."""
+        found = self._about()
+        if found is None:
+            return
+        tab, message = found
+        waiting = [one for one in tab.conversation.messages if one.state == "queued"]
+        turns = [one.turn for one in waiting]
+        place = next((i for i, one in enumerate(waiting) if one is message), -1)
+        if place < 0:
+            self._app.say("Only messages that wait can change places.", "information")
+            return
+        other = place + step
+        if 0 <= other < len(turns):
+            turns[place], turns[other] = turns[other], turns[place]
+            target = waiting[other].message
+            self._app.spawn(self._reorder(tab.session, tuple(turns), target))
+
+    async def _reorder(self, session: int, turns: tuple[int, ...], target: int) -> None:
+        if await self._app.calls.reorder_queue(session, turns) and self._transcript is not None:
+            self._transcript.select_message(target)
+
+    # ------------------------------------------------------------ search
+
+    def search(self) -> None:
+        """Open the line in which a search is typed."""
+        tab = self._app.state.active_tab
+        if tab is not None and self._transcript is not None:
+            self._app.spawn(self._search(tab.session))
+
+    async def _search(self, session: int) -> None:
+        app = self._app
+        await app.window.open_search()
+        # What was not fetched yet is searched as well.
+        while (tab := app.state.tab(session)) is not None and tab.conversation.more:
+            before = tab.conversation.messages[0].message
+            await app.calls.fetch_older(session, before, limit=2000)
+            now = app.state.tab(session)
+            if now is None or now.conversation.messages[:1] == tab.conversation.messages[:1]:
+                return
+
+    def find(self, direction: Literal[-1, 1]) -> None:
+        """Go to the next match of the open search."""
+        if self._transcript is not None:
+            self._transcript.find(direction)
+
+    # ------------------------------------------------------------ which message
+
+    @property
+    def _transcript(self) -> Transcript | None:
+        return self._app.window.transcript
+
+    def _about(
+        self, newest: Literal["user", "assistant", "any"] = "any"
+    ) -> tuple[TabState, p.MessageView] | None:
+        """The selected message; with none selected the newest one of this role."""
+        tab = self._app.state.active_tab
+        if tab is None:
+            return None
+        selected = tab.message(self._app.state.selected)
+        if selected is not None:
+            return tab, selected
+        for message in reversed(tab.conversation.messages):
+            if newest in ("any", message.role):
+                return tab, message
+        self._app.say(_NONE_SELECTED, "information")
+        return None
+
+
+def _another_seed(sampling: SamplingSettings, branches: int) -> SamplingSettings | None:
+    """With a fixed seed the same settings would give the same reply: the next seed is taken."""
+    if sampling.random_seed is None:
+        return None
+    return msgspec.structs.replace(sampling, random_seed=sampling.random_seed + branches)
+
+
+def _offers(tab: TabState, message: p.MessageView) -> list[Choice]:
+    """What can be done with a message as it is now."""
+    from gemma_chat.ui.choice import Choice
+
+    waits, runs = message.state == "queued", message.state == "streaming"
+    is_last = message.message == tab.last_message
+    offered = {
+        "message.copy": True,
+        "message.code": "```" in message.text,
+        "message.edit": message.role == "user",
+        "message.regenerate": not waits,
+        "message.regenerate_with": not waits,
+        "message.continue": message.role == "assistant" and is_last and not runs,
+        "branch.previous": message.branch > 1,
+        "branch.next": message.branch < message.branches,
+        "message.fork": not waits,
+        "message.quote": True,
+        "message.pin": True,
+        "message.delete": not runs,
+        "queue.up": waits,
+        "queue.down": waits,
+    }
+    names = {
+        "message.delete": "Cancel" if waits else "Delete",
+        "message.pin": "Take the pin away" if message.pinned else "Pin",
+    }
+    entries = (action(id_) for id_, possible in offered.items() if possible)
+    return [Choice(one.id, names.get(one.id, one.label), "", one.keys[0]) for one in entries]

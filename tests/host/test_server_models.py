@@ -1,0 +1,111 @@
+"""A host whose model a chat server holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.host.rig import Rig, running
+from tests.remote.scripted import ScriptedServer
+
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.settings import ServerSettings, Settings, SummarizerSettings
+from gemma_chat.errors import SettingsError
+from gemma_chat.host import model_slot
+from gemma_chat.host.main import HostOptions, _model_source
+from gemma_chat.host.model_source import ServerModel, api_key, loader
+
+QUIET = SummarizerSettings(enabled=False)
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+def use_servers(rig: Rig, settings: Settings) -> None:
+    """Let the rig load as the host does, instead of scripted engines."""
+    rig.service._slot._load_model = loader(settings, rig.folder)
+
+
+async def test_a_tab_is_answered_by_the_server(tmp_path: Path, server: ScriptedServer) -> None:
+    settings = Settings(summarizer=QUIET, server=ServerSettings(max_parallel=2))
+    async with running(tmp_path, settings=settings, load=False) as rig:
+        use_servers(rig, settings)
+        rig.service.load(ServerModel(server.url))
+        terminal = await rig.connect()
+        model = (await terminal.model("ready")).model
+        assert (model.server, model.name) == (server.url, "scripted-model")
+        assert (model.weights_bytes, model.token_counts) == (0, "estimated")
+        tab = await terminal.open()
+        assert (await terminal.ask(tab, "Hello")).reason == "stop"
+        assert await terminal.said(tab) == [
+            ("user", "Hello", "complete"),
+            ("assistant", "You said: Hello", "complete"),
+        ]
+
+
+async def test_a_reply_that_the_server_breaks_off_is_kept_and_says_why(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    def cut(line: object, request: object) -> None:
+        line.head()
+        line.says("half a")
+
+    settings = Settings(summarizer=QUIET)
+    async with running(tmp_path, settings=settings, load=False) as rig:
+        use_servers(rig, settings)
+        rig.service.load(ServerModel(server.url))
+        terminal = await rig.connect()
+        await terminal.model("ready")
+        tab = await terminal.open()
+        server.chat = cut
+        finished = await terminal.ask(tab, "Hello")
+        assert finished.reason == "failed"
+        assert server.url in finished.error
+        assert (await terminal.said(tab))[1] == ("assistant", "half a", "failed")
+
+
+async def test_a_server_that_is_not_there_yet_is_found_when_it_comes(
+    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_slot, "RECONNECT_SECONDS", 0.01)
+    server.close()
+    settings = Settings(summarizer=QUIET)
+    async with running(tmp_path, settings=settings, load=False) as rig:
+        use_servers(rig, settings)
+        terminal = await rig.connect()
+        rig.service.load(ServerModel(server.url))
+        failed = (await terminal.model("failed")).model
+        assert failed.server == server.url
+        assert "refuses connections" in failed.error
+        again = ScriptedServer(port=server.port)
+        try:
+            assert (await terminal.model("ready")).model.name == "scripted-model"
+        finally:
+            again.close()
+
+
+def test_the_command_line_goes_before_the_settings(tmp_path: Path) -> None:
+    paths = Paths.default()
+    configured = Settings(server=ServerSettings(url="http://one:1", model="first"))
+    assert _model_source(paths, configured, HostOptions()) == ServerModel("http://one:1", "first")
+    options = HostOptions(server="http://two:2", server_model="second")
+    assert _model_source(paths, configured, options) == ServerModel("http://two:2", "second")
+    assert _model_source(paths, configured, HostOptions(model="/a.gguf")) == Path("/a.gguf")
+    assert _model_source(paths, configured, HostOptions(load=False)) is None
+
+
+def test_the_key_comes_from_the_environment_and_is_for_the_configured_server_alone() -> None:
+    settings = ServerSettings(url="http://one:1", api_key_env="MY_KEY")
+    environment = {"MY_KEY": "secret\n"}
+    assert api_key("http://one:1/v1", settings, environment) == "secret"
+    assert api_key("http://two:2", settings, environment) == ""
+    assert api_key("http://one:1", ServerSettings(), environment) == ""
+    unbound = ServerSettings(api_key_env="MY_KEY")
+    assert api_key("http://two:2", unbound, environment) == "secret"
+    with pytest.raises(SettingsError, match="MY_KEY, which is not set"):
+        api_key("http://one:1", settings, {})
