@@ -34,6 +34,11 @@ def searched(tokens: list[int], most: int) -> list[int]:
     return []
 
 
+def test_a_guess_ends_where_a_picture_begins() -> None:
+    assert after([1, 2, 3, -7, -8, 1, 2]).draft(8).tokens == (3,)
+    assert after([1, 2, -7, 1, 2]).draft(8).tokens == ()
+
+
 @given(TOKENS, st.integers(0, 8))
 def test_a_guess_follows_the_most_recent_longest_match(tokens: list[int], most: int) -> None:
     assert list(after(tokens).draft(most).tokens) == searched(tokens, most)

@@ -88,6 +88,16 @@ def test_a_context_that_nobody_tells_is_small_and_can_be_set(server: ScriptedSer
     assert connected(server, context_size=100_000).description.context_size == 100_000
 
 
+def test_llama_server_tells_whether_it_sees_and_hears(server: ScriptedServer) -> None:
+    props = {
+        "default_generation_settings": {"n_ctx": 4096},
+        "modalities": {"vision": True, "audio": False},
+    }
+    server.answers["/props"] = refuse(200, props)
+    engine = connected(server)
+    assert engine.description.modalities == ("image",)
+
+
 @pytest.mark.parametrize("props", [refuse(200, "hello"), refuse(500, {}), refuse(200, {"a": 1})])
 def test_props_that_are_none_are_those_of_another_server(
     server: ScriptedServer, props: object

@@ -29,6 +29,7 @@ from gemma_chat.engine.interface import (
     Generated,
     Interrupted,
     LoraChoice,
+    Media,
     MemoryFigures,
     ModelDescription,
     Prefill,
@@ -266,6 +267,7 @@ class ScriptedEngine:
         context_size: int = 4096,
         split: Callable[[str], list[bytes]] = words,
         slots: int = 1,
+        modalities: tuple[Literal["image", "audio"], ...] = (),
     ) -> None:
         self.slots = slots
         self.description = ModelDescription(
@@ -280,7 +282,10 @@ class ScriptedEngine:
             vocabulary_size=1_000,
             sliding_window=0,
             template_source="built-in",
+            modalities=modalities,
         )
+        self.media: list[tuple[Media, ...]] = []
+        """The media of each conversation that was rendered."""
         self.gate = Gate()
         self.prompts: list[tuple[ChatMessage, ...]] = []
         """The messages of every turn that began, in order."""
@@ -368,6 +373,7 @@ class ScriptedEngine:
         """A control token for each role and end, words between."""
         self._must_be_open("prompt")
         pieces: list[int | bytes] = []
+        self.media.append(tuple(one for message in messages for one in message.media))
         for message in messages:
             pieces += [_ROLES.index(message.role), _written(message).encode(), _END]
         pieces.append(_ROLES.index("assistant"))

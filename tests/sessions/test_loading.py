@@ -13,7 +13,7 @@ from tests.sessions.conftest import assert_used_well
 from tests.sessions.scripted import DEADLINE, ScriptedEngine
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
-from gemma_chat.errors import LoadCancelledError, ModalityError, ModelLoadError, SettingsError
+from gemma_chat.errors import LoadCancelledError, ModelLoadError, SettingsError
 from gemma_chat.sessions.loading import load_model
 
 
@@ -109,8 +109,6 @@ async def test_a_progress_that_fails_gives_the_loading_up(loading: ScriptedLoadi
 async def test_what_cannot_be_used_is_refused_before_loading(loading: ScriptedLoading) -> None:
     with pytest.raises(SettingsError, match="max_concurrent_sessions"):
         await load_model("some.gguf", max_concurrent_sessions=0)
-    with pytest.raises(ModalityError, match=r"eyes\.gguf"):
-        await load_model("some.gguf", projector_path="eyes.gguf")
     assert not loading.started.is_set()
 
 

@@ -151,7 +151,7 @@ async def test_what_is_no_question_is_refused(model: InferenceModel) -> None:
     with pytest.raises(GemmaChatError, match="nothing to answer"):
         session.start_turn("")
     with pytest.raises(ModalityError, match="images"):
-        await session.add_query_chunk(Message("look", image=b"\x89PNG"))
+        await session.add_query_chunk(Message("look", images=b"\x89PNG"))
     with pytest.raises(ModalityError, match="audio"):
         await session.add_query_chunk(Message("listen", audio=b"RIFF"))
     with pytest.raises(TypeError, match="bytes"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_chat.engine.interface import Prompt
+from gemma_chat.engine.interface import ChatMessage, Prompt
 from gemma_chat.errors import ContextOverflowError
 from gemma_chat.sessions.history import Exchange, Step
 from gemma_chat.sessions.window import LEAST_REPLY, fit_window, messages_of, reply_room
@@ -93,5 +93,6 @@ def test_the_reply_gets_its_limit_or_a_quarter_of_the_window(
 
 def test_a_blank_system_instruction_is_no_message() -> None:
     exchange = Exchange(1, "q", (Step("a"),))
-    assert [m.role for m in messages_of(" \n", [exchange], "next")] == ["user", "assistant", "user"]
-    assert [m.role for m in messages_of("Be kind", [], "hi")] == ["system", "user"]
+    asked = ChatMessage("user", "next")
+    assert [m.role for m in messages_of(" \n", [exchange], asked)] == ["user", "assistant", "user"]
+    assert [m.role for m in messages_of("Be kind", [], asked)] == ["system", "user"]

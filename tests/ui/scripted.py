@@ -107,6 +107,7 @@ class ScriptedLink:
         self._let_go = asyncio.Event()
         self._on_event: EventListener | None = None
         self._on_phase: PhaseListener | None = None
+        self.previews: dict[str, p.Preview] = {}
         self._views: dict[int, p.SessionView] = {}
         self._next_session = 50
         self._next_turn = 10
@@ -162,6 +163,8 @@ class ScriptedLink:
                 stored = tuple(view for view in stored if view.message >= request.since)
                 chosen = stored[-request.limit :]
                 return p.Messages(0, request.session, chosen, len(stored) > len(chosen))
+            case p.FetchPreview():
+                return self.previews.get(request.digest, p.Failed(0, "There is no such picture."))
             case p.ChangeSettings():
                 view = self._views[request.session]
                 self.event(

@@ -269,6 +269,14 @@ def _model_fields() -> tuple[SettingField, ...]:
         ),
         SettingField(
             section=section,
+            name="projector",
+            kind="text",
+            explanation="The mmproj file with which the model takes images or audio; empty takes "
+            "the one beside the model, none takes none.",
+            maximum=4096,
+        ),
+        SettingField(
+            section=section,
             name="context_size",
             kind="whole",
             explanation="Tokens of one tab's context, prompt and reply together; "

@@ -19,6 +19,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which model is loaded, and how."""
 
     path: str = ""
+    projector: str = ""
     context_size: int = 0
     threads: int = 0
     gpu_layers: int = -1

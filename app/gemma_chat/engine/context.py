@@ -15,8 +15,10 @@ from typing import Any, Literal
 import numpy as np
 
 from gemma_chat.engine.adapters import Adapter
+from gemma_chat.engine.embedding_cache import Embeddings
 from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
+from gemma_chat.engine.media_batch import MediaBatch
 from gemma_chat.engine.state_files import StateBytes
 from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
@@ -62,6 +64,7 @@ class Context:
         sliding_window: how far back the window layers look; 0 when the model has none.
         micro_batch: tokens evaluated at once, at most `LARGEST_MICRO_BATCH`.
         kv_type: how the KV cache is stored.
+        media_batch: embeddings evaluated at once; 0 when there are none.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Context:
         sliding_window: int,
         micro_batch: int = MICRO_BATCH,
         kv_type: KvType = "f16",
+        media_batch: int = 0,
     ) -> None:
         self._llama, log = native()
         self._threads = ThreadPlan(thread_counts, micro_batch)
@@ -83,7 +87,10 @@ class Context:
         padded = -(-context_size // _PADDING) * _PADDING
         parameters.n_ctx = padded * STREAMS
         self.micro_batch = micro_batch
-        parameters.n_batch = parameters.n_ubatch = micro_batch
+        parameters.n_batch = parameters.n_ubatch = max(micro_batch, media_batch)
+        # Logits of more are never asked for, and with a large vocabulary they take most of the
+        # memory for computing.
+        parameters.n_outputs_max = micro_batch
         parameters.type_k = parameters.type_v = self._llama.__dict__[_GGML_TYPES[kv_type]]
         parameters.flash_attn_type = (
             self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -107,6 +114,9 @@ class Context:
         self.kv_bytes = _kv_bytes(lines)
         self._memory = self._llama.llama_get_memory(self.handle)
         self._batch = self._llama.llama_batch_init(micro_batch, 0, 1)
+        self.media_batch = media_batch
+        width = int(self._llama.llama_model_n_embd_inp(model)) if media_batch else 0
+        self._media = MediaBatch(media_batch, width) if media_batch else None
         self._adapter: Adapter | None = None
         self._abort = AbortFlag()
         self._abort.attach(self.handle)
@@ -115,6 +125,8 @@ class Context:
         """Free the context; twice is fine."""
         if self.handle:
             self._llama.llama_batch_free(self._batch)
+            if self._media is not None:
+                self._media.close()
             self._llama.llama_free(self.handle)
             self.handle = None
 
@@ -145,6 +157,33 @@ class Context:
             batch.n_seq_id[at] = 1
             batch.seq_id[at][0] = stream
             batch.logits[at] = logits == "each"
+        return self._decode(batch, stream, count, position)
+
+    def evaluate_media(
+        self, stream: int, embeddings: Embeddings, position: int, *, whole: bool
+    ) -> Literal["done", "aborted"]:
+        """Evaluate embeddings, one row a position; there are no logits afterwards.
+
+        `whole`: the positions look at each other, also at later ones. After "aborted" the stream
+        is as it was before the call.
+        """
+        count = len(embeddings)
+        if not 0 < count <= self.media_batch or position + count > self.context_size:
+            raise EngineCrashedError(
+                f"{count} embeddings at position {position} do not fit a context of "
+                f"{self.context_size}; please report this."
+            )
+        assert self._media is not None
+        batch = self._media.filled(embeddings, stream, position)
+        self._llama.llama_set_causal_attn(self.handle, not whole)
+        try:
+            return self._decode(batch, stream, count, position)
+        finally:
+            self._llama.llama_set_causal_attn(self.handle, True)
+
+    def _decode(
+        self, batch: Any, stream: int, count: int, position: int
+    ) -> Literal["done", "aborted"]:
         self._use_threads(self._threads.threads(count))
         start = time.perf_counter()
         result = self._llama.llama_decode(self.handle, batch)

@@ -7,10 +7,13 @@ and takes interrupts from other threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from gemma_chat.engine.context import Context, Logits
 from gemma_chat.engine.interface import TokenCounts
 from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.prefix import MediaSpan
+from gemma_chat.engine.projector import Projector
 from gemma_chat.engine.shelf import HeldSequence
 
 
@@ -24,6 +27,8 @@ class Evaluation:
         held: how many of its tokens the work begins with.
         boundary: where the system instruction ends: a batch always ends there, in every session.
         lane: which stream it takes.
+        spans: where media stand among the tokens.
+        projector: what encodes them.
     """
 
     def __init__(
@@ -35,6 +40,8 @@ class Evaluation:
         held: int,
         boundary: int,
         lane: Lane,
+        spans: Sequence[MediaSpan] = (),
+        projector: Projector | None = None,
     ) -> None:
         self.counts = TokenCounts()
         self._context = context
@@ -43,6 +50,8 @@ class Evaluation:
         self._held = held
         self._boundary = boundary
         self._lane = lane
+        self._spans = spans
+        self._projector = projector
         self._stream: int | None = None
         self._placed = False
         self._interrupted = False
@@ -87,11 +96,22 @@ class Evaluation:
         done = self.done
         if done < self._boundary:
             target = min(target, self._boundary)
+        span = self._next_span()
+        if span is not None and span.start <= done:
+            most = span.end if span.piece.whole else done + self._context.micro_batch
+            return min(most, span.end) - done
+        if span is not None:
+            target = min(target, span.start)
         return min(self._context.micro_batch, target - done)
+
+    def _next_span(self) -> MediaSpan | None:
+        """The media that is evaluated now, or comes next."""
+        return next((span for span in self._spans if span.end > self.done), None)
 
     def at_boundary(self, length: int) -> bool:
         """Whether after `length` tokens a batch ends in every session with the same tokens."""
-        return length == self._boundary
+        edges = (edge for span in self._spans for edge in (span.start, span.end))
+        return length == self._boundary or length in edges
 
     def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Logits) -> bool:
         """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
@@ -99,14 +119,25 @@ class Evaluation:
         `prompt_length` is how many of all tokens count as the prompt.
         """
         position = self.done
-        assert self._stream is not None
-        if self._context.evaluate(self._stream, tokens, position, logits) == "aborted":
+        if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)
         self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
-        if self.done == self._boundary:
+        if self.done == self._boundary or any(span.end == self.done for span in self._spans):
             self._sequence.seam()
         return True
+
+    def _compute(
+        self, tokens: Sequence[int], position: int, logits: Logits
+    ) -> Literal["done", "aborted"]:
+        assert self._stream is not None
+        span = self._next_span()
+        if span is None or span.start > position:
+            return self._context.evaluate(self._stream, tokens, position, logits)
+        assert self._projector is not None
+        start = position - span.start
+        rows = self._projector.embeddings(span.piece)[start : start + len(tokens)]
+        return self._context.evaluate_media(self._stream, rows, position, whole=span.piece.whole)
 
     def cut(self, length: int) -> None:
         """Take back the last tokens evaluated, which turned out to be wrong."""

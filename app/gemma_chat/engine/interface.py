@@ -137,6 +137,9 @@ class ModelDescription:
     """The address of the server that computes, or an empty string: this machine does."""
     token_counts: Literal["exact", "estimated"] = "exact"
     """Whether `count_tokens` is the model's own tokenizer; some servers offer none."""
+    modalities: tuple[Literal["image", "audio"], ...] = ()
+    """What it takes beside text, through its projector."""
+    projector_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,24 @@ class MemoryFigures:
     weights_bytes: int
     kv_resident_bytes: int
     kv_saved_bytes: int
+    projector_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPiece:
+    """A stretch of embeddings within a prompt: one part of an image or a recording.
+
+    Among the tokens of a session it stands as `tokens`, one number for each position. They are
+    negative, as no token of a vocabulary is, and made from the digest of the media: two stretches
+    have the same numbers when they have the same embeddings, and share none of them otherwise.
+    """
+
+    media: Media
+    part: int
+    """Which of the stretches that its projector makes of the media, from 0."""
+    tokens: tuple[int, ...] = field(repr=False)
+    whole: bool = False
+    """Its positions look at each other, so all of them are evaluated at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +181,8 @@ class LoraChoice:
 class Prompt:
     """A rendered conversation, ready to be evaluated.
 
-    `pieces` alternates freely between control tokens (`int`) and runs of plain text (`bytes`,
-    UTF-8). Text is tokenized without looking for control tokens in it, so that nothing a person
+    `pieces` alternates freely between control tokens (`int`), runs of plain text (`bytes`, UTF-8)
+    and media. Text is tokenized without looking for control tokens in it, so that nothing a person
     types can forge a turn. `token_count` is the length when nothing can be reused. `system` is the
     system instruction, whose tokens are evaluated by themselves so that sessions can share them.
     `form` is what the reply may hold; `thinking_open` tells that the prompt ends within thinking.
@@ -172,7 +193,7 @@ class Prompt:
     `token_count` is an estimate.
     """
 
-    pieces: tuple[int | bytes, ...]
+    pieces: tuple[int | bytes | MediaPiece, ...]
     token_count: int
     system: str = ""
     form: ReplyForm = PLAIN_REPLY
@@ -307,6 +328,8 @@ class EngineOptions:
     """Read the weights through the page cache, so that a second start is quick."""
     lock_memory: bool = False
     """Keep the weights from being swapped out."""
+    projector_path: Path | None = None
+    """The file that turns images and audio into embeddings for this model."""
 
 
 class Engine(Protocol):
@@ -339,7 +362,8 @@ class Engine(Protocol):
 
         The tools of `form` are told in the template's own way, or as an instruction. The thinking
         of a message is rendered when the message carries it, so whoever calls decides whether
-        earlier thinking is kept. Raises `TemplateError`.
+        earlier thinking is kept. Raises `TemplateError`, and `ModalityError` for media that the
+        model cannot take.
         """
 
     def check_lora(self, lora: LoraChoice) -> None:

@@ -43,6 +43,10 @@ class NativeLog:
         self._callback = module.llama_log_callback(self._receive)
         module.llama_log_set(self._callback, ctypes.c_void_p(0))
 
+    def install_multimodal(self, module: Any) -> None:
+        """The same for mtmd, which has a log of its own; after `install`."""
+        module.mtmd_helper_log_set(self._callback, ctypes.c_void_p(0))
+
     def _receive(self, level: int, text: bytes | None, _data: object) -> None:
         if level != _CONTINUED:
             self._level = _LEVELS.get(level, logging.DEBUG)
@@ -75,6 +79,16 @@ def native() -> tuple[Any, NativeLog]:
     log.install(module)
     module.llama_backend_init()
     return module, log
+
+
+@functools.cache
+def multimodal() -> Any:
+    """Load mtmd, the part of llama.cpp for images and audio, once per process."""
+    _, log = native()
+    import llama_cpp.mtmd_cpp as module
+
+    log.install_multimodal(module)
+    return module
 
 
 def library_file() -> Path:

@@ -41,7 +41,9 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.library import library_file
 from gemma_chat.engine.lookup import Speculation
+from gemma_chat.engine.media_marks import refuse_media
 from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.reply import ReplyReader
 from gemma_chat.engine.reply_tokens import ReplyTokens
@@ -52,7 +54,13 @@ from gemma_chat.engine.threads import thread_counts
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.engine.weights import Weights
-from gemma_chat.errors import ContextOverflowError, ModelLoadError, SettingsError
+from gemma_chat.errors import (
+    ContextOverflowError,
+    ModelLoadError,
+    SettingsError,
+    TemplateError,
+)
+from gemma_chat.models.projector_file import ProjectorHeader, check_projector_file
 
 DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
@@ -83,7 +91,10 @@ class LlamaEngine:
             SettingsError: an option is not allowed.
         """
         control = control or LoadControl()
+        header = check_projector_file(options.projector_path) if options.projector_path else None
         mode = safety.safe_mode(path, options)
+        if options.projector_path is not None and options.use_extra_bufts is None:
+            safety.try_projector(options.projector_path, path, mode)
         weights = Weights(
             path,
             use_extra_bufts=mode.use_extra_bufts,
@@ -93,12 +104,18 @@ class LlamaEngine:
             lock_memory=options.lock_memory,
         )
         try:
-            return cls(weights, options, mode)
+            return cls(weights, options, mode, header)
         except BaseException:
             weights.close()
             raise
 
-    def __init__(self, weights: Weights, options: EngineOptions, mode: safety.Mode) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        options: EngineOptions,
+        mode: safety.Mode,
+        projector: ProjectorHeader | None = None,
+    ) -> None:
         if not weights.generates:
             raise ModelLoadError(
                 f"{weights.path} is not a text generation model. Choose a chat model."
@@ -114,7 +131,7 @@ class LlamaEngine:
         self.need = check_fit(
             weights.path.name,
             weights.kv_shape,
-            weights=weights.bytes,
+            weights=weights.bytes + (projector.tensor_bytes if projector else 0),
             states=states if options.states_mb else 0,
             context_size=context_size,
             kv_type=options.kv_type,
@@ -130,15 +147,27 @@ class LlamaEngine:
             architecture=weights.metadata("general.architecture"),
             template=weights.chat_template,
         )
+        counts = _thread_counts(mode.threads or options.threads, options.kv_type)
+        self._projector: Projector | None = None
+        if projector is not None:
+            self._projector = Projector(
+                projector,
+                weights.handle,
+                width=weights.embedding_width,
+                threads=max(counts),
+                use_gpu=mode.gpu_layers > 0,
+            )
         self._mark_tokens = self._find_marks()
         self._context = Context(
             weights.handle,
             context_size=context_size,
-            thread_counts=_thread_counts(mode.threads or options.threads, options.kv_type),
+            thread_counts=counts,
             sliding_window=weights.sliding_window,
             micro_batch=options.micro_batch,
             kv_type=options.kv_type,
+            media_batch=MEDIA_BATCH if projector else 0,
         )
+        self._projector_bytes = projector.tensor_bytes if projector else 0
         self._adapters = Adapters(
             weights.handle, weights.metadata("general.architecture"), weights.tensors
         )
@@ -162,6 +191,8 @@ class LlamaEngine:
             native_tools=self._writer.marks.calls.native,
             template_source=self._writer.source,
             safe_mode=mode.words,
+            modalities=self._projector.modalities if self._projector else (),
+            projector_path=str(projector.path) if projector else "",
         )
 
     def _find_marks(self) -> dict[int, str]:
@@ -193,6 +224,7 @@ class LlamaEngine:
             weights_bytes=self._description.weights_bytes,
             kv_resident_bytes=self._context.kv_bytes,
             kv_saved_bytes=self._shelf.bytes,
+            projector_bytes=self._projector_bytes,
         )
 
     def count_tokens(self, text: str) -> int:
@@ -207,12 +239,13 @@ class LlamaEngine:
         written: str = "",
     ) -> Prompt:
         """Render a conversation; see the interface."""
-        rendered = self._writer.write(messages, form)
+        pieces_of = refuse_media if self._projector is None else self._projector.pieces
+        rendered = self._writer.write(messages, form, pieces_of)
         pieces = rendered.pieces
         if written:
             # A piece of its own: the reply was sampled behind the opening, token by token.
             pieces = (*pieces, written.encode("utf-8"))
-        count = sum(1 if isinstance(p, int) else len(self._run_tokens(p)) for p in pieces)
+        count = sum(map(self._length, pieces))
         system = messages[0].text if messages and messages[0].role == "system" else ""
         thought = 0 if written else len(self._tokens(rendered.thought))
         thinking_open = rendered.thinking_open and not written
@@ -227,7 +260,12 @@ class LlamaEngine:
         )
         return left[: prefix.common_prefix(left, right)]
 
-    def _tokens(self, pieces: tuple[int | bytes, ...]) -> list[int]:
+    def _length(self, piece: prefix.Piece) -> int:
+        if isinstance(piece, int):
+            return 1
+        return len(self._run_tokens(piece) if isinstance(piece, bytes) else piece.tokens)
+
+    def _tokens(self, pieces: tuple[prefix.Piece, ...]) -> list[int]:
         return self._plan([], Prompt(pieces, 0))[1]
 
     def _run_tokens(self, run: bytes) -> list[int]:
@@ -281,7 +319,13 @@ class LlamaEngine:
         matched, tokens = self._match(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
-        sampler = Sampler(self._vocabulary, sampling, tokens, held.adapter)
+        if tokens[-1] < 0:
+            raise TemplateError(
+                "The chat template puts nothing behind an image or recording. Use another model "
+                "file, or write a text with it."
+            )
+        said = [token for token in tokens if token >= 0]
+        sampler = Sampler(self._vocabulary, sampling, said, held.adapter)
         return LlamaTurn(
             self._context,
             self._evaluation(held, tokens, matched, prompt, lane),
@@ -327,7 +371,10 @@ class LlamaEngine:
         self._adapt(held, left)
         matched, tokens = self._match(held, left)
         common = prefix.common_prefix(tokens, self._plan(tokens, right)[1])
-        tokens = tokens[: min(common, self._context.context_size - 1)]
+        end = min(common, self._context.context_size - 1)
+        for span in prefix.media_spans(tokens, left.pieces):
+            end = span.start if span.start < end < span.end else end
+        tokens = tokens[:end]
         return LlamaAnticipation(
             self._evaluation(held, tokens, min(matched, len(tokens)), left, lane),
             tokens=tokens,
@@ -338,9 +385,15 @@ class LlamaEngine:
         self, held: HeldSequence, tokens: list[int], matched: int, prompt: Prompt, lane: Lane
     ) -> Evaluation:
         form = ReplyForm(tools=prompt.form.tools, thinking=prompt.form.thinking)
-        boundary = prefix.common_prefix(tokens, self._opening(prompt.system, form))
         return Evaluation(
-            self._context, self._memory, held, held=matched, boundary=boundary, lane=lane
+            self._context,
+            self._memory,
+            held,
+            held=matched,
+            boundary=prefix.common_prefix(tokens, self._opening(prompt.system, form)),
+            lane=lane,
+            spans=prefix.media_spans(tokens, prompt.pieces),
+            projector=self._projector,
         )
 
     def _adapt(self, held: HeldSequence, prompt: Prompt) -> None:
@@ -389,6 +442,8 @@ class LlamaEngine:
         with self._closing:
             self._shelf.close()
             self._context.close()
+            if self._projector is not None:
+                self._projector.close()
             self._weights.close()
 
 
@@ -432,7 +487,10 @@ def _files(
         return None
     budget = options.states_disk_mb * 1024**2
     run = f"{context_size} {options.kv_type} {options.micro_batch} {mode}"
-    fingerprint = _fingerprint(path, run, _identity(library_file()))
+    parts = [run, _identity(library_file())]
+    if options.projector_path is not None:
+        parts.append(_fingerprint(options.projector_path))
+    fingerprint = _fingerprint(path, *parts)
     return StateFiles(options.states_dir, fingerprint, budget)
 
 

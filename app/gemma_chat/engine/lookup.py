@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 LONGEST_MATCH = 3
 SHORTEST_MATCH = 2
@@ -66,7 +67,9 @@ class PromptLookup:
         for length in range(LONGEST_MATCH, SHORTEST_MATCH - 1, -1):
             at = self._found.get(length)
             if at is not None:
-                return Draft(tuple(self._tokens[at : at + most]), self._same_before(at, length))
+                # Media stand among the tokens as negative numbers, which no reply has.
+                guess = tuple(takewhile(lambda token: token >= 0, self._tokens[at : at + most]))
+                return Draft(guess, self._same_before(at, length)) if guess else NOTHING
         return NOTHING
 
     def _same_before(self, at: int, length: int) -> int:

@@ -8,6 +8,11 @@ through a whole run of text, and by token elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gemma_chat.engine.interface import MediaPiece
+
+Piece = int | bytes | MediaPiece
 
 _TRIMMED = 16
 """Bytes at the end of a reply that a template may have trimmed away without losing the match."""
@@ -41,7 +46,7 @@ def settled(seams: Sequence[int], found: int, micro_batch: int) -> int:
 
 def plan(
     held: Sequence[int],
-    pieces: Sequence[int | bytes],
+    pieces: Sequence[Piece],
     *,
     tokenize: Callable[[bytes], list[int]],
     piece: Callable[[int], bytes],
@@ -51,7 +56,8 @@ def plan(
 
     Args:
         held: tokens in the KV cache or in a saved state, from position 0.
-        pieces: the prompt, control tokens as numbers and text as bytes.
+        pieces: the prompt, control tokens as numbers, text as bytes, and media, which match as a
+            whole or not at all.
         tokenize: text to tokens, never giving control tokens.
         piece: the bytes of a token.
         is_control: whether a token is a control token.
@@ -66,6 +72,12 @@ def plan(
         if isinstance(part, int):
             if at < len(held) and held[at] == part:
                 at += 1
+                continue
+            return at, _rest(pieces[number:], tokenize)
+        if isinstance(part, MediaPiece):
+            end = at + len(part.tokens)
+            if tuple(held[at:end]) == part.tokens:
+                at = end
                 continue
             return at, _rest(pieces[number:], tokenize)
         canonical = tokenize(part)
@@ -94,7 +106,7 @@ def _match_bytes(
     tokens = length = 0
     while at + tokens < len(held) and length < len(text):
         token = held[at + tokens]
-        spelled = piece(token)
+        spelled = piece(token) if token >= 0 else b""
         if is_control(token) or not spelled or not text.startswith(spelled, length):
             break
         tokens += 1
@@ -102,11 +114,34 @@ def _match_bytes(
     return tokens, length
 
 
-def _rest(pieces: Sequence[int | bytes], tokenize: Callable[[bytes], list[int]]) -> list[int]:
+def _rest(pieces: Sequence[Piece], tokenize: Callable[[bytes], list[int]]) -> list[int]:
     tokens: list[int] = []
     for part in pieces:
         if isinstance(part, int):
             tokens.append(part)
+        elif isinstance(part, MediaPiece):
+            tokens.extend(part.tokens)
         else:
             tokens.extend(tokenize(part))
     return tokens
+
+
+class MediaSpan(NamedTuple):
+    """Where a piece of media stands among the tokens of a prompt."""
+
+    start: int
+    end: int
+    piece: MediaPiece
+
+
+def media_spans(tokens: Sequence[int], pieces: Sequence[Piece]) -> tuple[MediaSpan, ...]:
+    """The places of all media in a prompt whose tokens are `tokens`."""
+    spans: list[MediaSpan] = []
+    at = 0
+    for piece in pieces:
+        if isinstance(piece, MediaPiece):
+            while at < len(tokens) and tokens[at] >= 0:
+                at += 1
+            spans.append(MediaSpan(at, at + len(piece.tokens), piece))
+            at += len(piece.tokens)
+    return tuple(spans)

@@ -19,11 +19,13 @@ from typing import Any, Literal
 from gemma_chat.engine.interface import (
     PLAIN_REPLY,
     ChatMessage,
+    MediaPiece,
     ReplyForm,
     ToolCall,
     ToolSpec,
 )
 from gemma_chat.engine.marks import marks_of, soft_marks
+from gemma_chat.engine.media_marks import MediaMarks, PiecesOf, refuse_media
 from gemma_chat.engine.prompted import told
 from gemma_chat.engine.template import BUILT_IN, ChatTemplate, Family, family_of
 from gemma_chat.engine.vocabulary import Vocabulary
@@ -36,9 +38,9 @@ _PRIVATE = range(0xE000, 0xF8FF)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A prompt in pieces: control tokens as numbers, text as UTF-8."""
+    """A prompt in pieces: control tokens as numbers, text as UTF-8, and media."""
 
-    pieces: tuple[int | bytes, ...]
+    pieces: tuple[int | bytes | MediaPiece, ...]
     thinking_open: bool = False
     """It ends within a thought."""
     thought: tuple[int | bytes, ...] = ()
@@ -84,19 +86,29 @@ class PromptWriter:
         self.source = "file"
         return True
 
-    def write(self, messages: Sequence[ChatMessage], form: ReplyForm = PLAIN_REPLY) -> Written:
+    def write(
+        self,
+        messages: Sequence[ChatMessage],
+        form: ReplyForm = PLAIN_REPLY,
+        media_pieces: PiecesOf = refuse_media,
+    ) -> Written:
         """The prompt of a conversation.
+
+        `media_pieces` gives what stands for an image or a recording; by default they are refused.
 
         Raises:
             TemplateError: the template refuses this conversation.
+            ModalityError: a message has media that cannot be taken.
         """
         native = self.marks.calls.native
         if not native:
             messages = told(messages, form.tools)
         said = chain(_texts_of(messages), _texts_of_tools(form.tools))
-        breaker, parter, place = _unused_characters(said)
+        breaker, parter, place, mark = _unused_characters(said)
+        media = MediaMarks(mark)
         wall = _Wall(self._vocabulary, self._soft_marks, breaker, parter)
         safe, thoughts = self._without_thoughts(list(map(wall.message, messages)), place)
+        safe = [replace(one, text=media.written(one.media) + one.text) for one in safe]
         tools = tuple(map(wall.tool, form.tools)) if native else ()
         rendered = self._template.render(safe, tools, thinking=form.thinking)
         for number, thought in enumerate(thoughts):
@@ -104,7 +116,7 @@ class PromptWriter:
         pieces = self._split(rendered, breaker, parter)
         thought = self._thought_at_end(rendered)
         return Written(
-            tuple(pieces),
+            media.placed(pieces, media_pieces),
             thinking_open=bool(thought) and not self._closes_thought(thought),
             thought=self.pieces_of(thought),
         )
@@ -279,15 +291,15 @@ def _texts_of_tools(tools: Iterable[ToolSpec]) -> Iterable[str]:
         yield json.dumps(json.loads(tool.parameters), ensure_ascii=False)
 
 
-def _unused_characters(texts: Iterable[str]) -> tuple[str, str, str]:
-    """Three characters that occur in none of the texts."""
+def _unused_characters(texts: Iterable[str]) -> tuple[str, str, str, str]:
+    """Four characters that occur in none of the texts."""
     used: set[str] = set()
     for text in texts:
         used.update(text)
     unused = (chr(point) for point in _PRIVATE if chr(point) not in used)
-    one, two, three = (next(unused, "") for _ in range(3))
-    if three:
-        return one, two, three
+    one, two, three, four = (next(unused, "") for _ in range(4))
+    if four:
+        return one, two, three, four
     raise TemplateError(
         "The conversation uses every private character of Unicode; remove the binary text from it."
     )

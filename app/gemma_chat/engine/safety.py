@@ -89,10 +89,33 @@ def _first_survivor(path: Path, modes: Sequence[Mode]) -> Mode:
     )
 
 
+def try_projector(projector: Path, model: Path, mode: Mode) -> None:
+    """Find out, once, whether encoding with a projector survives on this machine.
+
+    Raises `ModelLoadError` when it does not: llama.cpp ends the process over a projector that is
+    not as it expects, and a host that did so would do it again at each start.
+    """
+    record = Paths.default().cache_dir / _RECORD
+    key = _key(projector, mode.gpu_layers, _stamp(model))
+    if _recall(record, key) is not None:
+        return
+    code = _run("gemma_chat.engine.first_encode", str(projector), str(model), mode=mode)
+    if code < 0:
+        raise ModelLoadError(
+            f"llama.cpp crashes ({signal.Signals(-code).name}) with the projector {projector}. "
+            "Download it again, or get the one that came with the model."
+        )
+    if code == 0:
+        _remember(record, key, mode)
+
+
 def _try(path: Path, mode: Mode) -> int:
     """Run one decode in a child; returns its exit code, negative when a signal ended it."""
-    command = [sys.executable, "-m", "gemma_chat.engine.first_decode", str(path)]
-    command.append(json.dumps(asdict(mode)))
+    return _run("gemma_chat.engine.first_decode", str(path), mode=mode)
+
+
+def _run(module: str, *paths: str, mode: Mode) -> int:
+    command = [sys.executable, "-m", module, *paths, json.dumps(asdict(mode))]
     try:
         return subprocess.run(
             command,
@@ -103,23 +126,27 @@ def _try(path: Path, mode: Mode) -> int:
             check=False,
         ).returncode
     except subprocess.TimeoutExpired:
-        _log.warning("A first decode of %s took more than %s s", path, _SECONDS)
+        _log.warning("%s with %s took more than %s s", module, paths[0], _SECONDS)
         return 0
 
 
 # ---------------------------------------------------------------- what is remembered
 
 
-def _key(path: Path, gpu_layers: int) -> str:
+def _key(path: Path, gpu_layers: int, *more: str) -> str:
     library = library_file()
-    parts = [str(library), str(gpu_layers), _processor()]
-    for file in (library, path):
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        parts.append(f"{status.st_size} {status.st_mtime_ns}")
+    stamps = [stamp for stamp in map(_stamp, (library, path)) if stamp]
+    parts = [str(library), str(gpu_layers), _processor(), *stamps, *more]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _stamp(file: Path) -> str:
+    """What tells one version of a file from another; empty when there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _processor() -> str:

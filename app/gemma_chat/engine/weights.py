@@ -104,6 +104,11 @@ class Weights:
         return int(self._llama.llama_model_n_ctx_train(self.handle))
 
     @property
+    def embedding_width(self) -> int:
+        """How many numbers one input embedding has."""
+        return int(self._llama.llama_model_n_embd_inp(self.handle))
+
+    @property
     def sliding_window(self) -> int:
         """The sliding attention window in tokens; 0 where all layers see the whole context."""
         return max(0, int(self._llama.llama_model_n_swa(self.handle)))

@@ -17,7 +17,7 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host.conversations import Conversations
-from gemma_chat.host.limits import checked_message
+from gemma_chat.host.limits import checked_draft, checked_message
 from gemma_chat.host.protocol import (
     MAX_TITLE_CHARACTERS,
     ContinueReply,
@@ -105,7 +105,7 @@ class Branching:
         old = self._shown(session, message)
         if old.role != "user":
             raise HostError("Only your own messages can be edited; regenerate the reply instead.")
-        text = checked_message(text)
+        text = checked_draft(text) if old.attachments else checked_message(text)
         waiting = self._waiting(session, message)
         if waiting is not None:
             self._conversations.rephrase({waiting: text})
@@ -113,7 +113,7 @@ class Branching:
         await self._end_running(session)
         old = self._shown(session, message)
         self._note_change(session, message)
-        return self._conversations.ask(session, text, asker, parent=old.parent, since=message)
+        return self._conversations.ask_instead(session, old, text, asker)
 
     async def _regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, asker: int
@@ -209,6 +209,11 @@ class Branching:
         if sorted(turns) != [turn.number for turn in waiting]:
             raise HostError(
                 "The messages that wait in this tab are others by now; look at them and try again."
+            )
+        if any(turn.record.question.attachments for turn in waiting):
+            raise HostError(
+                "A message that waits with attachments keeps its place; withdraw it and send it "
+                "again to have it answered later."
             )
         by_number = {turn.number: turn for turn in waiting}
         texts = [by_number[number].record.question.text for number in turns]

@@ -33,6 +33,7 @@ from gemma_chat.host.protocol import (
     Hello,
     Messages,
     Opened,
+    Preview,
     Queued,
     Refused,
     Reply,
@@ -171,7 +172,7 @@ class HostClient(Requester):
 
     def _deliver(self, message: FromHost) -> None:
         match message:
-            case Done() | Failed() | Opened() | Queued() | Messages() | Status():
+            case Done() | Failed() | Opened() | Queued() | Messages() | Status() | Preview():
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():
                     answer.set_result(message)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from gemma_chat.engine.interface import ToolCall
+from gemma_chat.engine.interface import Media, ToolCall
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.store.records import Message, Thought, ToolUse
+
+
+def _no_media(_: Message) -> tuple[Media, ...]:
+    """Nothing is attached."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,23 @@ def exchanges_of(messages: Iterable[Message]) -> tuple[Exchange, ...]:
     return tuple(exchanges)
 
 
-def history_of(messages: Iterable[Message]) -> tuple[HistoryMessage, ...]:
-    """What a chat goes on from: the messages of `exchanges_of`, in order."""
+def history_of(
+    messages: Iterable[Message], media_of: Callable[[Message], tuple[Media, ...]] = _no_media
+) -> tuple[HistoryMessage, ...]:
+    """What a chat goes on from: the messages of `exchanges_of`, in order.
+
+    `media_of` gives what is attached to a message.
+    """
     return tuple(
         message
         for exchange in exchanges_of(messages)
         for message in (
-            HistoryMessage("user", exchange.question.text, exchange.question.turn),
+            HistoryMessage(
+                "user",
+                exchange.question.text,
+                exchange.question.turn,
+                media=media_of(exchange.question),
+            ),
             *_steps(exchange.reply),
         )
     )

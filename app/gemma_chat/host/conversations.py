@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.engine.interface import Media
 from gemma_chat.errors import GemmaChatError, HostError, StoreError
 from gemma_chat.host.context import history_of
-from gemma_chat.host.limits import checked_message
+from gemma_chat.host.limits import checked_draft, checked_message
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.protocol import (
     Event,
@@ -31,12 +32,14 @@ from gemma_chat.host.protocol import (
 )
 from gemma_chat.host.turn_record import Outcome, TurnRecord
 from gemma_chat.host.turns import RunningTurn
+from gemma_chat.host.uploads import media_of, must_be_taken
 from gemma_chat.host.views import message_view, session_view
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.events import TurnsDropped
+from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.turn import Turn
-from gemma_chat.store.records import Conversation, Message
+from gemma_chat.store.records import Conversation, Message, NewAttachment
 from gemma_chat.store.store import Store
 
 _log = logging.getLogger(__name__)
@@ -183,27 +186,41 @@ class Conversations:
 
     # ------------------------------------------------------------ turns
 
-    def send(self, session: int, text: str, asker: int, *, after: int = 0) -> int:
+    def send(
+        self,
+        session: int,
+        text: str,
+        asker: int,
+        *,
+        after: int = 0,
+        files: Sequence[NewAttachment] = (),
+    ) -> int:
         """Store a question and queue its turn; returns the turn's number.
 
-        It must be meant for the branch on which message `after` stands.
+        It must be meant for the branch on which message `after` stands. `files` are checked.
         """
         self.must_be_open(session)
+        if self._slot.model is not None:
+            description = self._slot.model.description
+            must_be_taken(files, description.modalities, description.name)
         if after and not self._store.branches.is_shown(session, after):
             raise HostError(
                 "Another terminal shows another branch of this conversation, or has deleted "
                 "messages; look at it, then send again."
             )
-        return self.ask(session, checked_message(text), asker)
+        checked = checked_draft(text) if files else checked_message(text)
+        question, reply = self._ask(session, self._next_turn(session), checked, files=files)
+        return self._answer(question, reply, asker)
 
-    def ask(
-        self, session: int, text: str, asker: int, *, parent: int | None = None, since: int = 0
-    ) -> int:
-        """As `send`; with `parent`, on a new branch behind it, shown in place of `since`."""
-        question, reply = self._ask(session, self._next_turn(session), text, parent)
-        if parent is not None:
-            self.take_branch(session)
-            self._publish(TranscriptChanged(session, since))
+    def ask_instead(self, session: int, old: Message, text: str, asker: int) -> int:
+        """Ask in the place of `old`, on a new branch and with what is attached to it."""
+        question, reply = self._ask(session, self._next_turn(session), text, instead=old)
+        self.take_branch(session)
+        self._publish(TranscriptChanged(session, old.message))
+        return self._answer(question, reply, asker)
+
+    def _answer(self, question: Message, reply: Message, asker: int) -> int:
+        session = question.session
         self._run(TurnRecord(self._store, partial(self._publish_of, session), question, reply))
         return self._tell_asked(session, reply.turn, question, asker)
 
@@ -288,11 +305,24 @@ class Conversations:
         return session
 
     def _ask(
-        self, session: int, turn: int, text: str, parent: int | None
+        self,
+        session: int,
+        turn: int,
+        text: str,
+        *,
+        files: Sequence[NewAttachment] = (),
+        instead: Message | None = None,
     ) -> tuple[Message, Message]:
         """Store a question, and the place of its reply before all that is asked later."""
         question = self._store.add_message(
-            session, turn=turn, role="user", text=text, state="queued", parent=parent
+            session,
+            turn=turn,
+            role="user",
+            text=text,
+            state="queued",
+            parent=None if instead is None else instead.parent,
+            attachments=files,
+            attachments_of=None if instead is None else instead.message,
         )
         try:
             reply = self._store.add_message(session, turn=turn, role="assistant", state="queued")
@@ -347,7 +377,8 @@ class Conversations:
             chat = await self._chat_of(tab, model)
             if record.kind == "go_on":
                 return chat.continue_response(sampling=sampling)
-            return chat.start_turn(record.question.text, sampling=sampling)
+            media = self._media_of(record.question)
+            return chat.start_turn(record.question.text, sampling=sampling, media=media)
 
     async def _chat_of(self, tab: _Tab, model: InferenceModel) -> Chat:
         """The chat of a tab on `model`, opened when it is first needed."""
@@ -356,13 +387,19 @@ class Conversations:
             chat = tab.chat = await self._open_chat(model, tab.session)
             tab.model = model
         elif tab.chat_is_elsewhere:
-            await chat.go_to(history_of(self._store.messages(tab.session)))
+            await chat.go_to(self._history(tab.session))
         tab.chat_is_elsewhere = False
         return chat
 
+    def _history(self, session: int) -> tuple[HistoryMessage, ...]:
+        return history_of(self._store.messages(session), self._media_of)
+
+    def _media_of(self, message: Message) -> tuple[Media, ...]:
+        return media_of(message, self._store.file_of)
+
     async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
         chat = await model.open_chat(
-            history=history_of(self._store.messages(session)),
+            history=self._history(session),
             settings=self._store.conversation(session).settings,
         )
         chat.subscribe(partial(self._tell_overflow, session))

@@ -173,5 +173,6 @@ def _ready(model: InferenceModel, source: ModelSource) -> ModelView:
         weights_bytes=description.weights_bytes,
         server=description.server,
         token_counts=description.token_counts,
+        modalities=description.modalities,
         recommended=model.recommended_settings,
     )

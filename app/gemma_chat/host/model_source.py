@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from gemma_chat.config.settings import MemorySettings, ModelSettings, ServerSettings, Settings
 from gemma_chat.errors import SettingsError
+from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.remote.address import ServerAddress
 from gemma_chat.sessions.connecting import connect_server
 from gemma_chat.sessions.loading import load_model
@@ -61,6 +63,7 @@ async def _load(
         prompt_lookup=model.prompt_lookup,
         memory_map=model.memory_map,
         lock_memory=model.lock_memory,
+        projector_path=await asyncio.to_thread(choose_projector, path, model.projector),
     )
 
 

@@ -55,6 +55,20 @@ class TurnMetrics(_Wire, frozen=True):
     finish_reason: FinishReason = "stop"
 
 
+class AttachmentView(_Wire, frozen=True):
+    """A file of a message: `size` in bytes, `width` and `height` in pixels, or `seconds`."""
+
+    name: str
+    digest: str
+    """The SHA-256 of its bytes, in hex."""
+    kind: Literal["image", "audio"]
+    format: str
+    size: int
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+
+
 UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 
 
@@ -113,6 +127,7 @@ class MessageView(_Wire, frozen=True):
     """Which of the `branches` that begin in its place it is, from 1."""
     branches: int = 1
     pinned: bool = False
+    attachments: tuple[AttachmentView, ...] = ()
 
 
 class ScrollPosition(_Wire, frozen=True):
@@ -203,6 +218,8 @@ class ModelView(_Wire, frozen=True):
     """Whether tokens are counted by the model's own tokenizer."""
     recommended: SamplingSettings | None = None
     """How its makers recommend to sample; `None` while no model is loaded."""
+    modalities: tuple[Literal["image", "audio"], ...] = ()
+    """What it takes beside text."""
 
 
 class SummarizerView(_Wire, frozen=True):
@@ -284,6 +301,16 @@ class ChangeSettings(_Wire, frozen=True, tag="change_settings"):
     settings: SessionSettings
 
 
+class Upload(_Wire, frozen=True):
+    """A file to be attached: what it is called, and all its bytes.
+
+    All files of one message must fit into its frame with its text.
+    """
+
+    name: str
+    data: bytes
+
+
 class SendMessage(_Wire, frozen=True, tag="send_message"):
     """Ask: queues a turn. Answer: `Queued` with its number.
 
@@ -295,6 +322,7 @@ class SendMessage(_Wire, frozen=True, tag="send_message"):
     session: int
     text: str
     after: int = 0
+    attachments: tuple[Upload, ...] = ()
 
 
 class StopTurn(_Wire, frozen=True, tag="stop_turn"):
@@ -463,6 +491,15 @@ class ReorderQueue(_Wire, frozen=True, tag="reorder_queue"):
     turns: tuple[int, ...]
 
 
+class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
+    """The pixels of an attached picture, fitted into a size. Answer: `Preview`."""
+
+    id: int
+    digest: str
+    width: int
+    height: int
+
+
 Request = (
     OpenSession
     | CloseSession
@@ -488,6 +525,7 @@ Request = (
     | ForkFrom
     | PinMessage
     | ReorderQueue
+    | FetchPreview
 )
 
 
@@ -546,7 +584,17 @@ class Status(_Wire, frozen=True, tag="status"):
     summarizer: SummarizerView
 
 
-Reply = Done | Failed | Opened | Queued | Messages | Status
+class Preview(_Wire, frozen=True, tag="preview"):
+    """A picture scaled down: three bytes a pixel, red, green and blue, row by row."""
+
+    id: int
+    digest: str
+    width: int
+    height: int
+    rgb: bytes
+
+
+Reply = Done | Failed | Opened | Queued | Messages | Status | Preview
 
 
 # ---------------------------------------------------------------- events

@@ -15,6 +15,7 @@ from gemma_chat.host.protocol import (
     EditMessage,
     Failed,
     FetchMessages,
+    FetchPreview,
     ForkFrom,
     GetStatus,
     LoadModel,
@@ -23,6 +24,7 @@ from gemma_chat.host.protocol import (
     Opened,
     OpenSession,
     PinMessage,
+    Preview,
     Queued,
     Regenerate,
     RenameSession,
@@ -63,7 +65,7 @@ PlainRequest = (
 )
 """A request that is answered with a bare `Done`."""
 
-Answer = Done | Opened | Queued | Messages | Status
+Answer = Done | Opened | Queued | Messages | Status | Preview
 """The reply to a request that was carried out."""
 
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
@@ -75,6 +77,7 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     Regenerate: Queued,
     ContinueReply: Queued,
     FetchMessages: Messages,
+    FetchPreview: Preview,
     GetStatus: Status,
 }
 
@@ -88,6 +91,8 @@ class Requester(ABC):
     async def request(self, request: QueueingRequest) -> Queued: ...
     @overload
     async def request(self, request: FetchMessages) -> Messages: ...
+    @overload
+    async def request(self, request: FetchPreview) -> Preview: ...
     @overload
     async def request(self, request: GetStatus) -> Status: ...
     @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -28,6 +29,7 @@ from gemma_chat.host.protocol import (
     Event,
     Failed,
     FetchMessages,
+    FetchPreview,
     ForkFrom,
     GetStatus,
     LoadModel,
@@ -61,6 +63,7 @@ from gemma_chat.host.summaries import Summaries
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.transcripts import page
 from gemma_chat.host.turn_record import Outcome
+from gemma_chat.host.uploads import checked_uploads, preview
 from gemma_chat.host.views import stored_scroll
 from gemma_chat.sessions.events import LockEvent
 from gemma_chat.sessions.model import InferenceModel
@@ -198,10 +201,7 @@ class Service:
                 self._board.changed()
                 return Opened(request.id, request.session)
             case SendMessage():
-                turn = self._conversations.send(
-                    request.session, request.text, asker, after=request.after
-                )
-                return Queued(request.id, request.session, turn)
+                return await self._send(request, asker)
             case FetchMessages():
                 messages, more = page(
                     self._store,
@@ -212,6 +212,10 @@ class Service:
                     since=request.since,
                 )
                 return Messages(request.id, request.session, messages, more)
+            case FetchPreview():
+                data = self._store.file_of(request.digest)
+                sides = (request.width, request.height)
+                return await asyncio.to_thread(preview, request.id, request.digest, data, sides)
             case GetStatus():
                 return self._status(request.id)
             case (
@@ -235,6 +239,14 @@ class Service:
                 self._conversations.must_be_open(request.session)
                 self._change_tab(request, asker)
         return Done(request.id)
+
+    async def _send(self, request: SendMessage, asker: int) -> Queued:
+        files = request.attachments
+        checked = await asyncio.to_thread(checked_uploads, files) if files else ()
+        turn = self._conversations.send(
+            request.session, request.text, asker, after=request.after, files=checked
+        )
+        return Queued(request.id, request.session, turn)
 
     def _change_tab(self, request: _TabRequest, asker: int) -> None:
         session = request.session

@@ -8,6 +8,7 @@ import msgspec
 
 from gemma_chat.host.protocol import (
     Aside,
+    AttachmentView,
     MessageView,
     ScrollPosition,
     SessionView,
@@ -60,6 +61,7 @@ def message_view(message: Message) -> MessageView:
         branch=message.branch,
         branches=message.branches,
         pinned=message.pinned,
+        attachments=tuple(_same_fields(one, AttachmentView) for one in message.attachments),
     )
 
 

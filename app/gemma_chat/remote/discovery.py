@@ -10,7 +10,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ from gemma_chat.remote.faults import Faults
 from gemma_chat.remote.options import MOST_CONTEXT, ServerOptions
 from gemma_chat.remote.request import Dialect
 from gemma_chat.remote.wire import Patience, Question
+
+Modality = Literal["image", "audio"]
 
 UNKNOWN_CONTEXT = 4096
 """The window when neither the server nor the settings tell it: Ollama's own default."""
@@ -46,6 +48,8 @@ class Found:
     context_size: int
     models: tuple[str, ...] = ()
     """All names the server offers."""
+    modalities: tuple[Modality, ...] = ("image", "audio")
+    """What it takes beside text; where a server does not tell, it is left to refuse."""
 
     @property
     def name(self) -> str:
@@ -73,8 +77,14 @@ class _Generation(msgspec.Struct):
     n_ctx: int = 0
 
 
+class _Modalities(msgspec.Struct):
+    vision: bool = False
+    audio: bool = False
+
+
 class _Props(msgspec.Struct):
     default_generation_settings: _Generation
+    modalities: _Modalities | None = None
 
 
 class Discovery:
@@ -92,7 +102,12 @@ class Discovery:
         chosen = self._choose(models)
         props = self._props()
         dialect = "llama-server" if props else _OWNERS.get(chosen.owned_by or "", "other")
-        told = props or chosen.max_model_len or (chosen.meta.n_ctx if chosen.meta else 0) or 0
+        told = (
+            (_context_of(props) if props else 0)
+            or chosen.max_model_len
+            or (chosen.meta.n_ctx if chosen.meta else 0)
+            or 0
+        )
         context = self._options.context_size or min(told, MOST_CONTEXT)
         if not context:
             _log.warning(
@@ -100,9 +115,11 @@ class Discovery:
                 self._address.url,
                 UNKNOWN_CONTEXT,
             )
-        return Found(
-            chosen.id, dialect, context or UNKNOWN_CONTEXT, tuple(model.id for model in models)
-        )
+        names = tuple(model.id for model in models)
+        size = context or UNKNOWN_CONTEXT
+        if props is None or props.modalities is None:
+            return Found(chosen.id, dialect, size, names)
+        return Found(chosen.id, dialect, size, names, _taken(props.modalities))
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -138,10 +155,22 @@ class Discovery:
             "server.model, or start with --server-model."
         )
 
-    def _props(self) -> int:
-        """The context that llama-server tells, or 0 when it is another server."""
+    def _props(self) -> _Props | None:
+        """What llama-server tells of itself, or `None` when it is another server."""
         try:
             props = msgspec.convert(self._ask("GET", "/props"), _Props)
         except (Refusal, ServerError, msgspec.ValidationError):
-            return 0
-        return max(0, props.default_generation_settings.n_ctx)
+            return None
+        return props if _context_of(props) else None
+
+
+def _context_of(props: _Props) -> int:
+    return max(0, props.default_generation_settings.n_ctx)
+
+
+def _taken(modalities: _Modalities) -> tuple[Modality, ...]:
+    given: tuple[tuple[Modality, bool], ...] = (
+        ("image", modalities.vision),
+        ("audio", modalities.audio),
+    )
+    return tuple(name for name, taken in given if taken)

@@ -77,6 +77,7 @@ class RemoteEngine:
             template_source="server",
             thinks=found.dialect in ("llama-server", "vllm"),
             native_tools=True,
+            modalities=found.modalities,
             server=address.url,
             token_counts="exact" if self._counter.exact else "estimated",
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.engine.interface import Media
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.options import ReplyRules
@@ -62,10 +63,11 @@ class Chat:
         text: str | None = None,
         *,
         sampling: SamplingSettings | None = None,
+        media: Sequence[Media] = (),
         **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; see `Session.start_turn`."""
-        return self.session.start_turn(text, sampling=sampling, **rules)
+        return self.session.start_turn(text, sampling=sampling, media=media, **rules)
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the last reply; see `Session.continue_response`."""

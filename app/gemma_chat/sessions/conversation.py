@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.engine.interface import Engine, Prompt, ReplyForm, ToolChoice, ToolSpec
+from gemma_chat.engine.interface import ChatMessage, Engine, Prompt, ReplyForm, ToolChoice, ToolSpec
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import Exchange, Step, ToolResult, well_formed
@@ -52,7 +52,7 @@ class Conversation:
         before = self.left_out
         earlier = self.exchanges[-1].calls if job.continues else 0
         job.reply.name_call = partial(_call_id, job.number, earlier)
-        question = None if job.continues else job.question
+        question = None if job.continues else ChatMessage("user", job.question, media=job.media)
         settings = self._settings_of(job)
         window = self._fit(settings, question, job.tool_choice)
         self._left_out_now = window.left_out
@@ -87,14 +87,15 @@ class Conversation:
     def expect(self, draft: str) -> PreparedTurn:
         """Two prompts of a coming turn whose question begins with `draft`."""
         settings = self.settings
-        window = self._fit(settings, draft + _ANY_TWO[0])
-        other = self._render(settings, window.left_out, draft + _ANY_TWO[1])
+        left, right = (ChatMessage("user", draft + end) for end in _ANY_TWO)
+        window = self._fit(settings, left)
+        other = self._render(settings, window.left_out, right)
         return PreparedTurn(window.prompt, settings.sampling, alternative=other)
 
     def _fit(
         self,
         settings: SessionSettings,
-        question: str | None,
+        question: ChatMessage | None,
         choice: ToolChoice = "auto",
         *,
         written: str = "",
@@ -114,7 +115,7 @@ class Conversation:
         self,
         settings: SessionSettings,
         skip: int,
-        question: str | None,
+        question: ChatMessage | None,
         choice: ToolChoice = "auto",
         *,
         written: str = "",
@@ -182,7 +183,9 @@ class Conversation:
             longer = replace(last, steps=(*last.steps, step), left_out=self._left_out_now)
             self.exchanges = (*before, longer)
         else:
-            exchange = Exchange(job.number, job.question, (step,), self._left_out_now)
+            exchange = Exchange(
+                job.number, job.question, (step,), self._left_out_now, media=job.media
+            )
             self.exchanges = (*self.exchanges, exchange)
         return True
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gemma_chat.engine.interface import ChatMessage, ToolCall
+from gemma_chat.engine.interface import ChatMessage, Media, ToolCall
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ class HistoryMessage:
     tool_call_id: str = ""
     tool_name: str = ""
     outcome: Outcome = "answered"
+    media: tuple[Media, ...] = ()
+    """The images and recordings of a message of the user, which stand before its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Exchange:
     question: str
     steps: tuple[Step, ...]
     left_out: int = 0
+    media: tuple[Media, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -91,7 +94,8 @@ class Exchange:
 
     def messages(self, *, thinking: bool = False) -> tuple[ChatMessage, ...]:
         """As the chat template sees it, with or without what the model thought."""
-        return (ChatMessage("user", self.question), *self._replies(thinking=thinking))
+        asked = ChatMessage("user", self.question, media=self.media)
+        return (asked, *self._replies(thinking=thinking))
 
     def _replies(self, *, thinking: bool) -> Iterator[ChatMessage]:
         for step in self.steps:
@@ -108,7 +112,7 @@ def flatten(exchanges: Iterable[Exchange]) -> tuple[HistoryMessage, ...]:
 
 def _messages(exchange: Exchange) -> Iterator[HistoryMessage]:
     turn = exchange.turn
-    yield HistoryMessage("user", exchange.question, turn)
+    yield HistoryMessage("user", exchange.question, turn, media=exchange.media)
     for step in exchange.steps:
         yield HistoryMessage(
             "assistant",
@@ -144,7 +148,8 @@ def restore(messages: Iterable[HistoryMessage]) -> tuple[Exchange, ...]:
         if question is not None and steps:
             last = exchanges[-1].turn if exchanges else 0
             turn = question.turn if question.turn > last else last + 1
-            exchanges.append(Exchange(turn, well_formed(question.text), tuple(steps)))
+            text = well_formed(question.text)
+            exchanges.append(Exchange(turn, text, tuple(steps), media=question.media))
         elif question is not None:
             log.info("left a question without reply out of a restored history")
 

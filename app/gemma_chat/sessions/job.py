@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
+    Media,
     Prompt,
     SequenceHandle,
     TokenCounts,
@@ -73,6 +74,8 @@ class TurnJob:
     sequence: SequenceHandle
     question: str
     """What is asked; empty when `continues`."""
+    media: tuple[Media, ...] = ()
+    """The images and recordings that are asked about."""
     purpose: Purpose = "reply"
     continues: bool = False
     """The turn goes on after the results of calls, instead of asking something."""

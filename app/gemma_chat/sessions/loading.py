@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
-from gemma_chat.errors import ModalityError, ModelLoadError
+from gemma_chat.errors import ModelLoadError
 from gemma_chat.sessions.model import InferenceModel, check_limit
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ async def load_model(
         max_concurrent_sessions: How many sessions may be open at once; `None` is no limit.
         threads: Threads to compute with; 0 decides for this machine.
         progress: Called on the loop with the share that is loaded, from 0 to 1.
-        projector_path: A multimodal projector; not supported yet.
+        projector_path: The file with which the model takes images or audio (`mmproj-….gguf`);
+            images need Pillow: `pip install "gemma-chat[media]"`.
         use_extra_bufts: llama.cpp's repacked weights; `None` finds out whether they work.
         states_mb: Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048.
         states_dir: Where saved states are kept in files, for a later process to go on from;
@@ -84,16 +85,11 @@ async def load_model(
         lock_memory: Keep the weights from being swapped out.
 
     Raises:
-        ModelLoadError: The file is missing, damaged, not GGUF, or too large for memory.
-        ModalityError: A projector was given.
+        ModelLoadError: A file is missing, damaged, not GGUF, or too large for memory, or the
+            projector is of another model.
         SettingsError: `max_concurrent_sessions` is less than 1.
     """
     check_limit(max_concurrent_sessions)
-    if projector_path is not None:
-        raise ModalityError(
-            f"The projector {projector_path} cannot be used: images and audio are not supported "
-            "yet. Load the model without projector_path."
-        )
     options = EngineOptions(
         context_size=context_size,
         threads=threads,
@@ -107,6 +103,7 @@ async def load_model(
         prompt_lookup=prompt_lookup,
         memory_map=memory_map,
         lock_memory=lock_memory,
+        projector_path=None if projector_path is None else Path(fspath(projector_path)),
     )
     control = LoadControl()
     loading = asyncio.ensure_future(

@@ -22,6 +22,7 @@ from gemma_chat.errors import (
     SessionLimitError,
     SettingsError,
 )
+from gemma_chat.sessions.attachments import Modality, modalities_of
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
@@ -29,7 +30,12 @@ from gemma_chat.sessions.events import LockEvent, Piece
 from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.lock import GenerationLock
-from gemma_chat.sessions.options import SessionOptions, check_settings, settings_from
+from gemma_chat.sessions.options import (
+    SessionOptions,
+    check_settings,
+    modalities_asked,
+    settings_from,
+)
 from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_specs import checked_tools
@@ -170,6 +176,7 @@ class InferenceModel:
     async def _replace_one_lane(self, options: SessionOptions) -> Session:
         self.must_be_open()
         check_settings(self._engine, settings_from(options))
+        self._modalities(options)
         if self._one_lane is not None:
             await self._one_lane.close()
         self._one_lane = self._open(options, ())
@@ -185,6 +192,7 @@ class InferenceModel:
         settings = settings_from(options)
         check_settings(self._engine, settings)
         tools = checked_tools(options.get("tools", ()))
+        modalities = self._modalities(options)
         self._must_have_place()
         return self._add(
             self._engine.open_sequence(),
@@ -192,7 +200,11 @@ class InferenceModel:
             background=bool(options.get("background")),
             exchanges=exchanges,
             tools=tools,
+            modalities=modalities,
         )
+
+    def _modalities(self, options: SessionOptions) -> tuple[Modality, ...]:
+        return modalities_of(modalities_asked(options), self._engine.description.modalities)
 
     def open_fork(
         self, session: Session, sequence: SequenceHandle, conversation: Conversation
@@ -205,6 +217,7 @@ class InferenceModel:
             background=session.background,
             exchanges=conversation.exchanges,
             tools=conversation.tools,
+            modalities=session.modalities,
         )
 
     def _add(
@@ -215,6 +228,7 @@ class InferenceModel:
         background: bool,
         exchanges: tuple[Exchange, ...],
         tools: tuple[ToolSpec, ...] = (),
+        modalities: tuple[Modality, ...] = (),
     ) -> Session:
         self._bind(asyncio.get_running_loop())
         self._last_session += 1
@@ -226,6 +240,7 @@ class InferenceModel:
             background=background,
             exchanges=exchanges,
             tools=tools,
+            modalities=modalities,
         )
         self._sessions.append(session)
         return session

@@ -15,7 +15,8 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.gbnf import check_grammar
 from gemma_chat.engine.interface import Engine, LoraChoice, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
-from gemma_chat.errors import ModalityError, SettingsError
+from gemma_chat.errors import SettingsError
+from gemma_chat.sessions.attachments import Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,11 @@ def settings_from(options: SessionOptions) -> SessionSettings:
 
     Raises:
         SettingsError: A value is not allowed, or the model cannot do what is asked.
-        ModalityError: Images or audio are asked for.
         TypeError: A keyword does not exist.
     """
     unknown = sorted(set(options) - set(SessionOptions.__annotations__))
     if unknown:
         raise TypeError(f"open_session has no parameter {unknown[0]!r}")
-    _refuse_what_is_missing(options)
     settings = options.get("settings")
     if settings is not None:
         beside = sorted(set(options) - {"settings", "background", "tools"})
@@ -210,11 +209,9 @@ def _sampling_from(options: SessionOptions) -> SamplingSettings:
     return SamplingSettings(**values)
 
 
-def _refuse_what_is_missing(options: SessionOptions) -> None:
-    """Say what this version cannot do, instead of dropping it in silence."""
-    for name, what in (("enable_vision_modality", "images"), ("enable_audio_modality", "audio")):
-        if options.get(name):
-            raise ModalityError(
-                f"This model cannot take {what}: it was loaded without a projector. "
-                f"Open the session without {name}."
-            )
+def modalities_asked(options: SessionOptions) -> dict[Modality, bool | None]:
+    """Which media a session shall take; `None` leaves it to the model."""
+    return {
+        "image": options.get("enable_vision_modality"),
+        "audio": options.get("enable_audio_modality"),
+    }

@@ -20,12 +20,19 @@ from functools import partial
 from typing import Any, Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.engine.interface import Engine, SequenceHandle, ToolChoice, ToolSpec
+from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import (
     GemmaChatError,
-    ModalityError,
     SessionClosedError,
     SettingsError,
+)
+from gemma_chat.sessions.attachments import (
+    MediaSource,
+    Modality,
+    check_count,
+    each,
+    read_media,
+    refusal,
 )
 from gemma_chat.sessions.continuation import Continuation
 from gemma_chat.sessions.conversation import Anticipation, Conversation
@@ -52,12 +59,18 @@ OverflowListener = Callable[[TurnsDropped], None]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A part of the next question."""
+    """A part of the next question: text, images and recordings.
+
+        await session.add_query_chunk(Message("What is this?", images=["cat.png"]))
+
+    `images` are PNG, JPEG or WebP, `audio` is WAV, MP3 or FLAC; each is the path of a file or its
+    bytes, one or several. Whatever the order of the parts, media stand before the text.
+    """
 
     text: str = ""
     role: Literal["user"] = "user"
-    image: bytes | None = None
-    audio: bytes | None = None
+    images: MediaSource | Sequence[MediaSource] = ()
+    audio: MediaSource | Sequence[MediaSource] = ()
 
 
 class SessionHome(Protocol):
@@ -103,16 +116,20 @@ class Session:
         background: bool,
         exchanges: tuple[Exchange, ...] = (),
         tools: tuple[ToolSpec, ...] = (),
+        modalities: tuple[Modality, ...] = (),
     ) -> None:
         """Open sessions with `InferenceModel.open_session`, not with this."""
         self.id = number
         """Its number, never used again by this model."""
         self.background = background
         """Whether its turns run only while no other session waits."""
+        self.modalities = modalities
+        """What it takes beside text."""
         self._home = home
         self._sequence = sequence
         self._conversation = Conversation(home.engine, settings, exchanges, tools)
         self._chunks: list[str] = []
+        self._media: list[Media] = []
         self._turns: list[Turn] = []
         self._last_turn = exchanges[-1].turn if exchanges else 0
         self._metrics = TurnMetrics()
@@ -213,24 +230,44 @@ class Session:
     async def add_query_chunk(self, chunk: str | Message) -> None:
         """Collect a part of the next question. Evaluates nothing and takes no lock.
 
+        Files of images and audio are read and decoded once, off the loop, to see that they are
+        whole.
+
         Raises:
-            ModalityError: The chunk carries an image or audio.
+            ModalityError: The chunk carries an image or audio that this session or its model
+                does not take, too many of them, or one that is damaged or too large.
             SettingsError: The chunk has another role than `user`.
         """
         self._must_be_open()
         message = chunk if isinstance(chunk, Message) else Message(chunk)
-        for part, what in ((message.image, "images"), (message.audio, "audio")):
-            if part is not None:
-                raise ModalityError(
-                    f"Session {self.id} cannot take {what}: its model was loaded without a "
-                    "projector. Send text only."
-                )
         if message.role != "user":
             raise SettingsError(
                 f"A part of a question has the role 'user', not {message.role!r}; "
                 "the system instruction is a setting of the session."
             )
-        self._chunks.append(_text(message.text))
+        text = _text(message.text)
+        media = await self._read(message)
+        check_count(len(self._media) + len(media))
+        self._must_be_open()
+        self._chunks.append(text)
+        self._media += media
+
+    async def _read(self, message: Message) -> list[Media]:
+        sources: list[tuple[Modality, MediaSource]]
+        sources = [("image", one) for one in each(message.images)]
+        sources += [("audio", one) for one in each(message.audio)]
+        check_count(len(sources))
+        for kind, _ in sources:
+            self._must_take(kind)
+        return [
+            await asyncio.to_thread(read_media, source, kind, place)
+            for place, (kind, source) in enumerate(sources, 1)
+        ]
+
+    def _must_take(self, kind: Modality) -> None:
+        if kind not in self.modalities:
+            model_can = kind in self._home.engine.description.modalities
+            raise refusal(kind, self.id, model_can=model_can)
 
     def start_turn(
         self,
@@ -239,12 +276,13 @@ class Session:
         results: Sequence[ToolResult] | None = None,
         tool_choice: ToolChoice = "auto",
         sampling: SamplingSettings | None = None,
+        media: Sequence[Media] = (),
         **rules: Unpack[ReplyRules],
     ) -> Turn:
         """Queue a turn and return at once; several may be queued.
 
-        The question is what `add_query_chunk` collected, with `text` behind it. A `grammar` (GBNF)
-        or a `json_schema` holds for this turn alone, in place of the session's own.
+        The question is what `add_query_chunk` collected, with `text` behind it. `media` are images
+        and recordings beside those, read and checked already.
 
         After a turn that ended with the reason "tool_call", `results` answers its calls instead of
         asking something, and the model goes on from there: with text, or with more calls. The new
@@ -261,7 +299,8 @@ class Session:
 
         `tool_choice` says whether this turn may call the session's `tools` ("auto"), must call
         at least one ("required", by a grammar: any model produces a valid call), or must answer
-        without ("none"). `sampling` holds for this turn instead of the session's settings.
+        without ("none"). `sampling` holds for this turn instead of the session's settings. A
+        `grammar` (GBNF) or a `json_schema` holds for this turn alone, in place of its own.
 
         Raises:
             SessionClosedError, ModelClosedError, EngineCrashedError: Nothing can be asked.
@@ -269,6 +308,7 @@ class Session:
                 a question is given beside them, or a turn of this session is unfinished.
             SettingsError: A call is required and the session has no tools, or the grammar or the
                 schema cannot be followed.
+            ModalityError: This session or its model does not take these `media`.
         """
         self._must_be_open()
         following(self.settings.sampling, rules)
@@ -277,10 +317,15 @@ class Session:
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
                 "Give it some, or choose 'auto'."
             )
+        following(self.settings.sampling if sampling is None else sampling, rules)
         if results is not None:
             return self._go_on(text, results, tool_choice, rules)
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
-        if not question:
+        everything = (*self._media, *media)
+        for one in media:
+            self._must_take(one.kind)
+        check_count(len(everything))
+        if not question and not everything:
             raise GemmaChatError(
                 f"Session {self.id} has nothing to answer; give a text or add a chunk first."
             )
@@ -292,6 +337,7 @@ class Session:
                 background=self.background,
                 sequence=self._sequence,
                 question=question,
+                media=everything,
                 tool_choice=tool_choice,
                 sampling=None if sampling is None else sampling.validated(),
                 rules=rules,
@@ -299,6 +345,7 @@ class Session:
         )
         self._last_turn = turn.number
         self._chunks.clear()
+        self._media.clear()
         return turn
 
     def _go_on(
@@ -309,7 +356,7 @@ class Session:
         rules: ReplyRules,
     ) -> Turn:
         """Queue the turn that goes on after the results of calls."""
-        if text is not None or self._chunks:
+        if text is not None or self._chunks or self._media:
             raise GemmaChatError(
                 f"Session {self.id} cannot take results and a question in one turn; "
                 "give the results first."

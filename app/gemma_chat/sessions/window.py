@@ -41,7 +41,7 @@ def reply_room(context_size: int, max_output_tokens: int | None) -> int:
 def messages_of(
     system_instruction: str,
     exchanges: Sequence[Exchange],
-    question: str | None = None,
+    question: ChatMessage | None = None,
     *,
     keep_thinking: bool = False,
 ) -> list[ChatMessage]:
@@ -56,7 +56,7 @@ def messages_of(
         is_open = question is None and is_last and bool(exchange.steps[-1].calls)
         messages += exchange.messages(thinking=keep_thinking or is_open)
     if question is not None:
-        messages.append(ChatMessage("user", question))
+        messages.append(question)
     return messages
 
 

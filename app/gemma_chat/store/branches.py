@@ -17,6 +17,7 @@ from typing import Final
 
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
+from gemma_chat.store.attachments import copy_attachments
 from gemma_chat.store.records import Message
 
 _PLACE: Final = ("id", "conversation", "parent", "chosen", "shown")
@@ -163,6 +164,8 @@ class Branches:
                     f"SELECT ?, ?, {columns} FROM messages WHERE id = ?",
                     (target, parent, message),
                 ).lastrowid
+                assert parent is not None
+                copy_attachments(self._connection, message, parent)
             self._connection.execute(
                 "UPDATE conversations SET turn = "
                 "(SELECT coalesce(max(turn), 0) FROM messages WHERE conversation = ?1) "

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
+
 APPLICATION_ID = 0x67436831
 """Marks the file as ours ("gCh1"), so that the database of another program is never taken over."""
 
@@ -70,6 +72,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX children_of_messages ON messages (conversation, parent, id)",
         "CREATE INDEX shown_messages ON messages (conversation, id) WHERE shown = 1",
     ),
+    ATTACHMENTS,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

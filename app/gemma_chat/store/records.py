@@ -36,6 +36,27 @@ class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     finish_reason: FinishReason = "stop"
 
 
+class Attachment(msgspec.Struct, frozen=True):
+    """A file of a message: `size` in bytes, `width` and `height` in pixels, or `seconds`."""
+
+    name: str
+    digest: str
+    """The SHA-256 of its bytes, in hex."""
+    kind: Literal["image", "audio"]
+    format: str
+    size: int
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+
+
+class NewAttachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to be stored with a message."""
+
+    facts: Attachment
+    data: bytes
+
+
 class Thought(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="thought"):
     """What the model thought before it went on at character `at` of the reply.
 
@@ -90,6 +111,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     branch: int = 1
     branches: int = 1
     pinned: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):

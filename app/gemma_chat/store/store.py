@@ -12,6 +12,12 @@ from typing import Literal
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
+from gemma_chat.store.attachments import (
+    attach,
+    bytes_of,
+    copy_attachments,
+    with_attachments,
+)
 from gemma_chat.store.branches import Branches
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.opening import open_database
@@ -22,6 +28,7 @@ from gemma_chat.store.records import (
     Message,
     MessageRole,
     MessageState,
+    NewAttachment,
     Scroll,
     TitleAuthor,
     TurnMetrics,
@@ -231,7 +238,8 @@ class Store:
                 "AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3",
                 (session, before, -1 if limit is None else max(0, limit)),
             ).fetchall()
-        return tuple(rows.message(row) for row in reversed(found))
+            messages = [rows.message(row) for row in reversed(found)]
+            return with_attachments(self._connection, messages)
 
     def message(self, message: int) -> Message:
         """One message."""
@@ -239,9 +247,9 @@ class Store:
             row = self._connection.execute(
                 f"{rows.SELECT_MESSAGE} WHERE id = ?", (message,)
             ).fetchone()
-        if row is None:
-            raise StoreError(f"There is no message {message}.")
-        return rows.message(row)
+            if row is None:
+                raise StoreError(f"There is no message {message}.")
+            return with_attachments(self._connection, [rows.message(row)])[0]
 
     def add_message(
         self,
@@ -253,8 +261,12 @@ class Store:
         state: MessageState,
         error: str = "",
         parent: int | None = None,
+        attachments: Sequence[NewAttachment] = (),
+        attachments_of: int | None = None,
     ) -> Message:
         """Put a message at the end of a conversation; on disk when this returns.
+
+        It has the files `attachments`, and those that the message `attachments_of` has.
 
         With `parent` (0 for a first message) it is put behind that message, and what followed it
         until now is a branch that is kept and no longer shown.
@@ -275,7 +287,18 @@ class Store:
                 (session, above, turn, role, storable(text), state, storable(error), now),
             ).lastrowid
             assert message is not None
+            if attachments_of is not None:
+                copy_attachments(self._connection, attachments_of, message)
+            attach(self._connection, message, attachments)
         return self.message(message)
+
+    def file_of(self, digest: str) -> bytes:
+        """The bytes of an attachment."""
+        with self._reading():
+            data = bytes_of(self._connection, digest)
+        if data is None:
+            raise StoreError("There is no such attachment; its message may have been deleted.")
+        return data
 
     def append_text(self, message: int, text: str) -> None:
         """Put more text at the end of a reply that streams.

@@ -72,6 +72,15 @@ ACTIONS: tuple[Action, ...] = (
         "input",
     ),
     Action(
+        "message.attach",
+        ("alt+a",),
+        "Attach an image or recording",
+        "Messages",
+        "By its path; a file dropped on the terminal is attached too. Backspace takes it out.",
+        slash=("attach",),
+        argument="[FILE]",
+    ),
+    Action(
         "turn.stop",
         ("escape",),
         "Stop this tab's reply",

@@ -241,6 +241,9 @@ class ChatApp(App[None]):
     def on_composer_changed(self, message: Composer.Changed) -> None:
         self.store_draft()
 
+    def on_editor_dropped(self, message: Editor.Dropped) -> None:
+        self._commands.drop(message.text, message.paths)
+
     def on_editor_pressed(self, message: Editor.Pressed) -> None:
         self._commands.run(message.action)
 
@@ -261,6 +264,18 @@ class ChatApp(App[None]):
         tab = self.state.active_tab
         if tab is not None and tab.conversation.more:
             self.spawn(self.calls.fetch_older(tab.session, message.before))
+
+    def on_transcript_preview_wanted(self, message: Transcript.PreviewWanted) -> None:
+        if self.console.color_system in ("truecolor", "256") and not self.no_color:
+            self.spawn(self._show_preview(message.digest))
+
+    async def _show_preview(self, digest: str) -> None:
+        from gemma_chat.ui.transcript.previews import COLUMNS, ROWS, picture_lines
+
+        found = await self.calls.preview(digest, COLUMNS, 2 * ROWS)
+        if found is not None and self.window.transcript is not None:
+            lines = picture_lines(found.width, found.height, found.rgb)
+            self.window.transcript.show_preview(digest, lines)
 
     def on_reader_selected(self, message: Reader.Selected) -> None:
         self.change(MessageSelected(message.message))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
@@ -63,6 +67,8 @@ class Commands:
             "program.palette": app.action_command_palette,
             "program.quit": app.leave,
         }
+        self.attaching = AttachCommands(app)
+        self._by_id["message.attach"] = self.attaching.ask
         self.messages = MessageCommands(app)
         self._by_id.update(self.messages.by_id)
 
@@ -173,6 +179,14 @@ class Commands:
         if transcript is not None:
             how(transcript)
 
+    def drop(self, text: str, paths: tuple[Path, ...]) -> None:
+        """Files were dropped on the terminal; where none can be taken it is plain text."""
+        model = self._app.state.model
+        if model.phase == "ready" and not model.modalities:
+            self._app.window.composer.editor.insert(text)
+        else:
+            self.attaching.attach(paths)
+
     def send(self, draft: Draft) -> None:
         """Send what stood in the input; it comes back when that fails."""
         self._app.spawn(self._send(draft))
@@ -184,8 +198,15 @@ class Commands:
             app.say(refusal, "warning")
             return
         tab = app.state.active_tab
-        message = Draft(literal(draft.text), draft.pastes)
+        message = msgspec.structs.replace(draft, text=literal(draft.text))
         if tab is not None and tab.editing is not None:
+            if draft.attachments:
+                app.say(
+                    "A message that was sent keeps its attachments. Take the new ones out and "
+                    "send them with a message of their own.",
+                    "warning",
+                )
+                return
             await self.messages.send_edited(tab, tab.editing.message, message)
             return
         app.put_draft(app.state.active, Draft())

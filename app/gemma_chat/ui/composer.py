@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
+from gemma_chat.ui.attaching.chips import AttachmentChips
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.chips import PasteChip
 from gemma_chat.ui.input.completing import Completing
@@ -81,6 +82,7 @@ class Composer(Vertical):
         self._keymap = Keymap()
         self._chips = Vertical(id="chips")
         self._mode = Static(id="mode", markup=False)
+        self.attachments = AttachmentChips()
         self._pastes: tuple[str, ...] = ()
         self._saving: Timer | None = None
         self._explained = ""
@@ -88,6 +90,7 @@ class Composer(Vertical):
         self._recalled = ""
 
     def compose(self) -> ComposeResult:
+        yield self.attachments
         yield self._chips
         yield self.editor
 
@@ -103,7 +106,7 @@ class Composer(Vertical):
     @property
     def draft(self) -> Draft:
         """What stands in the input."""
-        return Draft(self.editor.text, self._pastes)
+        return Draft(self.editor.text, self._pastes, self.attachments.files)
 
     def load(self, draft: Draft) -> None:
         """Put this into the input in place of what is there."""
@@ -115,6 +118,7 @@ class Composer(Vertical):
         if draft.empty:
             self.editor.begin_typing()
         self._set_pastes(draft.pastes)
+        self.attachments.show(draft.attachments)
 
     def explain(self, title: str) -> None:
         """A short line on the upper edge, above the text; empty takes it away."""
@@ -200,6 +204,12 @@ class Composer(Vertical):
         message.stop()
         if self._pastes:
             self.change_pastes(self.draft.without_paste(len(self._pastes) - 1))
+        else:
+            self.attachments.take_back()
+
+    def on_attachment_chips_changed(self, message: AttachmentChips.Changed) -> None:
+        message.stop()
+        self._save()
 
     def change_pastes(self, draft: Draft) -> None:
         """Fold these pastes into the message; its text stays."""

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS
+from gemma_chat.ui.attaching.attached import Attached
 
 FOLD_CHARACTERS = 20_000
 """A paste longer than this is folded."""
@@ -21,10 +22,14 @@ _FILE = re.compile(r"(?:\A|(?<=[^\n])\n\n)(?P<block>File `[^`\n]{1,255}`:\n\n```
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """Typed text, and the folded pastes that follow it."""
+    """Typed text, the folded pastes that follow it, and files that go with them.
+
+    Files stay in this terminal until they are sent: the host keeps only the text of a draft.
+    """
 
     text: str = ""
     pastes: tuple[str, ...] = ()
+    attachments: tuple[Attached, ...] = ()
 
     @property
     def full(self) -> str:
@@ -34,7 +39,8 @@ class Draft(msgspec.Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """There is nothing to send."""
-        return not self.text.strip() and not any(paste.strip() for paste in self.pastes)
+        said = self.text.strip() or any(paste.strip() for paste in self.pastes)
+        return not said and not self.attachments
 
     @property
     def too_long(self) -> str:
@@ -50,15 +56,17 @@ class Draft(msgspec.Struct, frozen=True):
     def before(self, other: Draft) -> Draft:
         """This draft with `other` below it: how a message comes back to an input in use."""
         text = "\n".join(part for part in (self.text, other.text) if part)
-        return Draft(text, (*self.pastes, *other.pastes))
+        files = (*self.attachments, *other.attachments)
+        return Draft(text, (*self.pastes, *other.pastes), files)
 
     def with_paste(self, paste: str) -> Draft:
         """This draft and one more folded paste."""
-        return Draft(self.text, (*self.pastes, paste))
+        return msgspec.structs.replace(self, pastes=(*self.pastes, paste))
 
     def without_paste(self, index: int) -> Draft:
         """This draft without the paste at `index`."""
-        return Draft(self.text, self.pastes[:index] + self.pastes[index + 1 :])
+        rest = self.pastes[:index] + self.pastes[index + 1 :]
+        return msgspec.structs.replace(self, pastes=rest)
 
 
 def draft_of(full: str) -> Draft:

@@ -59,7 +59,8 @@ class HostCalls:
 
     async def send(self, session: int, draft: Draft, *, after: int = 0) -> bool:
         """Queue a turn, on the branch that message `after` belongs to."""
-        request = p.SendMessage(0, session, draft.full, after)
+        uploads = tuple(file.upload for file in draft.attachments)
+        request = p.SendMessage(0, session, draft.full, after, uploads)
         return await self._ask(request, p.Queued) is not None
 
     async def edit(self, session: int, message: int, draft: Draft) -> bool:
@@ -146,6 +147,16 @@ class HostCalls:
                     session, answer.messages, answer.more, fetch=begun.fetch, since=since
                 )
             )
+
+    async def preview(self, digest: str, width: int, height: int) -> p.Preview | None:
+        """A picture that was sent, fitted into a size; `None` when there is none."""
+        try:
+            reply = await self._link.request(p.FetchPreview(0, digest, width, height))
+        except HostError:
+            # A transcript without the picture says all that it says with it.
+            return None
+        whole = isinstance(reply, p.Preview) and len(reply.rgb) == 3 * reply.width * reply.height
+        return reply if isinstance(reply, p.Preview) and whole and reply.rgb else None
 
     async def fetch_older(self, session: int, before: int, limit: int = OLDER_FETCH) -> None:
         """The messages before message number `before`."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.drafts import FOLD_CHARACTERS, Draft, draft_of
 from gemma_chat.ui.input.slash import SETTING, Call, Refusal, is_command, parse
@@ -44,6 +46,7 @@ class InputCommands:
             "input.file": self.insert_file,
             "input.prompt": self.use_prompt,
             "model.load": self.load_model,
+            "message.attach": lambda path: commands.attaching.attach((Path(path).expanduser(),)),
             "tab.rename": lambda title: commands.rename_to(title),
             "tab.system": settings.set_system,
             "tab.role": settings.role,
@@ -70,12 +73,13 @@ class InputCommands:
             app.say(call.sentence, "warning")
             return
         app.sent_messages.add(draft.text)
-        app.put_draft(app.state.active, Draft())
+        # Pictures that are attached are for the message to come.
+        app.put_draft(app.state.active, msgspec.structs.replace(draft, text="", pastes=()))
         try:
             self.run(call)
         except SettingsError as error:
             app.say(str(error), "warning")
-            if self._composer.draft.empty:
+            if not self._composer.editor.text:
                 app.put_draft(app.state.active, draft)
 
     def run(self, call: Call) -> None:
@@ -119,7 +123,9 @@ class InputCommands:
         composer = self._composer
         if len(text) > FOLD_CHARACTERS:
             large = draft_of(text)
-            composer.load(Draft(large.text, (*large.pastes, *composer.draft.pastes)))
+            there = composer.draft
+            pastes = (*large.pastes, *there.pastes)
+            composer.load(msgspec.structs.replace(there, text=large.text, pastes=pastes))
         else:
             composer.editor.put(text)
         composer.editor.focus()

@@ -136,7 +136,10 @@ class MessageCommands:
         there = tab.draft if tab is not None else Draft()
         typed = f"{there.text.rstrip()}\n\n" if there.text.strip() else ""
         full = draft_of(f"{typed}{quoted}\n\n")
-        self._app.put_draft(self._app.state.active, Draft(full.text, (*there.pastes, *full.pastes)))
+        self._app.put_draft(
+            self._app.state.active,
+            Draft(full.text, (*there.pastes, *full.pastes), there.attachments),
+        )
         self.leave()
 
     @property

@@ -85,5 +85,8 @@ class Rig:
         """All tokens of a prompt as the tokenizer makes them, whatever an engine has of it."""
         tokens: list[int] = []
         for piece in prompt.pieces:
-            tokens += [piece] if isinstance(piece, int) else self._vocabulary.tokenize(piece)
+            if isinstance(piece, bytes):
+                tokens += self._vocabulary.tokenize(piece)
+            else:
+                tokens += [piece] if isinstance(piece, int) else piece.tokens
         return tokens

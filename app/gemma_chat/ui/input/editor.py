@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from gemma_chat.ui.attaching.attached import dropped_paths
 from gemma_chat.ui.drafts import FOLD_CHARACTERS
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.keys import MODIFIED_ENTER
@@ -44,6 +46,13 @@ class Editor(TextArea):
         """A paste too large for the editor."""
 
         text: str
+
+    @dataclass
+    class Dropped(Message):
+        """A paste that names images or recordings and nothing else."""
+
+        text: str
+        paths: tuple[Path, ...]
 
     @dataclass
     class Pressed(Message):
@@ -165,6 +174,9 @@ class Editor(TextArea):
         _consume(event)
         # A terminal sends the line ends of a paste as carriage returns.
         text = event.text.replace("\r\n", "\n").replace("\r", "\n")
+        if paths := dropped_paths(text):
+            self.post_message(self.Dropped(text, paths))
+            return
         if len(text) > FOLD_CHARACTERS:
             self.post_message(self.LargePaste(text))
             return

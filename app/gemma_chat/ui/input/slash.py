@@ -16,6 +16,7 @@ Completes = Literal["nothing", "file", "role", "preset", "prompt", "theme", "set
 
 _COMPLETES: dict[str, Completes] = {
     "input.file": "file",
+    "message.attach": "file",
     "input.prompt": "prompt",
     "tab.role": "role",
     "tab.preset": "preset",

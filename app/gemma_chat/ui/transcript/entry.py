@@ -12,6 +12,8 @@ from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdo
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
 from gemma_chat.ui.transcript.asides import AsideRows, aside_rows
+from gemma_chat.ui.transcript.attachments import attachment_lines
+from gemma_chat.ui.transcript.previews import Previews
 
 MAX_MARKDOWN = 200_000
 """Characters; what is longer is shown as it stands, to keep the screen alive."""
@@ -41,9 +43,12 @@ class Entry:
     Until `measure` is called `height` is an estimate and nothing has been parsed.
     """
 
-    def __init__(self, view: MessageView, name: str, width: int) -> None:
+    def __init__(
+        self, view: MessageView, name: str, width: int, previews: Previews | None = None
+    ) -> None:
         self.number = view.message
         self._view = view
+        self._previews = previews or Previews()
         self.name = visible_line(name)
         self._pieces = [view.text]
         self._length = len(view.text)
@@ -181,6 +186,10 @@ class Entry:
             self._repaint()
         return self.height
 
+    def renew(self) -> int:
+        """A picture of it has come. Returns the first row that changed."""
+        return self._repaint() if self._is_painted else self.height
+
     def release(self) -> None:
         """Drop the rows, keep the height: the reader is far away."""
         self._is_painted = False
@@ -242,8 +251,8 @@ class Entry:
 
     def _estimate(self, width: int) -> int:
         text = self.text
-        asides = len(self._view.asides)
-        return 2 + asides + text.count("\n") + len(text) // max(1, width) + 1
+        beside = len(self._view.asides) + len(self._view.attachments)
+        return 2 + beside + text.count("\n") + len(text) // max(1, width) + 1
 
     def _repaint(self) -> int:
         width = self._width
@@ -252,7 +261,10 @@ class Entry:
         self._asides = aside_rows(self._view, self.text, width, self._unfolded)
         text = self.text[self._asides.base :]
         if self._view.role == "user" or self._length > MAX_MARKDOWN:
-            self._body = _as_typed(text, width)
+            self._body = [
+                *attachment_lines(self._view, width, self._previews),
+                *_as_typed(text, width),
+            ]
         elif self._view.state in ("streaming", "queued"):
             self._stream = MarkdownStream(width)
             self._stream.feed(text)

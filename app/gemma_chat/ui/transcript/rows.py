@@ -7,13 +7,14 @@ reader gets there, and the row at the top of the view stays the same row whateve
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
 from gemma_chat.ui.transcript.entry import Entry
 from gemma_chat.ui.transcript.height_index import HeightIndex
+from gemma_chat.ui.transcript.previews import Previews
 
 _MAX_PAINTED_ENTRIES = 256
 """Messages whose rows are kept in memory; of the others only the height is."""
@@ -41,6 +42,8 @@ class MessageRows:
     def __init__(self, names: Mapping[str, str]) -> None:
         """`names` gives the words above a message for each role."""
         self._names = names
+        self.previews = Previews()
+        """Small pictures of what was sent."""
         self._width = 0
         self._entries: list[Entry] = []
         self._heights = HeightIndex()
@@ -83,6 +86,12 @@ class MessageRows:
         else:
             self._reindex()
         return self._changed(place, 0)._replace(moved=True)
+
+    def renew(self, digest: str) -> Iterator[Change]:
+        """Show a picture that has come wherever it belongs."""
+        for place, entry in enumerate(self._entries):
+            if any(file.digest == digest for file in entry.view.attachments):
+                yield self._changed(place, entry.renew())
 
     def prepend(self, views: Iterable[MessageView]) -> bool:
         """Add older messages. False if all of them are there already."""
@@ -275,7 +284,7 @@ class MessageRows:
     # ------------------------------------------------------------ inside
 
     def _entry(self, view: MessageView) -> Entry:
-        return Entry(view, self._names[view.role], self._width)
+        return Entry(view, self._names[view.role], self._width, self.previews)
 
     def _place_of(self, message: int) -> int:
         return bisect_left(self._entries, message, key=lambda entry: entry.number)

@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from gemma_chat.ui.markdown import Line, Run, Tag
 from gemma_chat.ui.markdown.lines import Tags
+from gemma_chat.ui.transcript.previews import PictureLine
 
 GUTTER = 2
 """Cells to the left of every row."""
@@ -83,8 +84,10 @@ class StripPainter:
         return strip.adjust_cell_length(self.width, style)
 
     def _painted(self, line: Line, gutter: Gutter) -> Strip:
-        runs = (_GUTTERS[gutter], *line.runs)
+        runs = (_GUTTERS[gutter], *(() if isinstance(line, PictureLine) else line.runs))
         segments = [Segment(run.text, self.style(run.tags)) for run in runs]
+        if isinstance(line, PictureLine):
+            segments += line.segments()
         strip = Strip(segments)
         plain = self.style(frozenset())
         if line.fill:

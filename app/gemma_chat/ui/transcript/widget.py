@@ -25,6 +25,7 @@ from textual.widget import Widget
 from gemma_chat.host.protocol import MessageView, ScrollPosition
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.transcript import pacing, strips
+from gemma_chat.ui.transcript.previews import PictureLine
 from gemma_chat.ui.transcript.reader import EXTENDING, Reader
 from gemma_chat.ui.transcript.rows import Change, MessageRows
 from gemma_chat.ui.transcript.selecting import copied_text, message_at, word_at
@@ -113,6 +114,12 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
 
         before: int
 
+    @dataclass
+    class PreviewWanted(Message):
+        """The reader looks at a picture, of which there is no preview yet."""
+
+        digest: str
+
     def __init__(
         self,
         *,
@@ -185,6 +192,12 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         if self._rows.prepend(messages):
             self._search_again()
             self._rearrange()
+
+    def show_preview(self, digest: str, lines: tuple[PictureLine, ...]) -> None:
+        """Show a small picture wherever it was sent."""
+        self._rows.previews.keep(digest, lines)
+        for change in tuple(self._rows.renew(digest)):
+            self._apply(change)
 
     def toggle_asides(self) -> None:
         """Unfold all thoughts and tool calls, or fold them when one is unfolded."""
@@ -326,6 +339,8 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
             self.vertical_scrollbar.window_virtual_size = size.height
             self.vertical_scrollbar.window_size = height
         self._ask_for_older(height)
+        for digest in self._rows.previews.take_wanted():
+            self.post_message(self.PreviewWanted(digest))
         if top == self.scroll_y:
             return False
         self.set_reactive(Widget.scroll_y, top)

@@ -1,0 +1,88 @@
+"""Files that a terminal sends with a message: checked, named, and turned into what others take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import PurePath
+
+from gemma_chat.engine.interface import Media
+from gemma_chat.errors import ModalityError
+from gemma_chat.host.protocol import Preview, Upload
+from gemma_chat.media.facts import (
+    MOST_FILES,
+    MOST_MESSAGE_BYTES,
+    MediaFacts,
+    facts_of,
+    size_text,
+)
+from gemma_chat.media.pixels import decode
+from gemma_chat.store.records import Attachment, Message, NewAttachment
+
+MOST_NAME_CHARACTERS = 200
+MOST_PREVIEW_SIDE = 512
+"""Of a preview, in pixels."""
+
+
+def checked_uploads(uploads: Sequence[Upload]) -> tuple[NewAttachment, ...]:
+    """The files of a message, whole and of a kind and size that is taken. Blocks.
+
+    Raises `ModalityError` that names the file.
+    """
+    if len(uploads) > MOST_FILES:
+        raise ModalityError(
+            f"The message has {len(uploads)} attachments; at most {MOST_FILES} are taken. Send "
+            "the rest with the next one."
+        )
+    total = sum(len(upload.data) for upload in uploads)
+    if total > MOST_MESSAGE_BYTES:
+        raise ModalityError(
+            f"The attachments have {size_text(total)} together; one message takes at most "
+            f"{size_text(MOST_MESSAGE_BYTES)}. Send some with the next one."
+        )
+    return tuple(map(_checked, uploads))
+
+
+def _checked(upload: Upload) -> NewAttachment:
+    name = PurePath(upload.name).name[-MOST_NAME_CHARACTERS:] or "attachment"
+    facts = facts_of(upload.data, name)
+    if facts.kind == "image":
+        decode(upload.data, name)
+    return NewAttachment(facts=_attachment(name, facts), data=upload.data)
+
+
+def _attachment(name: str, facts: MediaFacts) -> Attachment:
+    return Attachment(
+        name=name,
+        digest=facts.digest,
+        kind=facts.kind,
+        format=facts.format,
+        size=facts.bytes,
+        width=facts.width,
+        height=facts.height,
+        seconds=facts.seconds,
+    )
+
+
+def must_be_taken(files: Sequence[NewAttachment], modalities: Collection[str], model: str) -> None:
+    """Raise `ModalityError` when a model does not take one of these files."""
+    for file in files:
+        if file.facts.kind not in modalities:
+            what = "images" if file.facts.kind == "image" else "audio"
+            raise ModalityError(
+                f"{model} does not take {what}, so {file.facts.name} was not sent. Load it with "
+                "its projector (setting model.projector), or remove the attachment."
+            )
+
+
+def media_of(message: Message, file_of: Callable[[str], bytes]) -> tuple[Media, ...]:
+    """What is attached to a stored message; `file_of` gives the bytes of a digest."""
+    return tuple(
+        Media(file.kind, file_of(file.digest), file.digest) for file in message.attachments
+    )
+
+
+def preview(request: int, digest: str, data: bytes, sides: tuple[int, int]) -> Preview:
+    """A picture scaled down to fit into `sides`. Blocks; raises `ModalityError`."""
+    width, height = (max(1, min(side, MOST_PREVIEW_SIDE)) for side in sides)
+    pixels = decode(data, "The picture", most_sides=(width, height))
+    return Preview(request, digest, pixels.width, pixels.height, pixels.rgb)

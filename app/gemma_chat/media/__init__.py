@@ -1,0 +1,1 @@
+"""Images and recordings as files: what they are, whether they are whole, and their pixels."""
