@@ -21,7 +21,9 @@ from gemma_chat.errors import SessionLimitError as SessionLimitError
 from gemma_chat.errors import SettingsError as SettingsError
 from gemma_chat.errors import StoreError as StoreError
 from gemma_chat.errors import TemplateError as TemplateError
+from gemma_chat.errors import ToolError as ToolError
 from gemma_chat.sessions.chat import Chat as Chat
+from gemma_chat.sessions.chat_turn import ChatTurn as ChatTurn
 from gemma_chat.sessions.connecting import connect_server as connect_server
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
@@ -43,6 +45,9 @@ from gemma_chat.sessions.summarizer import Summarizer as Summarizer
 from gemma_chat.sessions.summary import SummarizerSettings as SummarizerSettings
 from gemma_chat.sessions.summary import Summary as Summary
 from gemma_chat.sessions.summary import SummaryMessage as SummaryMessage
+from gemma_chat.sessions.tool_policy import ToolPolicy as ToolPolicy
 from gemma_chat.sessions.turn import Turn as Turn
+from gemma_chat.tools.functions import function_tool as function_tool
+from gemma_chat.tools.tool import Tool as Tool
 
 __version__: str

@@ -16,7 +16,7 @@ class GemmaChatError(Exception):
     """
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(_visible(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(visible(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class SettingsError(GemmaChatError):
@@ -59,6 +59,10 @@ class TemplateError(GemmaChatError):
     """A chat template cannot be used and no built-in one stands in for it."""
 
 
+class ToolError(GemmaChatError):
+    """A tool cannot be used as it is given, or a call of it cannot be carried out."""
+
+
 class EngineCrashedError(GemmaChatError):
     """Native code ended or failed in the middle of a turn."""
 
@@ -82,7 +86,7 @@ class ProtocolError(HostError):
     """A message between terminal and host was damaged, too large or of another version."""
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """`text` with each character that does not print, line ends aside, as its escape."""
     return "".join(
         letter

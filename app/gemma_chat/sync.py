@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from os import PathLike
 from typing import Any, TypeVar, Unpack
@@ -31,6 +31,8 @@ from gemma_chat.sessions.model import InferenceModel as AsyncModel
 from gemma_chat.sessions.options import ReplyRules, SessionOptions
 from gemma_chat.sessions.session import Message, OverflowListener
 from gemma_chat.sessions.session import Session as AsyncSession
+from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
+from gemma_chat.tools.tool import Tool
 
 T = TypeVar("T")
 
@@ -189,7 +191,9 @@ class Session:
         self, text: str | None = None, **form: Unpack[ReplyRules]
     ) -> Generator[Piece, None, None]:
         """Ask, and give the reply in pieces as they become final; giving it up stops the turn."""
-        stream = self._session.get_response_async(text, **form)
+        return self._pieces(self._session.get_response_async(text, **form))
+
+    def _pieces(self, stream: AsyncGenerator[Piece, None]) -> Generator[Piece, None, None]:
         try:
             while True:
                 piece = self._loop.run(_next_piece(stream))
@@ -233,6 +237,7 @@ class Chat(Session):
 
     def __init__(self, chat: AsyncChat, loop: LoopThread) -> None:
         super().__init__(chat.session, loop)
+        self._chat = chat
         self.session = Session(chat.session, loop)
         """The session underneath."""
 
@@ -241,9 +246,41 @@ class Chat(Session):
         """How many of the oldest exchanges the model no longer sees."""
         return self._session.left_out
 
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What the model may call in turns that are asked from now on; can be set at any time."""
+        return self._chat.tools
+
+    @tools.setter
+    def tools(self, tools: Sequence[Tool]) -> None:
+        self._chat.tools = tuple(tools)
+
+    def get_response(self, text: str | None = None, **form: Unpack[ReplyRules]) -> str:
+        """Ask, carry out what the model calls, and wait for the whole answer."""
+        return self._loop.run(self._chat.get_response(text, **form))
+
+    def get_response_async(
+        self, text: str | None = None, **form: Unpack[ReplyRules]
+    ) -> Generator[Piece, None, None]:
+        """Ask, and give the reply, calls and results in pieces; giving it up stops the turn."""
+        return self._pieces(self._chat.get_response_async(text, **form))
+
+    def stop_generation(self) -> None:
+        """End this chat's oldest unfinished turn and its calls, from another thread or a signal."""
+        self._loop.call(self._chat.stop_generation)
+
     def fork(self) -> Chat:
-        """A chat with the same history and settings that shares the evaluated prefix."""
-        return Chat(AsyncChat(self._loop.run(self._session.fork())), self._loop)
+        """A chat with the same history, settings and tools that shares the evaluated prefix."""
+        return Chat(self._loop.run(self._chat.fork()), self._loop)
+
+    def rewind(self, turn: int) -> None:
+        """Go back to the end of turn number `turn`; 0 is the empty conversation."""
+        self._loop.run(self._chat.rewind(turn))
+
+    def close(self) -> None:
+        """Stop its turns and calls and give the memory back; twice is fine."""
+        if not self._session.closed:
+            self._loop.run(self._chat.close())
 
 
 class InferenceModel:
@@ -299,14 +336,19 @@ class InferenceModel:
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
-        """Open a chat that goes on from `history`."""
-        return Chat(self._loop.run(self._model.open_chat(history=history, **options)), self._loop)
+        """Open a chat that goes on from `history`; see `gemma_chat.InferenceModel.open_chat`."""
+        opening = self._model.open_chat(history=history, tool_policy=tool_policy, **options)
+        return Chat(self._loop.run(opening), self._loop)
 
-    def create_chat(self, **options: Unpack[SessionOptions]) -> Chat:
+    def create_chat(
+        self, *, tool_policy: ToolPolicy = DEFAULT_POLICY, **options: Unpack[SessionOptions]
+    ) -> Chat:
         """A chat over the one-lane session."""
-        return Chat(self._loop.run(self._model.create_chat(**options)), self._loop)
+        creating = self._model.create_chat(tool_policy=tool_policy, **options)
+        return Chat(self._loop.run(creating), self._loop)
 
     def close(self) -> None:
         """Stop what runs, fail what waits, free all memory; twice is fine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.engine.conftest import forget_all, run_to_end, speak, talk
@@ -18,6 +19,7 @@ from gemma_chat.engine.interface import (
     Prefill,
 )
 from gemma_chat.engine.llama import LlamaEngine
+from gemma_chat.engine.shelf import HeldSequence
 from gemma_chat.errors import ContextOverflowError, SettingsError
 
 LONG = "The quick brown fox jumps over the lazy dog near the river bank. " * 24
@@ -272,3 +274,15 @@ def test_the_sliding_window_is_never_trusted_beyond_its_edge(gemma3: LlamaEngine
     fresh, _ = speak(gemma3, gemma3.open_sequence(), edited)
     assert text == fresh
     assert run.counts.reused + run.counts.restored + run.counts.evaluated == run.prompt_tokens
+
+
+def test_a_session_that_is_not_resident_holds_no_bytes_of_its_own(gemma3: LlamaEngine) -> None:
+    """What it could go back to is in its saved state, which leaves RAM as a whole."""
+    sequence = cast(HeldSequence, gemma3.open_sequence())
+    speak(gemma3, sequence, talk(LONG * 2))
+    assert sequence.checkpoints
+    speak(gemma3, gemma3.open_sequence(), talk("Somebody else."))
+    fork = cast(HeldSequence, gemma3.fork(sequence))
+    assert sequence.checkpoints == fork.checkpoints == []
+    _, again = speak(gemma3, sequence, talk(LONG * 2))
+    assert again.counts.evaluated == 1

@@ -74,7 +74,6 @@ def test_a_stored_turn_becomes_the_steps_it_was_made_of() -> None:
     asides.add_call(ToolCall("b", "cloak", "{}", "No tool."), at=4)
     asides.answer(ToolResult("a", "noon"))
     asides.answer(ToolResult("unknown", "?"))
-    asides.next_step()
     asides.think("So.", at=4)
     asides.end()
     history = history_of(stored("Wait.It is noon."[0:4] + "It is noon.", *asides.all))

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -327,3 +328,23 @@ async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_aga
         with pytest.raises(ModelClosedError):
             await third.get_response("Hi")
     assert shares.count(1.0) == 2
+
+
+async def test_a_required_call_is_carried_out_and_the_model_goes_on(model: InferenceModel) -> None:
+    switched: list[str] = []
+
+    def light(state: Literal["on", "off"]) -> str:
+        """Switch the light."""
+        switched.append(state)
+        return f"It is {state}."
+
+    options: SessionOptions = {**GREEDY, "max_output_tokens": 40}
+    async with await model.open_chat(tools=[light], **options) as chat:
+        result = await chat.start_turn("Light on!", tool_choice="required").finished()
+        assert result.error is None
+        assert switched[0] in ("on", "off")
+        made = [call.id for message in chat.history for call in message.tool_calls]
+        answers = [message for message in chat.history if message.role == "tool"]
+        assert [answer.tool_call_id for answer in answers] == made
+        assert answers[0].text == f"It is {switched[0]}."
+        assert chat.session.metrics.reused_tokens > 0

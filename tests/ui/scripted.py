@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
@@ -248,6 +249,7 @@ def make_app(
     settings: Settings | None = None,
     folder: Path | None = None,
     sent: SentMessages | None = None,
+    servers: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     state_dir: Path = NOWHERE,
 ) -> ChatApp:
@@ -266,7 +268,9 @@ def make_app(
 
         return Library(folder)
 
-    settings = settings or Settings()
+    settings = settings or Settings(
+        mcp_servers=tuple(McpServerSettings(name=name, command="x") for name in servers)
+    )
     options = AppOptions(
         own=OWN,
         settings=settings,

@@ -19,6 +19,7 @@ from gemma_chat.config.fields import (
     sampling_fields,
 )
 from gemma_chat.config.key_wishes import key_wishes_of
+from gemma_chat.config.mcp import servers_from, servers_table
 from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.schema import Settings
@@ -40,6 +41,13 @@ _INTRODUCTION = """\
 # TOML has no null: where empty is allowed, write "".
 """
 
+_MCP_INTRODUCTION = """
+# Servers of tools (Model Context Protocol), to be turned on in the settings of a tab:
+# [mcp.servers.NAME] with command, args and env of one to be started, or the url of one that runs.
+"""
+
+MCP_SECTION = "mcp"
+
 
 def parse_document(text: str) -> dict[str, Any]:
     """Read TOML; raises `SettingsError` that says in which line it stops being TOML."""
@@ -55,9 +63,10 @@ def parse_document(text: str) -> dict[str, Any]:
 
 def to_settings(document: Mapping[str, Any]) -> Settings:
     """Check a document and fill in the defaults; raises `SettingsError` about the first fault."""
+    known = (*_SECTIONS, PRESETS_SECTION, MCP_SECTION, KEYS_SECTION)
     for section in document:
-        if section not in (*_SECTIONS, PRESETS_SECTION, KEYS_SECTION):
-            raise unknown(section, (*_SECTIONS, PRESETS_SECTION, KEYS_SECTION), "section")
+        if section not in known:
+            raise unknown(section, known, "section")
     values = {section: _section(section, document.get(section, {})) for section in _SECTIONS}
     defaults = Settings()
     return Settings(
@@ -71,6 +80,7 @@ def to_settings(document: Mapping[str, Any]) -> Settings:
         defaults=_session_settings(values["defaults"]),
         presets=_presets(document.get(PRESETS_SECTION, {})),
         keys=key_wishes_of(document.get(KEYS_SECTION, {})),
+        mcp_servers=servers_from(document.get(MCP_SECTION, {})),
     )
 
 
@@ -90,6 +100,8 @@ def to_document(settings: Settings) -> dict[str, Any]:
         document[KEYS_SECTION] = {
             action: keys[0] if len(keys) == 1 else list(keys) for action, keys in settings.keys
         }
+    if settings.mcp_servers:
+        document[MCP_SECTION] = servers_table(settings.mcp_servers)
     return document
 
 
@@ -110,6 +122,10 @@ def render(settings: Settings) -> str:
     parts.append(_ABOUT_KEYS)
     if keys := document.get(KEYS_SECTION):
         parts.append("\n" + tomli_w.dumps({KEYS_SECTION: keys}))
+    parts.append(_MCP_INTRODUCTION)
+    servers = document.get(MCP_SECTION)
+    if servers:
+        parts.append("\n" + tomli_w.dumps({MCP_SECTION: servers}))
     return "".join(parts)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gemma_chat.config.logit_bias import LogitBias, check_biases
+from gemma_chat.config.tools import ToolSettings
 from gemma_chat.errors import SettingsError
 
 MAX_STOP_STRINGS = 16
@@ -108,6 +109,8 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The file of a LoRA adapter; an empty string is the model as it is."""
     lora_scale: float = 1.0
     """How strongly the adapter acts: 1 as it was trained, 0 not at all."""
+    tools: ToolSettings = ToolSettings()
+    """The tools of a tab of the terminal. A program gives a session its tools itself."""
 
     def validated(self) -> SessionSettings:
         """Return self, or raise `SettingsError`."""
@@ -123,6 +126,7 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             )
         LORA_SCALE_FIELD.check(self.lora_scale)
         self.sampling.validated()
+        self.tools.validated()
         return self
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.key_wishes import KeyWishes
+from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
@@ -119,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     defaults: SessionSettings = SessionSettings(sampling=TERMINAL_SAMPLING)
     presets: tuple[Preset, ...] = ()
     keys: KeyWishes = ()
+    mcp_servers: tuple[McpServerSettings, ...] = ()
 
     @property
     def all_presets(self) -> tuple[Preset, ...]:

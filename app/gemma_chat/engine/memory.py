@@ -125,6 +125,7 @@ class KVMemory:
         resident = self._resident[stream]
         if resident is not None:
             self.save(resident, "memory")
+            resident.leave()
             self._resident[stream] = None
 
     def save(self, sequence: HeldSequence, durability: Literal["file", "memory"]) -> None:
@@ -145,6 +146,7 @@ class KVMemory:
         for stream, resident in enumerate(self._resident):
             if resident is not None and resident is not sequence:
                 self.save(resident, "memory")
+                resident.leave()
             self._resident[stream] = None
         sequence.cut(0)
         self._context.wipe()

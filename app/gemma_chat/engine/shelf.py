@@ -100,11 +100,20 @@ class HeldSequence:
         if not self.seams or self.seams[-1] < len(self.tokens):
             self.seams.append(len(self.tokens))
 
-    def take(self, saved: SavedState) -> None:
-        """Hold what a saved state holds."""
+    def set_out_from(self, saved: SavedState) -> None:
+        """Hold the tokens of a saved state; its checkpoints stay with it until they are needed."""
         self.tokens[:] = saved.tokens.tolist()
         self.seams[:] = saved.seams
+        self.checkpoints.clear()
+
+    def take(self, saved: SavedState) -> None:
+        """Hold all of a saved state, which is resident now."""
+        self.set_out_from(saved)
         self.checkpoints[:] = saved.checkpoints
+
+    def leave(self) -> None:
+        """Resident no more: the checkpoints are those of the saved state, in RAM while that is."""
+        self.checkpoints.clear()
 
 
 class StateShelf:
@@ -168,7 +177,7 @@ class StateShelf:
             if sequence.saved is not saved:
                 self._detach(sequence, saved)
                 self._attach(sequence, saved)
-            sequence.take(saved)
+            sequence.set_out_from(saved)
 
     def part(self, sequence: HeldSequence) -> None:
         """Leave the state of `sequence` on the shelf, for whoever goes on from it later."""

@@ -20,6 +20,8 @@ class Asides:
         self._asides: list[Aside] = list(known)
         self._changed: set[int] = set()
         self._step = max((aside.step for aside in known), default=0)
+        self._answered = False
+        """Results came; what the model says next is another step."""
         self._thought: list[str] = []
         self._since: float | None = None
 
@@ -38,6 +40,7 @@ class Asides:
 
     def think(self, text: str, *, at: int) -> bool:
         """More of a thought; `True` when it is a new one."""
+        self._go_on()
         is_new = self._since is None
         if is_new:
             self._since = time.monotonic()
@@ -45,6 +48,11 @@ class Asides:
         self._thought.append(text)
         self._changed.add(len(self._asides) - 1)
         return is_new
+
+    def say(self) -> bool:
+        """The model says something; `True` when it was thinking."""
+        self._go_on()
+        return self.end_thought()
 
     def end_thought(self) -> bool:
         """The model goes on with something else; `True` when it was thinking."""
@@ -58,6 +66,7 @@ class Asides:
 
     def add_call(self, call: ToolCall, *, at: int) -> None:
         """The model has made a call."""
+        self._go_on()
         self.end_thought()
         self._add(
             ToolUse(
@@ -72,14 +81,16 @@ class Asides:
 
     def answer(self, result: ToolResult) -> None:
         """A call has its result; one that is not known is passed over."""
+        self._answered = True
         for place, aside in enumerate(self._asides):
             if isinstance(aside, ToolUse) and aside.call == result.call_id:
                 self._replace(place, outcome=result.outcome, result=result.text)
 
-    def next_step(self) -> None:
-        """The model goes on after results."""
-        self.end_thought()
-        self._step += 1
+    def _go_on(self) -> None:
+        if self._answered:
+            self._answered = False
+            self.end_thought()
+            self._step += 1
 
     def end(self) -> None:
         """The turn is over: nothing waits for a result any more."""

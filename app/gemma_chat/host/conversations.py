@@ -16,6 +16,7 @@ from functools import partial
 import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.tools import ToolSettings
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import GemmaChatError, HostError, StoreError
 from gemma_chat.host.context import history_of
@@ -30,17 +31,22 @@ from gemma_chat.host.protocol import (
     SessionView,
     TranscriptChanged,
 )
+from gemma_chat.host.tab_tools import TabTools
+from gemma_chat.host.tool_questions import ToolQuestions
 from gemma_chat.host.turn_record import Outcome, TurnRecord
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.host.uploads import media_of, must_be_taken
 from gemma_chat.host.views import message_view, session_view
 from gemma_chat.sessions.chat import Chat
+from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import Turn
 from gemma_chat.store.records import Conversation, Message, NewAttachment
 from gemma_chat.store.store import Store
+from gemma_chat.tools.tool import Tool
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +71,7 @@ class Conversations:
         store: Store,
         slot: ModelSlot,
         publish: Callable[[Event], None],
+        tools: TabTools,
         *,
         on_turns: Callable[[], None],
         on_finished: Callable[[int, Outcome], None],
@@ -77,6 +84,13 @@ class Conversations:
         self._store = store
         self._slot = slot
         self._publish = publish
+        self._tools = tools
+        self.questions = ToolQuestions(
+            lambda session: store.conversation(session).settings.tools,
+            self._remember_answer,
+            self.tell,
+        )
+        """What persons are asked about the calls of models."""
         self._on_turns = on_turns
         self._on_finished = on_finished
         self._tabs = {
@@ -134,7 +148,17 @@ class Conversations:
         """A tab, without the replies that have not begun."""
         waiting = list(self.unfinished(conversation.session).values()).count(None)
         count = conversation.message_count - waiting
-        return msgspec.structs.replace(session_view(conversation), message_count=count)
+        return msgspec.structs.replace(
+            session_view(conversation),
+            message_count=count,
+            asking=self.questions.of(conversation.session),
+            calling=tuple(
+                name
+                for turn in self._turns.values()
+                if turn.session == conversation.session
+                for name in turn.calling
+            ),
+        )
 
     # ------------------------------------------------------------ tabs
 
@@ -155,6 +179,7 @@ class Conversations:
         turns = [turn for turn in self._turns.values() if turn.session == session]
         for turn in turns:
             turn.stop()
+        self._tools.forget(session)
         self._publish(SessionClosed(session))
         self._tell_positions()
         closing = asyncio.create_task(_close(tab, turns), name=f"close-{session}")
@@ -179,6 +204,11 @@ class Conversations:
         self._store.set_settings(session, settings.validated())
         if chat is not None:
             chat.settings = settings
+
+    def _remember_answer(self, session: int, tools: ToolSettings) -> None:
+        settings = self._store.conversation(session).settings
+        self.set_settings(session, msgspec.structs.replace(settings, tools=tools))
+        self.tell(session)
 
     def _tell_positions(self) -> None:
         for view in self.views():
@@ -256,7 +286,10 @@ class Conversations:
     def _run(self, record: TurnRecord, sampling: SamplingSettings | None = None) -> None:
         tab = self._tabs[record.session]
         self._turns[record.session, record.turn] = RunningTurn(
-            record, partial(self._queue, tab, record, sampling), self._ended
+            record,
+            partial(self._queue, tab, record, sampling),
+            self._ended,
+            on_calling=lambda: self.tell(record.session),
         )
 
     def _next_turn(self, session: int) -> int:
@@ -281,7 +314,7 @@ class Conversations:
         if chat is not None and not chat.rephrase(queued):
             raise HostError("This message is being answered already; stop that first.")
         for turn, text in texts.items():
-            turn.record.rephrase(text)
+            turn.rephrase(text)
 
     def take_branch(self, session: int) -> None:
         """Another branch is shown: the chat goes on from there with its next turn."""
@@ -348,8 +381,10 @@ class Conversations:
 
     async def _anticipate(self, model: InferenceModel, tab: _Tab, draft: str) -> None:
         try:
+            tools = await self._tools_of(tab)
             async with self._queueing:
                 chat = await self._chat_of(tab, model)
+                chat.tools = tools
                 chat.anticipate(draft)
         except GemmaChatError as error:
             # The turn that comes meets the same obstacle and reports it.
@@ -371,14 +406,21 @@ class Conversations:
 
     async def _queue(
         self, tab: _Tab, record: TurnRecord, sampling: SamplingSettings | None
-    ) -> Turn:
+    ) -> Turn | ChatTurn:
+        # Before it is in line: others do not wait for the servers of this tab.
+        tools = await self._tools_of(tab)
         async with self._queueing:
             model = await self._slot.ready()
             chat = await self._chat_of(tab, model)
+            chat.tools = tools
             if record.kind == "go_on":
                 return chat.continue_response(sampling=sampling)
             media = self._media_of(record.question)
             return chat.start_turn(record.question.text, sampling=sampling, media=media)
+
+    async def _tools_of(self, tab: _Tab) -> tuple[Tool, ...]:
+        settings = self._store.conversation(tab.session).settings.tools
+        return await self._tools.of(tab.session, settings)
 
     async def _chat_of(self, tab: _Tab, model: InferenceModel) -> Chat:
         """The chat of a tab on `model`, opened when it is first needed."""
@@ -401,6 +443,7 @@ class Conversations:
         chat = await model.open_chat(
             history=self._history(session),
             settings=self._store.conversation(session).settings,
+            tool_policy=ToolPolicy(permission=partial(self.questions.permit, session)),
         )
         chat.subscribe(partial(self._tell_overflow, session))
         return chat

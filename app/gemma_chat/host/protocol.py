@@ -30,6 +30,9 @@ MessageState = Literal[
 ]
 """`interrupted`: the host died in the middle; `stopped`: a person ended it; `queued`: not begun."""
 
+ToolAnswer = Literal["once", "always", "never"]
+"""`always` and `never` hold for this tool in this tab from now on."""
+
 TurnPhase = Literal["idle", "queued", "prefill", "generating"]
 FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
 
@@ -146,6 +149,16 @@ class SummaryView(_Wire, frozen=True):
     updated: float = 0.0
 
 
+class ToolQuestion(_Wire, frozen=True):
+    """The model of a tab wants to call a tool, and a person has to allow it."""
+
+    question: int
+    """Its number, never used again by this host."""
+    name: str
+    arguments: str
+    """A JSON object, as text, cut when it is long."""
+
+
 class SessionView(_Wire, frozen=True):
     """One tab."""
 
@@ -165,6 +178,10 @@ class SessionView(_Wire, frozen=True):
     """Tokens of this session's context that are in use."""
     message_count: int = 0
     summary: SummaryView = SummaryView()
+    asking: tuple[ToolQuestion, ...] = ()
+    """What a person is asked in this tab, oldest first."""
+    calling: tuple[str, ...] = ()
+    """The tools whose calls run now, or wait for an answer."""
 
 
 class LockEntry(_Wire, frozen=True):
@@ -405,6 +422,15 @@ class StopHost(_Wire, frozen=True, tag="stop_host"):
     id: int
 
 
+class AnswerTool(_Wire, frozen=True, tag="answer_tool"):
+    """Answer a `ToolQuestion`; the first answer counts, later ones do nothing. Answer: `Done`."""
+
+    id: int
+    session: int
+    question: int
+    answer: ToolAnswer
+
+
 class EditMessage(_Wire, frozen=True, tag="edit_message"):
     """Ask a question in other words, in its place; what followed it stays as another branch.
 
@@ -517,6 +543,7 @@ Request = (
     | LoadModel
     | GetStatus
     | StopHost
+    | AnswerTool
     | EditMessage
     | Regenerate
     | ContinueReply

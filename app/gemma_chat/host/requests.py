@@ -7,6 +7,7 @@ from typing import Final, overload
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
+    AnswerTool,
     ChangeSettings,
     CloseSession,
     ContinueReply,
@@ -58,6 +59,7 @@ PlainRequest = (
     | SetSummarizer
     | LoadModel
     | StopHost
+    | AnswerTool
     | SelectBranch
     | DeleteMessage
     | PinMessage

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
@@ -20,6 +21,7 @@ from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
+    AnswerTool,
     ChangeSettings,
     CloseSession,
     ContinueReply,
@@ -60,6 +62,7 @@ from gemma_chat.host.protocol import (
 )
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
+from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.transcripts import page
 from gemma_chat.host.turn_record import Outcome
@@ -80,7 +83,8 @@ LONG_DRAFT: Final = 1500
 _log = logging.getLogger(__name__)
 
 _TabRequest = (
-    StopTurn
+    AnswerTool
+    | StopTurn
     | CloseSession
     | Summarize
     | SaveScroll
@@ -129,8 +133,14 @@ class Service:
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._tools = TabTools(store, self._servers, self._warn)
         self._conversations = Conversations(
-            store, self._slot, publish, on_turns=self._turns_changed, on_finished=self._finished
+            store,
+            self._slot,
+            publish,
+            self._tools,
+            on_turns=self._turns_changed,
+            on_finished=self._finished,
         )
         self._branching = Branching(
             store,
@@ -180,6 +190,7 @@ class Service:
         self._closing = True
         await self._summaries.close()
         await self._conversations.end_all()
+        await self._tools.close()
         self._leave_lock()
         for throttle in (self._tell_model, self._measure):
             throttle.cancel()
@@ -254,6 +265,10 @@ class Service:
             case StopTurn():
                 self._conversations.stop(session, request.turn)
                 return
+            case AnswerTool():
+                questions = self._conversations.questions
+                questions.answer(session, request.question, request.answer)
+                return
             case CloseSession():
                 self._summaries.forget(session)
                 self._conversations.close(session)
@@ -284,11 +299,22 @@ class Service:
 
     def _defaults(self) -> SessionSettings:
         """The settings of a new tab: the file's as it is now, or as it was when it was right."""
+        self._read_again()
+        return self._begun(self._settings.defaults)
+
+    def _read_again(self) -> None:
         try:
             self._settings = self._read_settings()
         except SettingsError as error:
-            self._publish(Notice("warning", f"{error} A new tab has the settings of before."))
-        return self._begun(self._settings.defaults)
+            self._publish(Notice("warning", f"{error} The settings of before hold."))
+
+    def _servers(self) -> tuple[McpServerSettings, ...]:
+        """The tool servers of the settings file as it is now, or as it was when it was right."""
+        self._read_again()
+        return self._settings.mcp_servers
+
+    def _warn(self, session: int, sentence: str) -> None:
+        self._publish(Notice("warning", sentence, session))
 
     def _begun(self, defaults: SessionSettings) -> SessionSettings:
         recommended = self._slot.view.recommended

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -140,8 +140,11 @@ class TurnRecord:
         """More of the reply. Raises `StoreError` when a reply cannot be begun."""
         self.begin()
         kind = piece.kind if isinstance(piece, Piece) else "text"
-        if kind == "text":
-            if self._asides.end_thought():
+        if isinstance(piece, Piece) and kind == "tool_result" and piece.call is not None:
+            self._asides.answer(ToolResult(piece.call.id, str(piece), piece.outcome or "answered"))
+            self._keep_asides()
+        elif kind == "text":
+            if self._asides.say():
                 self._keep_asides()
             self._add_text(str(piece))
         elif isinstance(piece, Piece) and piece.call is not None:
@@ -151,13 +154,6 @@ class TurnRecord:
             self._keep_asides()
         else:
             self._write_soon()
-
-    def answer(self, results: Iterable[ToolResult]) -> None:
-        """Calls have results now; what the model says from here on is another step."""
-        for result in results:
-            self._asides.answer(result)
-        self._asides.next_step()
-        self._keep_asides()
 
     def _add_text(self, text: str) -> None:
         if not self._speaks:

@@ -12,6 +12,8 @@ from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.protocol import FinishReason, TurnMetrics
 from gemma_chat.host.turn_record import Outcome, TurnRecord
 from gemma_chat.host.views import turn_metrics
+from gemma_chat.sessions.chat_turn import ChatTurn
+from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.turn import Turn
 
 UNFORESEEN: Final = "The host failed at this turn; its log says why. Ask again."
@@ -25,20 +27,25 @@ class RunningTurn:
     def __init__(
         self,
         record: TurnRecord,
-        start: Callable[[], Awaitable[Turn]],
+        start: Callable[[], Awaitable[Turn | ChatTurn]],
         on_end: Callable[[RunningTurn, Outcome], None],
+        *,
+        on_calling: Callable[[], None],
     ) -> None:
         """Set the turn going.
 
         `start` puts it into the queue of the model, and may wait for a model before; `on_end` is
-        called once, between the last change of a message and the event of the end.
+        called once, between the last change of a message and the event of the end; `on_calling`
+        whenever `calling` is another.
         """
         self.record = record
         self.since = time.monotonic()
         """When it was asked for, by `time.monotonic`."""
         self._start = start
         self._on_end = on_end
-        self._turn: Turn | None = None
+        self._on_calling = on_calling
+        self._calling: dict[str, str] = {}
+        self._turn: Turn | ChatTurn | None = None
         self._reason: Literal["stopped", "closed"] | None = None
         self._starting = asyncio.create_task(self._begin())
         self._running = asyncio.create_task(
@@ -58,12 +65,24 @@ class RunningTurn:
     @property
     def engine_key(self) -> tuple[int, int] | None:
         """What the model calls it, its own session and turn; `None` before it is queued there."""
-        return None if self._turn is None else (self._turn.session, self._turn.number)
+        turn = self._turn
+        return None if turn is None or not turn.number else (turn.session, turn.number)
+
+    @property
+    def calling(self) -> tuple[str, ...]:
+        """The tools whose calls have no result yet."""
+        return tuple(self._calling.values())
 
     @property
     def waits(self) -> bool:
         """Whether it is a new question that has not begun to be answered."""
         return self.record.kind == "ask" and self.record.question.state == "queued"
+
+    def rephrase(self, text: str) -> None:
+        """Ask something else; the model has been told, when it is queued there."""
+        self.record.rephrase(text)
+        if isinstance(self._turn, ChatTurn):
+            self._turn.rephrase(text)
 
     def stop(self) -> None:
         """End it, keeping what there is of the reply. Again is fine."""
@@ -99,7 +118,7 @@ class RunningTurn:
             _log.exception("the end of turn %d of conversation %d", self.number, self.session)
         self.record.tell_end(outcome)
 
-    async def _begin(self) -> Turn:
+    async def _begin(self) -> Turn | ChatTurn:
         # Set here, in one go with queueing: the events of the lock must find it.
         self._turn = await self._start()
         return self._turn
@@ -114,12 +133,23 @@ class RunningTurn:
             turn.stop()
         try:
             async for piece in turn:
+                self._follow_call(piece)
                 self.record.add(piece)
         finally:
             # Without effect after the end; else the store failed, and nobody would hear the rest.
             turn.stop()
+            self._calling.clear()
         result = await turn.finished()
         error = "" if result.error is None else str(result.error)
         interrupted = result.reason == "stopped" and self._reason == "closed"
         ended: FinishReason = "closed" if interrupted else result.reason
         return Outcome(ended, turn_metrics(result.metrics), error, result.kept)
+
+    def _follow_call(self, piece: Piece) -> None:
+        if piece.call is None:
+            return
+        if piece.kind == "tool_call":
+            self._calling[piece.call.id] = piece.call.name
+        else:
+            self._calling.pop(piece.call.id, None)
+        self._on_calling()

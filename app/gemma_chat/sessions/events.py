@@ -7,38 +7,54 @@ from typing import Literal, Self
 
 from gemma_chat.engine.interface import PartKind, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.sessions.history import Outcome, ToolResult
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics
 
 TurnPhase = Literal["queued", "prefill", "generating", "finished"]
 Purpose = Literal["reply", "anticipation"]
 """An anticipation evaluates ahead what a coming turn begins with, and generates nothing."""
 
-PieceKind = PartKind
+PieceKind = PartKind | Literal["tool_result"]
 
 
 class Piece(str):
     """A stretch of a reply that is final: never half a character, never half a tag.
 
     A piece of the kind `tool_call` is one whole call: its text is `name(arguments)`, for showing,
-    and `call` is the call. Its id is unique within the session.
+    and `call` is the call. Its id is unique within the session. A chat that carries out calls gives
+    pieces of the kind `tool_result` too: the text is what the model is told, `call` the call, and
+    `outcome` what became of it.
     """
 
-    __slots__ = ("call", "kind")
+    __slots__ = ("call", "kind", "outcome")
 
     kind: PieceKind
     call: ToolCall | None
+    outcome: Outcome | None
 
-    def __new__(cls, text: str, kind: PieceKind = "text", call: ToolCall | None = None) -> Self:
+    def __new__(
+        cls,
+        text: str,
+        kind: PieceKind = "text",
+        call: ToolCall | None = None,
+        outcome: Outcome | None = None,
+    ) -> Self:
         """A piece is its text; `kind` says what the text is part of."""
         piece = super().__new__(cls, text)
         piece.kind = kind
         piece.call = call
+        piece.outcome = outcome
         return piece
 
     @classmethod
     def of_call(cls, call: ToolCall) -> Self:
         """The piece that is `call`."""
         return cls(f"{call.name}({call.arguments})", "tool_call", call)
+
+    @classmethod
+    def of_result(cls, call: ToolCall, result: ToolResult) -> Self:
+        """The piece that is the result of `call`."""
+        return cls(result.text, "tool_result", call, result.outcome)
 
     @classmethod
     def of(cls, part: ReplyPart) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +53,34 @@ class SessionTotals:
             generated_tokens=self.generated_tokens + metrics.generated_tokens,
             queue_seconds=self.queue_seconds + metrics.queue_seconds,
         )
+
+
+def together(steps: Sequence[TurnMetrics], reason: FinishReason) -> TurnMetrics:
+    """The figures of a turn that took several replies; rates count computing alone."""
+    if not steps:
+        return TurnMetrics(finish_reason=reason)
+    evaluated = sum(step.evaluated_tokens for step in steps)
+    generated = sum(step.generated_tokens for step in steps)
+    return TurnMetrics(
+        reused_tokens=sum(step.reused_tokens for step in steps),
+        restored_tokens=sum(step.restored_tokens for step in steps),
+        evaluated_tokens=evaluated,
+        generated_tokens=generated,
+        queue_seconds=sum(step.queue_seconds for step in steps),
+        time_to_first_token=steps[0].time_to_first_token,
+        prefill_tokens_per_second=_mean_rate(
+            evaluated, [(step.evaluated_tokens, step.prefill_tokens_per_second) for step in steps]
+        ),
+        decode_tokens_per_second=_mean_rate(
+            generated, [(step.generated_tokens, step.decode_tokens_per_second) for step in steps]
+        ),
+        finish_reason=reason,
+    )
+
+
+def _mean_rate(tokens: int, steps: Sequence[tuple[int, float]]) -> float:
+    seconds = sum(count / rate for count, rate in steps if rate)
+    return tokens / seconds if seconds else 0.0
 
 
 class TurnClock:

@@ -35,10 +35,12 @@ from gemma_chat.sessions.options import (
     check_settings,
     modalities_asked,
     settings_from,
+    specs_from,
+    tools_from,
 )
 from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.session import Session
-from gemma_chat.sessions.tool_specs import checked_tools
+from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 
 
 class InferenceModel:
@@ -150,14 +152,25 @@ class InferenceModel:
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
         """Open a chat over a session of its own, as `open_session`.
 
         `history` goes on from a stored conversation; nothing of it is evaluated before the next
-        turn.
+        turn. The chat carries out the calls of its `tools` as `tool_policy` says:
+
+            def add(a: int, b: int) -> int:
+                '''Add two whole numbers.'''
+                return a + b
+
+            chat = await model.open_chat(tools=[add])
+
+        Raises:
+            ToolError: A tool cannot be told to the model, or not be carried out.
         """
-        return Chat(self._open(options, restore(history)))
+        tools = tools_from(options)
+        return Chat(self._open(options, restore(history)), tools, tool_policy)
 
     async def create_session(self, **options: Unpack[SessionOptions]) -> Session:
         """The one-lane way: closes the session of the call before and opens a fresh one.
@@ -169,9 +182,12 @@ class InferenceModel:
             self._one_lane_opening.add_done_callback(self._one_lane_opened)
         return await asyncio.shield(self._one_lane_opening)
 
-    async def create_chat(self, **options: Unpack[SessionOptions]) -> Chat:
-        """A chat over the one-lane session, as `create_session`."""
-        return Chat(await self.create_session(**options))
+    async def create_chat(
+        self, *, tool_policy: ToolPolicy = DEFAULT_POLICY, **options: Unpack[SessionOptions]
+    ) -> Chat:
+        """A chat over the one-lane session, as `create_session` and `open_chat`."""
+        tools = tools_from(options)
+        return Chat(await self.create_session(**options), tools, tool_policy)
 
     async def _replace_one_lane(self, options: SessionOptions) -> Session:
         self.must_be_open()
@@ -191,7 +207,7 @@ class InferenceModel:
         self.must_be_open()
         settings = settings_from(options)
         check_settings(self._engine, settings)
-        tools = checked_tools(options.get("tools", ()))
+        tools = specs_from(options)
         modalities = self._modalities(options)
         self._must_have_place()
         return self._add(

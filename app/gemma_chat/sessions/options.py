@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -15,8 +15,11 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.gbnf import check_grammar
 from gemma_chat.engine.interface import Engine, LoraChoice, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
-from gemma_chat.errors import SettingsError
+from gemma_chat.errors import SettingsError, ToolError
 from gemma_chat.sessions.attachments import Modality
+from gemma_chat.sessions.tool_specs import checked_tools
+from gemma_chat.tools.functions import as_tool
+from gemma_chat.tools.tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class SessionOptions(TypedDict, total=False):
     enable_thinking: bool
     thinking_budget: int | None
     keep_thinking: bool
-    tools: Sequence[ToolSpec]
+    tools: Sequence[ToolSpec | Tool | Callable[..., object]]
     min_p: float
     typical_p: float
     repeat_penalty: float
@@ -125,6 +128,30 @@ def settings_from(options: SessionOptions) -> SessionSettings:
         lora_path=_adapter_path(options.get("lora_path")),
         lora_scale=options.get("lora_scale", 1.0),
     ).validated()
+
+
+def specs_from(options: SessionOptions) -> tuple[ToolSpec, ...]:
+    """What the model is told of the tools in `options`; raises `ToolError` and `SettingsError`."""
+    return checked_tools(
+        [
+            one if isinstance(one, ToolSpec) else as_tool(one).spec
+            for one in options.get("tools", ())
+        ]
+    )
+
+
+def tools_from(options: SessionOptions) -> tuple[Tool, ...]:
+    """The tools in `options`, to be carried out; raises `ToolError`."""
+    return tuple(map(_runnable, options.get("tools", ())))
+
+
+def _runnable(given: ToolSpec | Tool | Callable[..., object]) -> Tool:
+    if isinstance(given, ToolSpec):
+        raise ToolError(
+            f"A chat cannot carry out the tool {given.name}: a ToolSpec is only its description. "
+            "Give the function or a Tool, or open a session and answer its calls yourself."
+        )
+    return as_tool(given)
 
 
 def _adapter_path(path: str | Path | None) -> str:

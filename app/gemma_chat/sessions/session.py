@@ -8,16 +8,13 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Generator,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol, Unpack
+from typing import Literal, Protocol, Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
@@ -50,7 +47,7 @@ from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.tool_specs import checked_tools
-from gemma_chat.sessions.turn import Turn
+from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +68,14 @@ class Message:
     role: Literal["user"] = "user"
     images: MediaSource | Sequence[MediaSource] = ()
     audio: MediaSource | Sequence[MediaSource] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A whole question: its text, and the images and recordings before it."""
+
+    text: str
+    media: tuple[Media, ...] = ()
 
 
 class SessionHome(Protocol):
@@ -139,6 +144,7 @@ class Session:
         self._anticipation: TurnJob | None = None
         self._ahead: set[TurnJob] = set()
         """Anticipations that have not ended, the given up ones too."""
+        self._close_listeners: list[Callable[[], None]] = []
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -212,7 +218,7 @@ class Session:
 
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock."""
-        self._must_be_open()
+        self.must_be_open()
         return self._home.engine.count_tokens(well_formed(text))
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
@@ -238,7 +244,7 @@ class Session:
                 does not take, too many of them, or one that is damaged or too large.
             SettingsError: The chunk has another role than `user`.
         """
-        self._must_be_open()
+        self.must_be_open()
         message = chunk if isinstance(chunk, Message) else Message(chunk)
         if message.role != "user":
             raise SettingsError(
@@ -248,7 +254,7 @@ class Session:
         text = _text(message.text)
         media = await self._read(message)
         check_count(len(self._media) + len(media))
-        self._must_be_open()
+        self.must_be_open()
         self._chunks.append(text)
         self._media += media
 
@@ -310,8 +316,7 @@ class Session:
                 schema cannot be followed.
             ModalityError: This session or its model does not take these `media`.
         """
-        self._must_be_open()
-        following(self.settings.sampling, rules)
+        self.must_be_open()
         if tool_choice == "required" and not self.tools:
             raise SettingsError(
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
@@ -319,7 +324,25 @@ class Session:
             )
         following(self.settings.sampling if sampling is None else sampling, rules)
         if results is not None:
-            return self._go_on(text, results, tool_choice, rules)
+            return self._go_on(text, results, tool_choice, sampling, rules)
+        question = self._question(text, media)
+        turn = self.ask(question, tool_choice=tool_choice, sampling=sampling, **rules)
+        self._chunks.clear()
+        self._media.clear()
+        return turn
+
+    def take_question(self, text: str | None = None, media: Sequence[Media] = ()) -> Question:
+        """What `add_query_chunk` collected, with `text` behind it, to be given to `ask` later.
+
+        Raises as `start_turn`.
+        """
+        self.must_be_open()
+        question = self._question(text, media)
+        self._chunks.clear()
+        self._media.clear()
+        return question
+
+    def _question(self, text: str | None, media: Sequence[Media]) -> Question:
         question = "".join(self._chunks) + (_text(text) if text is not None else "")
         everything = (*self._media, *media)
         for one in media:
@@ -329,6 +352,18 @@ class Session:
             raise GemmaChatError(
                 f"Session {self.id} has nothing to answer; give a text or add a chunk first."
             )
+        return Question(question, everything)
+
+    def ask(
+        self,
+        question: Question,
+        *,
+        tool_choice: ToolChoice = "auto",
+        sampling: SamplingSettings | None = None,
+        **rules: Unpack[ReplyRules],
+    ) -> Turn:
+        """Queue a turn with this question; what is being collected stays for another one."""
+        self.must_be_open()
         turn = self._submit(
             TurnJob(
                 owner=self._conversation,
@@ -336,27 +371,33 @@ class Session:
                 number=self._last_turn + 1,
                 background=self.background,
                 sequence=self._sequence,
-                question=question,
-                media=everything,
+                question=question.text,
+                media=question.media,
                 tool_choice=tool_choice,
                 sampling=None if sampling is None else sampling.validated(),
                 rules=rules,
             )
         )
         self._last_turn = turn.number
-        self._chunks.clear()
-        self._media.clear()
         return turn
+
+    def answer_calls(self, results: Sequence[ToolResult]) -> None:
+        """Put the results of the newest calls into the history without going on from them.
+
+        As the `results` of `start_turn`; also when the session or its model is closed.
+        """
+        self._conversation.answer(results)
 
     def _go_on(
         self,
         text: str | None,
         results: Sequence[ToolResult],
         tool_choice: ToolChoice,
+        sampling: SamplingSettings | None,
         rules: ReplyRules,
     ) -> Turn:
         """Queue the turn that goes on after the results of calls."""
-        if text is not None or self._chunks or self._media:
+        if text is not None:
             raise GemmaChatError(
                 f"Session {self.id} cannot take results and a question in one turn; "
                 "give the results first."
@@ -375,6 +416,7 @@ class Session:
                 sequence=self._sequence,
                 question="",
                 continues=True,
+                sampling=None if sampling is None else sampling.validated(),
                 tool_choice=tool_choice,
                 rules=rules,
             )
@@ -442,7 +484,7 @@ class Session:
         whole micro-batches. It is given up at once when any turn is asked. The reply is the same
         as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
         """
-        self._must_be_open()
+        self.must_be_open()
         self._give_up_anticipation()
         if self._turns:
             return
@@ -475,7 +517,7 @@ class Session:
 
             reply = await session.get_response("Name a colour.", json_schema={"enum": ["red"]})
         """
-        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             return (await turn.finished()).text_or_raise()
 
     async def get_response_async(
@@ -486,7 +528,7 @@ class Session:
         The turn is queued by the first step of the iteration, and stopped when the iteration is
         given up. A stopped turn ends normally.
         """
-        with _stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
+        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
             async for piece in turn:
                 yield piece
             (await turn.finished()).text_or_raise()
@@ -499,7 +541,7 @@ class Session:
         turn = self._turns[0] if self._turns else None
         if turn is not None:
             turn.stop()
-        return _EndOf(turn)
+        return EndOf(turn)
 
     # ------------------------------------------------------------ going back, branching, closing
 
@@ -509,7 +551,7 @@ class Session:
         Raises:
             SessionLimitError: As many sessions are open as the model allows.
         """
-        self._must_be_open()
+        self.must_be_open()
         return self._home.open_fork(self, self._sequence, self._conversation)
 
     async def rewind(self, turn: int) -> None:
@@ -548,12 +590,23 @@ class Session:
             self._home.forget(self)
             for turn in self._turns:
                 turn.close(self._closed_error())
+            self._tell_closed()
             self._settle()
         await self._idle.wait()
 
     def model_closed(self) -> None:
         """The model is being closed, and all memory with it."""
         self._closed = True
+        self._tell_closed()
+
+    def when_closed(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, once, when this session or its model is closed."""
+        self._close_listeners.append(listener)
+
+    def _tell_closed(self) -> None:
+        listeners, self._close_listeners = self._close_listeners, []
+        for listener in listeners:
+            listener()
 
     async def __aenter__(self) -> Session:
         return self
@@ -613,14 +666,15 @@ class Session:
             return 0
 
     def _must_be_idle(self, what: str) -> None:
-        self._must_be_open()
+        self.must_be_open()
         if self._turns:
             raise GemmaChatError(
                 f"Session {self.id} cannot {what} while its turn {self._turns[0].number} is "
                 "not finished; stop it first."
             )
 
-    def _must_be_open(self) -> None:
+    def must_be_open(self) -> None:
+        """Raise `SessionClosedError` or `ModelClosedError` when nothing can be asked any more."""
         self._home.must_be_open()
         if self._closed:
             raise self._closed_error()
@@ -635,23 +689,3 @@ def _text(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"a question is text, not {type(text).__name__}")
     return well_formed(text)
-
-
-@contextmanager
-def _stopped_on_the_way_out(turn: Turn) -> Iterator[Turn]:
-    """Whoever waits for `turn` may be cancelled or thrown away; the turn ends with them."""
-    try:
-        yield turn
-    finally:
-        turn.stop()
-
-
-class _EndOf:
-    """Awaits the end of a turn, if there is one. Unlike a coroutine it may be thrown away."""
-
-    def __init__(self, turn: Turn | None) -> None:
-        self._turn = turn
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._turn is not None:
-            yield from self._turn.finished().__await__()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from gemma_chat.engine.interface import ToolCall
 from gemma_chat.errors import GemmaChatError
@@ -14,55 +17,20 @@ from gemma_chat.sessions.metrics import FinishReason
 StopJob = Callable[[TurnJob, FinishReason, GemmaChatError | None], None]
 
 
-class Turn:
-    """A turn that was queued. Iterating over it gives the pieces of the reply, from the first.
+class ReplyStream(ABC):
+    """A reply that is coming. Iterating over it gives its pieces, from the first.
 
     A piece is text that is final, of the answer (`kind` "text") or of what the model thinks
-    ("thinking"), or a whole call of a tool ("tool_call").
+    ("thinking"), a whole call of a tool ("tool_call"), or its result ("tool_result").
 
     The iteration ends normally however the turn ends; `finished` tells how it did. Giving up the
     iteration does not stop the turn, `stop` does.
     """
 
-    def __init__(self, job: TurnJob, stop: StopJob) -> None:
-        self._job = job
-        self._stop = stop
+    def __init__(self) -> None:
         self._pieces: list[Piece] = []
         self._result: TurnResult | None = None
         self._waiters: list[asyncio.Future[None]] = []
-
-    @property
-    def job(self) -> TurnJob:
-        """The turn as the engine thread sees it."""
-        return self._job
-
-    @property
-    def session(self) -> int:
-        """The number of its session."""
-        return self._job.session
-
-    @property
-    def number(self) -> int:
-        """Its place among the questions of its session, growing, never used again.
-
-        A turn that goes on after the results of calls has the number of its question.
-        """
-        return self._job.number
-
-    @property
-    def question(self) -> str:
-        """What was asked; empty when it goes on after results."""
-        return self._job.question
-
-    @property
-    def state(self) -> TurnPhase:
-        """What it is doing now: `queued`, `prefill`, `generating` or `finished`."""
-        return self._job.phase
-
-    @property
-    def progress(self) -> LockEntry:
-        """Its figures now."""
-        return self._job.entry()
 
     @property
     def text(self) -> str:
@@ -72,20 +40,17 @@ class Turn:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls made so far."""
-        return tuple(piece.call for piece in self._pieces if piece.call is not None)
+        calls = (piece.call for piece in self._pieces if piece.kind == "tool_call")
+        return tuple(call for call in calls if call is not None)
 
     @property
     def result(self) -> TurnResult | None:
         """How it ended, once it has."""
         return self._result
 
+    @abstractmethod
     def stop(self) -> None:
-        """End it, queued or running, keeping what there is; does nothing when it has ended."""
-        self._stop(self._job, "stopped", None)
-
-    def close(self, error: GemmaChatError) -> None:
-        """Its session is being closed: as `stop`, and while it waits it fails with `error`."""
-        self._stop(self._job, "closed", error)
+        """End it, keeping what there is; does nothing when it has ended."""
 
     async def finished(self) -> TurnResult:
         """Wait for the end, whichever it is. Giving up the wait does not stop the turn."""
@@ -123,3 +88,76 @@ class Turn:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class Turn(ReplyStream):
+    """A turn that was queued."""
+
+    def __init__(self, job: TurnJob, stop: StopJob) -> None:
+        super().__init__()
+        self._job = job
+        self._stop = stop
+
+    @property
+    def job(self) -> TurnJob:
+        """The turn as the engine thread sees it."""
+        return self._job
+
+    @property
+    def session(self) -> int:
+        """The number of its session."""
+        return self._job.session
+
+    @property
+    def number(self) -> int:
+        """Its place among the questions of its session, growing, never used again.
+
+        A turn that goes on after the results of calls has the number of its question.
+        """
+        return self._job.number
+
+    @property
+    def question(self) -> str:
+        """What was asked; empty when it goes on after results."""
+        return self._job.question
+
+    @property
+    def state(self) -> TurnPhase:
+        """What it is doing now: `queued`, `prefill`, `generating` or `finished`."""
+        return self._job.phase
+
+    @property
+    def progress(self) -> LockEntry:
+        """Its figures now."""
+        return self._job.entry()
+
+    def stop(self) -> None:
+        """End it, queued or running, keeping what there is; does nothing when it has ended."""
+        self._stop(self._job, "stopped", None)
+
+    def close(self, error: GemmaChatError) -> None:
+        """Its session is being closed: as `stop`, and while it waits it fails with `error`."""
+        self._stop(self._job, "closed", error)
+
+
+AnyTurn = TypeVar("AnyTurn", bound=ReplyStream)
+
+
+@contextmanager
+def stopped_on_the_way_out(turn: AnyTurn) -> Iterator[AnyTurn]:
+    """Whoever waits for `turn` may be cancelled or thrown away; the turn ends with them."""
+    try:
+        yield turn
+    finally:
+        turn.stop()
+
+
+class EndOf:
+    """Awaits the end of a turn, if there is one. Unlike a coroutine it may be thrown away."""
+
+    def __init__(self, turn: ReplyStream | None) -> None:
+        self._turn = turn
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._turn is not None:
+            yield from self._turn.finished().__await__()

@@ -158,6 +158,27 @@ ACTIONS: tuple[Action, ...] = (
         slash=("new",),
     ),
     Action(
+        "tool.once",
+        ("alt+o",),
+        "Allow this tool call",
+        "Messages",
+        "When this tab asks whether its model may call a tool.",
+    ),
+    Action(
+        "tool.always",
+        ("alt+k",),
+        "Always allow this tool here",
+        "Messages",
+        "In this tab; take it back in its settings (f3).",
+    ),
+    Action(
+        "tool.never",
+        ("alt+n",),
+        "Never allow this tool here",
+        "Messages",
+        "In this tab; take it back in its settings (f3).",
+    ),
+    Action(
         "message.previous",
         ("alt+up",),
         "Select the message above",

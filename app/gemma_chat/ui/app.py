@@ -43,6 +43,7 @@ from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import read_pastes_in_bulk
 from gemma_chat.ui.text import shown
 from gemma_chat.ui.themes import window_colours
+from gemma_chat.ui.tool_prompt import Choice
 from gemma_chat.ui.window import SidePanel, Window, make_panel
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ class ChatApp(App[None]):
 
     def on_editor_pressed(self, message: Editor.Pressed) -> None:
         self._commands.run(message.action)
+
+    def on_choice_pressed(self, message: Choice.Pressed) -> None:
+        self._commands.answer_tool(message.answer)
 
     def on_tab_bar_selected(self, message: TabBar.Selected) -> None:
         self._commands.select(message.session)

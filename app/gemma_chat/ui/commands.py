@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.host.protocol import ToolAnswer
 from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
@@ -41,6 +42,9 @@ class Commands:
             **settings.by_id,
             "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
+            "tool.once": lambda: self.answer_tool("once"),
+            "tool.always": lambda: self.answer_tool("always"),
+            "tool.never": lambda: self.answer_tool("never"),
             "tab.new": self.new_tab,
             "tab.close": self.close_tab,
             "tab.undo_close": self.undo_close,
@@ -236,6 +240,11 @@ class Commands:
         if app.state.panel != "none":
             app.change(PanelOpened("none"))
             return
+        tab = app.state.active_tab
+        if tab is not None and tab.view.calling:
+            # Its turn holds no lock and waits for none while tools run.
+            app.spawn(app.calls.stop(tab.session, 0))
+            return
         entry = app.state.own_turn(app.state.active)
         if entry is not None:
             app.spawn(self._stop(entry.session, entry.turn, queued=entry.phase == "queued"))
@@ -249,6 +258,13 @@ class Commands:
         tab = app.state.tab(session)
         if tab is not None and tab.draft.empty:
             app.put_draft(session, Draft(escaped(question)))
+
+    def answer_tool(self, answer: ToolAnswer) -> None:
+        """Answer what this tab asks about a call of its model; without a question do nothing."""
+        tab = self._app.state.active_tab
+        if tab is not None and tab.view.asking:
+            question = tab.view.asking[0].question
+            self._app.spawn(self._app.calls.answer_tool(tab.session, question, answer))
 
     # ------------------------------------------------------------ panels and program
 

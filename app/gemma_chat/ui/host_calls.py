@@ -106,6 +106,10 @@ class HostCalls:
         """End one turn, running or queued."""
         return await self._done(p.StopTurn(0, session, turn))
 
+    async def answer_tool(self, session: int, question: int, answer: p.ToolAnswer) -> bool:
+        """Answer a question about a call of a tab's model."""
+        return await self._done(p.AnswerTool(0, session, question, answer))
+
     async def summarize(self, session: int) -> bool:
         """Bring the summary up to date now."""
         return await self._done(p.Summarize(0, session))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -39,6 +39,7 @@ from gemma_chat.ui.settings_fields import (
 )
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
+from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
 
 
@@ -124,7 +125,10 @@ class SettingsPanel(SidePanel):
     SettingsPanel #settings-reset { margin-top: 1; }
     """
 
-    def __init__(self, presets: tuple[Preset, ...], defaults: SessionSettings) -> None:
+    def __init__(
+        self, presets: tuple[Preset, ...], defaults: SessionSettings, servers: Sequence[str] = ()
+    ) -> None:
+        """`servers` are the names of the tool servers that can be turned on."""
         super().__init__()
         self._presets = {preset.name: preset for preset in presets}
         self._defaults = defaults
@@ -134,6 +138,7 @@ class SettingsPanel(SidePanel):
         self._unsettled = 0
         """Changes that the host has not answered yet; until then it is behind this panel."""
         self._title = Static(id="settings-title", markup=False)
+        self._tools = ToolSwitches(servers)
         self._advice = Static(id="settings-advice", markup=False)
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
@@ -164,6 +169,8 @@ class SettingsPanel(SidePanel):
                 yield Label(THINKING_BUDGET.label)
                 yield self._fields[THINKING_BUDGET.name]
             yield self._switches["keep_thinking"]
+            yield Label("Tools", classes="heading")
+            yield self._tools
             yield Label("Sampling", classes="heading")
             yield Select(
                 [(name, name) for name in self._presets],
@@ -235,6 +242,7 @@ class SettingsPanel(SidePanel):
             if widget.has_focus and text_of(before, name) == text:
                 continue
             _set_text(widget, text)
+        self._tools.show(settings.tools)
         for name, switch in self._switches.items():
             with switch.prevent(Checkbox.Changed):
                 switch.value = getattr(settings, name)
@@ -317,6 +325,15 @@ class SettingsPanel(SidePanel):
         _set_text(self._fields[name], text_of(self._of_new_tab, name))
         self._take_over(name)
         self._explain(name)
+
+    def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:
+        message.stop()
+        self._change(msgspec.structs.replace(self._settings, tools=message.tools))
+
+    def on_tool_switches_said(self, message: ToolSwitches.Said) -> None:
+        message.stop()
+        self._say(message.text)
+        self._advice.set_class(message.wrong, "-wrong")
 
     # ------------------------------------------------------------ changing
 

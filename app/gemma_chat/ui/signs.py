@@ -8,8 +8,10 @@ import msgspec
 
 from gemma_chat.ui.state import TabState, TerminalState
 
-SignKind = Literal["none", "holding", "waiting", "failed", "unread", "loading"]
+SignKind = Literal["none", "asking", "calling", "holding", "waiting", "failed", "unread", "loading"]
 
+ASKING = "?"
+CALLING = "»"
 HOLDING = "●"
 FREE = "○"
 UNREAD = "✓"
@@ -37,11 +39,15 @@ def circled(number: int) -> str:
 
 def sign_of(state: TerminalState, tab: TabState) -> Sign:
     """What the tab's label shows behind the title."""
+    if tab.view.asking:
+        return Sign(ASKING, "asking", "asks whether a tool may be called")
     if any(one.session == tab.session and not one.background for one in state.lock.holders):
         return Sign(HOLDING, "holding", "generating")
     for place, entry in enumerate(state.lock.waiting, 1):
         if entry.session == tab.session and not entry.background:
             return Sign(circled(place), "waiting", f"waiting, number {place}")
+    if tab.view.calling:
+        return Sign(CALLING, "calling", "a tool runs")
     if tab.view.failed:
         return Sign(FAILED, "failed", "the last reply failed")
     if tab.view.unread and tab.session != state.active:

@@ -105,6 +105,8 @@ class TabBar(Widget):
     TabBar > .tab-bar--edge { color: $accent; }
     TabBar > .tab-bar--mark { color: $ink-quiet; }
     TabBar > .tab-bar--holding { color: $ink-good; }
+    TabBar > .tab-bar--asking { color: $ink-wait; text-style: bold; }
+    TabBar > .tab-bar--calling { color: $ink-wait; }
     TabBar > .tab-bar--waiting { color: $ink-wait; }
     TabBar > .tab-bar--unread { color: $ink-mark; }
     TabBar > .tab-bar--failed { color: $ink-bad; text-style: bold; }
@@ -116,6 +118,8 @@ class TabBar(Widget):
         "tab-bar--number",
         "tab-bar--mark",
         "tab-bar--holding",
+        "tab-bar--asking",
+        "tab-bar--calling",
         "tab-bar--waiting",
         "tab-bar--unread",
         "tab-bar--failed",

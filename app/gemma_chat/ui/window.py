@@ -20,6 +20,7 @@ from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_bar import StatusBar
 from gemma_chat.ui.status_line import advice_of
 from gemma_chat.ui.tab_bar import TabBar, labels_of
+from gemma_chat.ui.tool_prompt import ToolPrompt
 from gemma_chat.ui.welcome import Welcome, page_for
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Window(Screen[None]):
         self.tab_bar = TabBar()
         self.transcript: Transcript | None = None
         self.welcome = Welcome()
+        self.tool_prompt = ToolPrompt()
         self.composer = Composer()
         self.status_bar = StatusBar()
         self._middle = Horizontal(id="middle")
@@ -106,6 +108,7 @@ class Window(Screen[None]):
         yield self.tab_bar
         with self._middle, self._reading:
             yield self.welcome
+        yield self.tool_prompt
         yield self.composer
         yield self.status_bar
 
@@ -145,6 +148,7 @@ class Window(Screen[None]):
         """Draw the state; what has not changed costs nothing but a comparison."""
         self.tab_bar.show(labels_of(state))
         self.status_bar.show(state)
+        self.tool_prompt.show(state)
         self.composer.explain(advice_of(state))
         page = page_for(state, self._install_command, self._keymap)
         if page is not None:
@@ -181,7 +185,9 @@ def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
             from gemma_chat.ui.settings_panel import SettingsPanel
 
             settings = app.settings
-            return SettingsPanel(app.library.presets(settings.all_presets).items, settings.defaults)
+            servers = tuple(server.name for server in settings.mcp_servers)
+            presets = app.library.presets(settings.all_presets).items
+            return SettingsPanel(presets, settings.defaults, servers)
         case "summary":
             from gemma_chat.ui.summary_panel import SummaryPanel
 
