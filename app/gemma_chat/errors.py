@@ -78,6 +78,10 @@ class StoreError(GemmaChatError):
     """The database of conversations cannot be opened, read or written."""
 
 
+class ExchangeError(GemmaChatError):
+    """A conversation cannot be written to a file, or a file holds none that can be read."""
+
+
 class HostError(GemmaChatError):
     """The host process cannot be started or reached, or answered something unexpected."""
 

@@ -53,6 +53,8 @@ class Terminal:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.tabs: dict[int, SessionView] = {}
+        self.aside: set[int] = set()
+        """Sessions without a tab, whose events a terminal has no use for."""
         self.client: HostClient
         self._freshness = Freshness()
         self._changed = asyncio.Event()
@@ -65,6 +67,9 @@ class Terminal:
         return terminal
 
     def _listen(self, event: Event) -> None:
+        if getattr(event, "session", 0) in self.aside:
+            self._changed.set()
+            return
         assert self._freshness.admits(event), f"out of date: {event}"
         self.events.append(event)
         match event:
@@ -162,6 +167,7 @@ class Rig:
     loading: asyncio.Event = field(default_factory=asyncio.Event)
     """Clear it to hold the loading of models."""
     terminals: list[Terminal] = field(default_factory=list)
+    news: tuple[str, ...] = ()
     stopped: bool = False
     _clients_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -179,6 +185,7 @@ class Rig:
             on_stop=self._note_stop,
             on_turns=lambda: None,
             clients=lambda: self.server.clients,
+            news=self.news,
         )
 
     @property
@@ -226,9 +233,10 @@ async def running(
     *engines: ScriptedEngine | Exception,
     settings: Settings = QUIET,
     load: bool = True,
+    news: tuple[str, ...] = (),
 ) -> AsyncIterator[Rig]:
     """A host on the database in `folder`; engine 0 is loaded unless told otherwise."""
-    rig = Rig(folder, settings, list(engines) or [ScriptedEngine()])
+    rig = Rig(folder, settings, list(engines) or [ScriptedEngine()], news=news)
     await rig.server.start(rig.service)
     if load:
         rig.service.load(Path("/models/0.gguf"))

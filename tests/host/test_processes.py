@@ -413,7 +413,7 @@ async def test_a_host_of_another_version_is_left_alone_and_can_be_stopped(
     watcher = Watcher(launch)
     await watcher.link.start()
     await watcher.phase("failed")
-    assert "This gemma-chat is older (protocol 2)" in watcher.link.state.sentence
+    assert f"This gemma-chat is older (protocol {PROTOCOL_VERSION})" in watcher.link.state.sentence
     with pytest.raises(HostError, match="older"):
         await host_status(paths)
     assert host.returncode is None

@@ -8,9 +8,14 @@ from pathlib import Path
 import click
 
 from gemma_chat import __version__
+from gemma_chat.cli.ask_command import ask
 from gemma_chat.cli.bench_command import bench
+from gemma_chat.cli.completion_command import completion
 from gemma_chat.cli.config_commands import config
+from gemma_chat.cli.doctor_command import doctor
 from gemma_chat.cli.host_commands import host
+from gemma_chat.cli.library_commands import COMMANDS as LIBRARY_COMMANDS
+from gemma_chat.cli.models_commands import models
 from gemma_chat.cli.profile import PROFILE_OPTION
 
 
@@ -65,3 +70,9 @@ def cli(
 cli.add_command(host)
 cli.add_command(config)
 cli.add_command(bench)
+cli.add_command(completion)
+cli.add_command(doctor)
+cli.add_command(models)
+cli.add_command(ask)
+for command in LIBRARY_COMMANDS:
+    cli.add_command(command)

@@ -2,7 +2,7 @@
 
 Without a command it shows the terminal program. Exit codes: 0 all is well; 1 it could not be done,
 and a sentence on stderr says why; 2 the command line is wrong, or there is no terminal to draw on;
-128 + n ended by signal n.
+130 given up with Ctrl+C; 128 + n ended by signal n. `ask` has one more: 4, the reply is cut short.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ import os
 import sys
 
 from gemma_chat.errors import GemmaChatError
+
+COMPLETION_VARIABLE = "_GEMMA_CHAT_COMPLETE"
+"""Set by a shell that asks click what may follow."""
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as a shell has it."""
 
 
 def main() -> None:
@@ -23,15 +28,24 @@ def main() -> None:
 
 
 def _run() -> int:
-    if len(sys.argv) == 1:
+    if len(sys.argv) == 1 and COMPLETION_VARIABLE not in os.environ:
         # By far the most frequent call: there is nothing to parse, and the first paint waits.
         from gemma_chat.cli.terminal_command import show_terminal
 
         return show_terminal(os.environ.get("GEMMA_CHAT_PROFILE", "default"), None, "")
+    import click
+
     from gemma_chat.cli.commands import cli
 
-    cli(prog_name="gemma-chat")
-    return 0
+    try:
+        code = cli.main(prog_name="gemma-chat", standalone_mode=False)
+    except click.Abort:
+        # click has made this of Ctrl+C, and of a question that was answered with no.
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -26,11 +26,15 @@ from gemma_chat.host.framing import (
 )
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    Conversation,
+    Conversations,
     Done,
     Event,
     Failed,
+    Found,
     FromHost,
     Hello,
+    Imported,
     Messages,
     Opened,
     Preview,
@@ -172,7 +176,19 @@ class HostClient(Requester):
 
     def _deliver(self, message: FromHost) -> None:
         match message:
-            case Done() | Failed() | Opened() | Queued() | Messages() | Status() | Preview():
+            case (
+                Done()
+                | Failed()
+                | Opened()
+                | Queued()
+                | Messages()
+                | Status()
+                | Conversations()
+                | Conversation()
+                | Found()
+                | Imported()
+                | Preview()
+            ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():
                     answer.set_result(message)

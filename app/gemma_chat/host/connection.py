@@ -57,6 +57,9 @@ class Answers(Protocol):
     def snapshot(self) -> Iterable[Event]:
         """The events that tell a client the whole state."""
 
+    async def left(self, client: int) -> None:
+        """The last connection of the client with this pid has ended. Never raises."""
+
 
 class Connection:
     """The host's end of one connection."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import msgspec
 
@@ -50,6 +51,9 @@ from gemma_chat.tools.tool import Tool
 
 _log = logging.getLogger(__name__)
 
+Place = Literal["tab", "aside", "passing"]
+"""Where an open session is seen, and what becomes of it: see `OpenSession`."""
+
 
 @dataclass(slots=True)
 class _Tab:
@@ -57,6 +61,9 @@ class _Tab:
 
     session: int
     title: str
+    place: Place = "tab"
+    client: int = 0
+    """Who opened a passing session."""
     model: InferenceModel | None = None
     chat: Chat | None = None
     chat_is_elsewhere: bool = False
@@ -139,7 +146,7 @@ class Conversations:
     def tell(self, session: int, asker: int = 0) -> None:
         """Tell everybody how a tab stands now; `asker` is the client that changed it."""
         tab = self._tabs.get(session)
-        if tab is not None:
+        if tab is not None and tab.place == "tab":
             view = self._view(self._store.conversation(session))
             tab.title = view.title
             self._publish(SessionChanged(view, asker))
@@ -170,6 +177,39 @@ class Conversations:
         self._tabs[created.session] = _Tab(created.session, created.title)
         self.tell(created.session, asker)
         return created.session
+
+    def open_aside(
+        self, title: str, settings: SessionSettings, *, passing: bool, client: int
+    ) -> int:
+        """Open a session that no tab shows; returns its number."""
+        session = self._store.library.add(title, settings.validated(), ())
+        place: Place = "passing" if passing else "aside"
+        self._tabs[session] = _Tab(session, title, place, client)
+        return session
+
+    def is_shown(self, session: int) -> bool:
+        """Whether a tab shows this conversation."""
+        tab = self._tabs.get(session)
+        return tab is not None and tab.place == "tab"
+
+    def passing(self, client: int) -> tuple[int, ...]:
+        """The passing sessions that a client has opened."""
+        return tuple(
+            tab.session
+            for tab in self._tabs.values()
+            if tab.place == "passing" and tab.client == client
+        )
+
+    async def delete(self, sessions: Collection[int]) -> None:
+        """Delete conversations for good; tabs that show them are closed first."""
+        for session in sessions:
+            self._store.conversation(session)
+        for session in self._tabs.keys() & set(sessions):
+            self.close(session)
+        closing = [self._closing[one] for one in sessions if one in self._closing]
+        if closing:
+            await asyncio.wait(closing)
+        self._store.library.delete(tuple(sessions))
 
     def close(self, session: int) -> None:
         """Close a tab: its turns are stopped, its conversation stays in the store."""

@@ -30,11 +30,11 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
-from gemma_chat.host.model_source import ModelSource, ServerModel, loader
+from gemma_chat.host.model_source import chosen_source, loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
-from gemma_chat.models.discovery import choose_model
+from gemma_chat.store.recovery import open_or_recover
 from gemma_chat.store.store import Store
 
 LOG_BYTES: Final = 2_000_000
@@ -127,15 +127,19 @@ def _give_up(error: GemmaChatError, exit_code: int) -> int:
 def _run(paths: Paths, settings: Settings, options: HostOptions) -> int:
     tenancy = Tenancy.claim(paths.lock_file, paths.socket)
     try:
-        with contextlib.closing(Store.open(paths.database)) as store:
-            asyncio.run(_serve(paths, settings, options, store))
+        store, recovery = open_or_recover(paths.database)
+        with contextlib.closing(store):
+            news = () if recovery is None else (recovery.sentence,)
+            asyncio.run(_serve(paths, settings, options, store, news))
     finally:
         tenancy.release()
     return EXIT_OK
 
 
-async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: Store) -> None:
-    """Serve terminals until there is a reason to leave."""
+async def _serve(
+    paths: Paths, settings: Settings, options: HostOptions, store: Store, news: Sequence[str]
+) -> None:
+    """Serve terminals until there is a reason to leave; the first one is told the `news`."""
     leaving: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def leave(reason: str) -> None:
@@ -158,12 +162,20 @@ async def _serve(paths: Paths, settings: Settings, options: HostOptions, store: 
         on_stop=lambda: leave("it was told to stop."),
         on_turns=look,
         clients=lambda: server.clients,
+        news=news,
     )
     await server.start(service)
     idleness.begin()
-    model = _model_source(paths, settings, options)
-    if model is not None:
-        service.load(model)
+    if options.load:
+        model = chosen_source(
+            paths,
+            settings,
+            model=options.model,
+            server=options.server,
+            server_model=options.server_model,
+        )
+        if model is not None:
+            service.load(model)
     _log.info("the host listens at %s", paths.socket)
     reason = await leaving
     _log.info("the host leaves: %s", reason)
@@ -177,16 +189,6 @@ def _leave_on_signals(leave: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(one, leave, f"it was ended by {one.name}.")
-
-
-def _model_source(paths: Paths, settings: Settings, options: HostOptions) -> ModelSource | None:
-    """What is loaded: what the command line names, else the server or file of the settings."""
-    if not options.load:
-        return None
-    server = options.server or settings.server.url
-    if server and not options.model:
-        return ServerModel(server, options.server_model or settings.server.model)
-    return choose_model(paths, options.model or settings.model.path)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import MemorySettings, ModelSettings, ServerSettings, Settings
 from gemma_chat.errors import SettingsError
+from gemma_chat.models.discovery import choose_model
 from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.remote.address import ServerAddress
 from gemma_chat.sessions.connecting import connect_server
@@ -28,6 +30,16 @@ class ServerModel:
 ModelSource = Path | ServerModel
 ModelLoader = Callable[[ModelSource, Callable[[float], None]], Awaitable[InferenceModel]]
 """Loads a model and reports the share that is loaded; raises `GemmaChatError`."""
+
+
+def chosen_source(
+    paths: Paths, settings: Settings, *, model: str = "", server: str = "", server_model: str = ""
+) -> ModelSource | None:
+    """What is loaded: what the command line names, else the server or file of the settings."""
+    url = server or settings.server.url
+    if url and not model:
+        return ServerModel(url, server_model or settings.server.model)
+    return choose_model(paths, model or settings.model.path)
 
 
 def loader(settings: Settings, states_dir: Path) -> ModelLoader:

@@ -249,6 +249,41 @@ class SummarizerView(_Wire, frozen=True):
     pending: tuple[int, ...] = ()
 
 
+class ConversationView(_Wire, frozen=True):
+    """A conversation in a list, whether a tab shows it or not."""
+
+    session: int
+    title: str
+    """Empty when it has none."""
+    open: bool
+    created: float
+    updated: float
+    message_count: int
+    preview: str = ""
+    """How its newest message begins."""
+
+
+class HitView(_Wire, frozen=True):
+    """A message that was found. `marks` are the ranges of `snippet` to highlight, in characters."""
+
+    message: int
+    session: int
+    title: str
+    role: str
+    created: float
+    snippet: str
+    marks: tuple[tuple[int, int], ...] = ()
+
+
+class ImportedMessage(_Wire, frozen=True):
+    """A finished message from elsewhere; `created` 0 is now."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    created: float = 0.0
+    state: Literal["complete", "stopped", "length", "interrupted", "failed"] = "complete"
+
+
 # ---------------------------------------------------------------- handshake
 
 
@@ -281,11 +316,17 @@ class Refused(_Wire, frozen=True, tag="refused"):
 
 
 class OpenSession(_Wire, frozen=True, tag="open_session"):
-    """Open a new tab. Answer: `Opened`."""
+    """Open a new tab. Answer: `Opened`.
+
+    A session that is opened `aside` is shown in no tab, and closing it leaves a closed
+    conversation. One that is `passing` is shown in no tab either, and deleted as soon as the
+    client that opened it closes it or has gone.
+    """
 
     id: int
     title: str = ""
     settings: SessionSettings | None = None
+    place: Literal["tab", "aside", "passing"] = "tab"
 
 
 class CloseSession(_Wire, frozen=True, tag="close_session"):
@@ -303,7 +344,10 @@ class ReopenSession(_Wire, frozen=True, tag="reopen_session"):
 
 
 class RenameSession(_Wire, frozen=True, tag="rename_session"):
-    """Give a tab a title; an empty one lets the summarizer choose again. Answer: `Done`."""
+    """Give a conversation a title; an empty one lets the summarizer choose again. Answer: `Done`.
+
+    The conversation may be closed.
+    """
 
     id: int
     session: int
@@ -431,6 +475,66 @@ class AnswerTool(_Wire, frozen=True, tag="answer_tool"):
     answer: ToolAnswer
 
 
+class ListConversations(_Wire, frozen=True, tag="list_conversations"):
+    """Conversations after the first `offset`, most recently used first. Answer: `Conversations`.
+
+    `containing` narrows them to those whose title holds it, in any case.
+    """
+
+    id: int
+    which: Literal["all", "open", "closed"] = "all"
+    containing: str = ""
+    offset: int = 0
+    limit: int = 100
+
+
+class FetchConversation(_Wire, frozen=True, tag="fetch_conversation"):
+    """One conversation, open or closed. Answer: `Conversation`."""
+
+    id: int
+    session: int
+
+
+class SearchMessages(_Wire, frozen=True, tag="search_messages"):
+    """Finished messages that hold all words of `query`, newest first. Answer: `Found`.
+
+    The last word stands for all that begin with it, words within quotation marks must follow each
+    other, and nothing is an operator. `session` and `role` narrow the search; `before` goes on
+    with messages older than that number.
+    """
+
+    id: int
+    query: str
+    session: int = 0
+    role: Literal["", "user", "assistant"] = ""
+    before: int = 0
+    limit: int = 50
+
+
+class DeleteConversations(_Wire, frozen=True, tag="delete_conversations"):
+    """Delete conversations for good, all of them or none; their tabs close. Answer: `Done`."""
+
+    id: int
+    sessions: tuple[int, ...]
+
+
+class ImportConversation(_Wire, frozen=True, tag="import_conversation"):
+    """Put in a conversation from elsewhere, closed. Answer: `Imported`."""
+
+    id: int
+    title: str
+    messages: tuple[ImportedMessage, ...]
+    settings: SessionSettings | None = None
+    created: float = 0.0
+
+
+class BackUp(_Wire, frozen=True, tag="back_up"):
+    """Copy the database into the new file `path` while it is in use. Answer: `Done`."""
+
+    id: int
+    path: str
+
+
 class EditMessage(_Wire, frozen=True, tag="edit_message"):
     """Ask a question in other words, in its place; what followed it stays as another branch.
 
@@ -544,6 +648,12 @@ Request = (
     | GetStatus
     | StopHost
     | AnswerTool
+    | ListConversations
+    | FetchConversation
+    | SearchMessages
+    | DeleteConversations
+    | ImportConversation
+    | BackUp
     | EditMessage
     | Regenerate
     | ContinueReply
@@ -611,6 +721,38 @@ class Status(_Wire, frozen=True, tag="status"):
     summarizer: SummarizerView
 
 
+class Conversations(_Wire, frozen=True, tag="conversations"):
+    """A stretch of the list of conversations; `more` tells whether others follow."""
+
+    id: int
+    conversations: tuple[ConversationView, ...]
+    more: bool = False
+
+
+class Conversation(_Wire, frozen=True, tag="conversation"):
+    """One conversation, without its messages."""
+
+    id: int
+    view: ConversationView
+    settings: SessionSettings
+    summary: SummaryView = SummaryView()
+
+
+class Found(_Wire, frozen=True, tag="found"):
+    """What a search found; `more` tells whether there are older hits."""
+
+    id: int
+    hits: tuple[HitView, ...]
+    more: bool = False
+
+
+class Imported(_Wire, frozen=True, tag="imported"):
+    """The conversation is in the store, under this number."""
+
+    id: int
+    session: int
+
+
 class Preview(_Wire, frozen=True, tag="preview"):
     """A picture scaled down: three bytes a pixel, red, green and blue, row by row."""
 
@@ -621,7 +763,19 @@ class Preview(_Wire, frozen=True, tag="preview"):
     rgb: bytes
 
 
-Reply = Done | Failed | Opened | Queued | Messages | Status | Preview
+Reply = (
+    Done
+    | Failed
+    | Opened
+    | Queued
+    | Messages
+    | Status
+    | Conversations
+    | Conversation
+    | Found
+    | Imported
+    | Preview
+)
 
 
 # ---------------------------------------------------------------- events

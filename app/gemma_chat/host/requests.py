@@ -8,17 +8,26 @@ from typing import Final, overload
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
     AnswerTool,
+    BackUp,
     ChangeSettings,
     CloseSession,
     ContinueReply,
+    Conversation,
+    Conversations,
+    DeleteConversations,
     DeleteMessage,
     Done,
     EditMessage,
     Failed,
+    FetchConversation,
     FetchMessages,
     FetchPreview,
     ForkFrom,
+    Found,
     GetStatus,
+    ImportConversation,
+    Imported,
+    ListConversations,
     LoadModel,
     MarkRead,
     Messages,
@@ -35,6 +44,7 @@ from gemma_chat.host.protocol import (
     Request,
     SaveDraft,
     SaveScroll,
+    SearchMessages,
     SelectBranch,
     SendMessage,
     SetSummarizer,
@@ -60,6 +70,8 @@ PlainRequest = (
     | LoadModel
     | StopHost
     | AnswerTool
+    | DeleteConversations
+    | BackUp
     | SelectBranch
     | DeleteMessage
     | PinMessage
@@ -67,7 +79,18 @@ PlainRequest = (
 )
 """A request that is answered with a bare `Done`."""
 
-Answer = Done | Opened | Queued | Messages | Status | Preview
+Answer = (
+    Done
+    | Opened
+    | Queued
+    | Messages
+    | Status
+    | Conversations
+    | Conversation
+    | Found
+    | Imported
+    | Preview
+)
 """The reply to a request that was carried out."""
 
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
@@ -81,6 +104,10 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     FetchMessages: Messages,
     FetchPreview: Preview,
     GetStatus: Status,
+    ListConversations: Conversations,
+    FetchConversation: Conversation,
+    SearchMessages: Found,
+    ImportConversation: Imported,
 }
 
 
@@ -97,6 +124,14 @@ class Requester(ABC):
     async def request(self, request: FetchPreview) -> Preview: ...
     @overload
     async def request(self, request: GetStatus) -> Status: ...
+    @overload
+    async def request(self, request: ListConversations) -> Conversations: ...
+    @overload
+    async def request(self, request: FetchConversation) -> Conversation: ...
+    @overload
+    async def request(self, request: SearchMessages) -> Found: ...
+    @overload
+    async def request(self, request: ImportConversation) -> Imported: ...
     @overload
     async def request(self, request: PlainRequest) -> Done: ...
     @overload

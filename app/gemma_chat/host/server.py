@@ -112,7 +112,12 @@ class HostServer:
         finally:
             self._connections.discard(connection)
             await shut(writer)
+            if connection.accepted and connection.peer not in self._peers():
+                await self._answers.left(connection.peer)
             self._on_clients()
+
+    def _peers(self) -> set[int]:
+        return {connection.peer for connection in self._connections}
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str:
         if self._leaving:

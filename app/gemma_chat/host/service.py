@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from gemma_chat.config.mcp import McpServerSettings
@@ -16,24 +16,30 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.branching import Branching
 from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     AnswerTool,
+    BackUp,
     ChangeSettings,
     CloseSession,
     ContinueReply,
+    DeleteConversations,
     DeleteMessage,
     Done,
     EditMessage,
     Event,
     Failed,
+    FetchConversation,
     FetchMessages,
     FetchPreview,
     ForkFrom,
     GetStatus,
+    ImportConversation,
+    ListConversations,
     LoadModel,
     MarkRead,
     Messages,
@@ -51,6 +57,7 @@ from gemma_chat.host.protocol import (
     Request,
     SaveDraft,
     SaveScroll,
+    SearchMessages,
     SelectBranch,
     SendMessage,
     SetSummarizer,
@@ -89,9 +96,16 @@ _TabRequest = (
     | Summarize
     | SaveScroll
     | SaveDraft
-    | RenameSession
     | ChangeSettings
     | MarkRead
+)
+_LibraryRequest = (
+    ListConversations
+    | FetchConversation
+    | SearchMessages
+    | DeleteConversations
+    | ImportConversation
+    | BackUp
 )
 
 
@@ -109,11 +123,13 @@ class Service:
         on_stop: Callable[[], None],
         on_turns: Callable[[], None],
         clients: Callable[[], int],
+        news: Sequence[str] = (),
     ) -> None:
         """Bring back the tabs of `store`; `load` brings a model. May raise `SettingsError`.
 
         `publish` tells all clients, `on_stop` is called when one asks the host to leave,
-        `on_turns` when a turn is new or has ended, and `clients` counts the connected ones.
+        `on_turns` when a turn is new or has ended, and `clients` counts the connected ones. The
+        first client is told the `news`.
         """
         self._store = store
         self._read_settings = read_settings
@@ -123,6 +139,7 @@ class Service:
         self._on_stop = on_stop
         self._on_turns = on_turns
         self._clients = clients
+        self._news = list(news)
         self._started = time.time()
         self._model: InferenceModel | None = None
         self._leave_lock: Callable[[], None] = _nothing
@@ -169,12 +186,14 @@ class Service:
 
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
-        return snapshot_events(
+        yield from snapshot_events(
             self._conversations.views(),
             self._board.view(),
             self._slot.view,
             self._summaries.view,
         )
+        while self._news:
+            yield Notice("warning", self._news.pop(0))
 
     async def answer(self, request: Request, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`; an error becomes `Failed`."""
@@ -184,6 +203,13 @@ class Service:
             return await self._carry_out(request, asker)
         except GemmaChatError as error:
             return Failed(request.id, str(error))
+
+    async def left(self, client: int) -> None:
+        """A client has gone, and what it opened in passing goes with it."""
+        try:
+            await self._delete(self._conversations.passing(client))
+        except GemmaChatError as error:
+            _log.error("what client %d left behind: %s", client, error)
 
     async def close(self) -> None:
         """End all turns and write down what they have, then free the model."""
@@ -202,11 +228,7 @@ class Service:
     async def _carry_out(self, request: Request, asker: int) -> Reply:
         match request:
             case OpenSession():
-                settings = request.settings or self._defaults()
-                session = self._conversations.open(checked_title(request.title), settings, asker)
-                if settings.system_instruction:
-                    self._anticipate(session)
-                return Opened(request.id, session)
+                return Opened(request.id, self._open(request, asker))
             case ReopenSession():
                 await self._conversations.reopen(request.session, asker)
                 self._board.changed()
@@ -246,10 +268,56 @@ class Service:
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
                 self._on_stop()
+            case CloseSession() if request.session in self._conversations.passing(asker):
+                await self._delete((request.session,))
+            case RenameSession():
+                self._rename(request.session, checked_title(request.title))
+                self._conversations.tell(request.session, asker)
+            case (
+                ListConversations()
+                | FetchConversation()
+                | SearchMessages()
+                | DeleteConversations()
+                | ImportConversation()
+                | BackUp()
+            ):
+                return await self._answer_from_library(request)
             case _:
                 self._conversations.must_be_open(request.session)
                 self._change_tab(request, asker)
         return Done(request.id)
+
+    async def _answer_from_library(self, request: _LibraryRequest) -> Reply:
+        match request:
+            case ListConversations():
+                return listed(self._store, request)
+            case FetchConversation():
+                return fetched(self._store, request)
+            case SearchMessages():
+                return searched(self._store, request)
+            case ImportConversation():
+                return imported(self._store, request)
+            case DeleteConversations():
+                await self._delete(request.sessions)
+            case BackUp():
+                await backed_up(self._store, request)
+        return Done(request.id)
+
+    def _open(self, request: OpenSession, asker: int) -> int:
+        settings = request.settings or self._defaults()
+        title = checked_title(request.title)
+        if request.place != "tab":
+            passing = request.place == "passing"
+            return self._conversations.open_aside(title, settings, passing=passing, client=asker)
+        session = self._conversations.open(title, settings, asker)
+        if settings.system_instruction:
+            self._anticipate(session)
+        return session
+
+    async def _delete(self, sessions: tuple[int, ...]) -> None:
+        for session in sessions:
+            self._summaries.forget(session)
+        await self._conversations.delete(sessions)
 
     async def _send(self, request: SendMessage, asker: int) -> Queued:
         files = request.attachments
@@ -283,8 +351,6 @@ class Service:
                 self._store.set_draft(session, draft)
                 if len(draft) >= LONG_DRAFT:
                     self._anticipate(session, draft)
-            case RenameSession():
-                self._rename(session, checked_title(request.title))
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
                 self._anticipate(session)
@@ -330,7 +396,7 @@ class Service:
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")
-        if not title:
+        if not title and self._conversations.is_shown(session):
             self._summaries.schedule(session)
         self._board.changed()
 
@@ -385,7 +451,7 @@ class Service:
 
     def _finished(self, session: int, outcome: Outcome) -> None:
         self._measure.soon()
-        if outcome.reason in ("stop", "length"):
+        if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
             self._summaries.schedule(session)
 
     def _summarized(self, session: int) -> None:

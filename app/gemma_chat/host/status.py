@@ -7,6 +7,7 @@ import os
 import signal
 import socket as sockets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,13 +28,18 @@ async def host_status(paths: Paths) -> Status | None:
     Raises `HostError` when one runs and does not tell.
     """
     try:
-        client = await HostClient.connect(_socket(paths), listener=_ignore)
+        client = await connect_to_running(paths, listener=_ignore)
     except HostAbsentError:
         return None
     try:
         return await client.request(GetStatus(0))
     finally:
         await client.close()
+
+
+async def connect_to_running(paths: Paths, *, listener: Callable[[Event], None]) -> HostClient:
+    """A connection to the host that runs; raises `HostAbsentError` when none does."""
+    return await HostClient.connect(_socket(paths), listener=listener)
 
 
 async def stop_host(paths: Paths) -> bool:

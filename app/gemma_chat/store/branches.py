@@ -34,8 +34,8 @@ class Branches:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        reading: Callable[[], AbstractContextManager[None]],
-        writing: Callable[[], AbstractContextManager[None]],
+        reading: Callable[[], AbstractContextManager[object]],
+        writing: Callable[[], AbstractContextManager[object]],
     ) -> None:
         """`reading` and `writing` are the store's."""
         self._connection = connection

@@ -34,8 +34,8 @@ _SENTENCES = {
         "with a new one."
     ),
     sqlite3.SQLITE_CORRUPT: (
-        "The database {path} is damaged; it was left as it is. Move it away to start with a new "
-        "one, or recover it with `sqlite3 FILE .recover`."
+        "The database {path} is damaged; it was left as it is. End the host with `gemma-chat host "
+        "stop` and start again: what can be read is taken over, the damaged file is kept."
     ),
     sqlite3.SQLITE_IOERR: (
         "The disk failed to read or write the database {path} ({reason}). Check that the disk is "

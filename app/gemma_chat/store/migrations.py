@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
+from gemma_chat.store.search_schema import SEARCH_INDEX
 
 APPLICATION_ID = 0x67436831
 """Marks the file as ours ("gCh1"), so that the database of another program is never taken over."""
@@ -73,6 +74,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX shown_messages ON messages (conversation, id) WHERE shown = 1",
     ),
     ATTACHMENTS,
+    SEARCH_INDEX,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -81,7 +83,8 @@ SCHEMA_VERSION = len(MIGRATIONS)
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a database up to `SCHEMA_VERSION`, all steps or none.
 
-    The connection must be in autocommit mode; its version must not be newer than ours.
+    The connection must be in autocommit mode; its version must not be newer than ours. Whoever
+    migrates a database with something in it keeps a copy of it first, see `copies`.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
@@ -9,8 +10,11 @@ import struct
 from pathlib import Path
 
 from gemma_chat.errors import StoreError
+from gemma_chat.store.copies import copy_before_migration
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate
+
+_log = logging.getLogger(__name__)
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -18,6 +22,10 @@ _USER_VERSION_AT = 60
 _APPLICATION_ID_AT = 68
 _QUICK_CHECK_BYTES = 64 * 1024 * 1024
 """Up to this size the pages are checked on opening; it takes well under a second."""
+
+
+class DamagedDatabaseError(StoreError):
+    """The database is ours and damaged: `recovery` rebuilds it from what can be read."""
 
 
 def open_database(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
@@ -32,9 +40,15 @@ def open_database(path: Path, *, busy_seconds: float) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
         try:
             _check_contents(path, connection)
+            _keep_copy(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
             migrate(connection)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:
+                raise _damaged(path, error) from error
+            raise
         except BaseException:
             connection.close()
             raise
@@ -85,6 +99,14 @@ def _check_version(path: Path, version: int) -> None:
         )
 
 
+def _keep_copy(path: Path, connection: sqlite3.Connection) -> None:
+    """Before an older database is changed: a copy of it as it is."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if 0 < version < SCHEMA_VERSION:
+        copy = copy_before_migration(connection, path, version)
+        _log.info("the database had version %d; a copy of it is kept as %s", version, copy)
+
+
 def _check_contents(path: Path, connection: sqlite3.Connection) -> None:
     """Refuse what the header alone does not show, the write-ahead log being taken into account."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -97,9 +119,19 @@ def _check_contents(path: Path, connection: sqlite3.Connection) -> None:
         )
     _check_version(path, version)
     if path.stat().st_size <= _QUICK_CHECK_BYTES:
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        verdict = _verdict(connection)
         if verdict != "ok":
-            raise StoreError(
-                f"The database {path} is damaged ({verdict.strip()}); it was left as it is. Move "
-                "it away to start with a new one, or recover it with `sqlite3 FILE .recover`."
-            )
+            raise _damaged(path, verdict)
+
+
+def _verdict(connection: sqlite3.Connection) -> str:
+    """What SQLite says of the pages: "ok", or the first fault."""
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return str(verdict).strip()
+
+
+def _damaged(path: Path, reason: object) -> DamagedDatabaseError:
+    return DamagedDatabaseError(
+        f"The database {path} is damaged ({reason}); it was left as it is. End every gemma-chat "
+        "that uses it and start again: what can be read is taken over, the damaged file is kept."
+    )

@@ -153,3 +153,25 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     created: float
     updated: float
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as it stands in a list. `preview` is how its newest message begins."""
+
+    session: int
+    title: str
+    title_by: TitleAuthor
+    open: bool
+    created: float
+    updated: float
+    message_count: int
+    preview: str
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished message that comes from elsewhere; without `created` it was made now."""
+
+    role: MessageRole
+    text: str
+    state: FinishedState = "complete"
+    created: float | None = None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
@@ -19,7 +17,9 @@ from gemma_chat.store.attachments import (
     with_attachments,
 )
 from gemma_chat.store.branches import Branches
-from gemma_chat.store.faults import as_store_errors
+from gemma_chat.store.database import Database, Durability
+from gemma_chat.store.library import Library
+from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
 from gemma_chat.store.records import (
     Aside,
@@ -34,9 +34,6 @@ from gemma_chat.store.records import (
     TurnMetrics,
 )
 from gemma_chat.store.text import storable
-
-Durability = Literal["on_disk", "soon"]
-"""`on_disk`: the call returns when a power cut can take nothing back; `soon`: within seconds."""
 
 INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
 INTERRUPTED_REPLY = "The program ended in the middle of this reply."
@@ -55,10 +52,14 @@ class Store:
         self, connection: sqlite3.Connection, path: Path, clock: Callable[[], float] = time.time
     ) -> None:
         """Use `Store.open` instead."""
+        database = Database(connection, path)
+        self._database = database
         self._connection = connection
-        self._path = path
         self._clock = clock
-        self._synchronous: Durability | None = None
+        self._reading = database.reading
+        self._writing = database.writing
+        self.library = Library(database, clock)
+        """All conversations together: paged, searched, copied, deleted."""
         self._branches = Branches(connection, self._reading, self._writing)
 
     @classmethod
@@ -74,14 +75,22 @@ class Store:
         Another process that writes is waited for up to `busy_seconds`. A file that is not a
         database of ours, is damaged, or is of a newer version is refused and left untouched.
         A process opens a file once: POSIX drops all its locks on a file when it closes any of
-        its descriptors.
+        its descriptors. An older database is copied before it is brought up to date.
         """
         return cls(open_database(path, busy_seconds=busy_seconds), path, clock)
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """A store that is gone when it is closed: for a single question."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection)
+        return cls(connection, Path(":memory:"))
 
     @property
     def path(self) -> Path:
         """The database file."""
-        return self._path
+        return self._database.path
 
     @property
     def branches(self) -> Branches:
@@ -90,8 +99,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file; twice is fine."""
-        with as_store_errors(self._path):
-            self._connection.close()
+        self._database.close()
 
     # ------------------------------------------------------------ conversations
 
@@ -421,26 +429,3 @@ class Store:
     def _touch_message(self, statement: str, message: int, *values: object) -> None:
         if not self._connection.execute(statement, (message, *values)).rowcount:
             raise StoreError(f"There is no message {message}.")
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with as_store_errors(self._path):
-            yield
-
-    @contextmanager
-    def _writing(self, durability: Durability = "on_disk") -> Iterator[None]:
-        """One transaction: committed at the end of the block, undone when it raises."""
-        with as_store_errors(self._path):
-            if durability != self._synchronous:
-                level = "FULL" if durability == "on_disk" else "NORMAL"
-                self._connection.execute(f"PRAGMA synchronous = {level}")
-                self._synchronous = durability
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # SQLite has already rolled back by itself after a full disk or a read error.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise

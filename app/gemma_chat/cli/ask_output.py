@@ -1,0 +1,111 @@
+"""What `gemma-chat ask` writes: the reply on stdout, how far it is on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gemma_chat.cli.output import one_line, visible
+
+if TYPE_CHECKING:
+    from gemma_chat.host.protocol import LockView, ModelView, TurnFinished
+
+_BACK_TO_BEGIN = "\r\033[K"
+
+
+class AskOutput:
+    """Use it as a context, so that a line of progress is cleared. Raises `BrokenPipeError`."""
+
+    def __init__(self, *, as_json: bool, stream: bool) -> None:
+        self._as_json = as_json
+        self._stream = stream
+        self._on_terminal = sys.stderr.isatty()
+        self._pieces: list[str] = []
+        self._progress = ""
+
+    def __enter__(self) -> AskOutput:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._show("")
+
+    # ------------------------------------------------------------ the reply
+
+    def session(self, session: int) -> None:
+        """The session that is asked."""
+        if self._as_json:
+            self._line({"event": "session", "session": session})
+
+    def text(self, text: str) -> None:
+        """More of the reply."""
+        self._show("")
+        self._pieces.append(text)
+        if self._as_json and self._stream:
+            self._line({"event": "text", "text": text})
+        elif self._stream:
+            self._write(visible(text))
+
+    def finished(self, event: TurnFinished) -> None:
+        """The reply has ended."""
+        self._show("")
+        reply = "".join(self._pieces)
+        if self._as_json:
+            metrics = msgspec.to_builtins(event.metrics)
+            fields = {"event": "finished", "reason": event.reason, "text": reply}
+            self._line({**fields, "error": event.error, "metrics": metrics})
+            return
+        if not self._stream:
+            self._write(visible(reply))
+        if reply and not reply.endswith("\n"):
+            self._write("\n")
+
+    def give_up(self) -> None:
+        """Nobody reads any more: what is still buffered goes nowhere, without a complaint."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+    def _line(self, fields: dict[str, object]) -> None:
+        self._write(msgspec.json.encode(fields).decode() + "\n")
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(text.encode(errors="replace").decode())
+        sys.stdout.flush()
+
+    # ------------------------------------------------------------ how far it is
+
+    def loading(self, model: ModelView) -> None:
+        """The model is being loaded, or has failed."""
+        if model.phase == "loading":
+            self._show(f"loading the model, {model.progress:.0%}")
+
+    def waiting(self, lock: LockView, session: int) -> None:
+        """Who generates, and how long the prompt still takes."""
+        holder = lock.holder
+        if holder is None or self._pieces:
+            return
+        if holder.session == session and holder.phase == "prefill":
+            self._show(f"reading, {holder.prompt_done} of {holder.prompt_total} tokens")
+        elif holder.session != session:
+            self._show(f"waiting for {holder.session} {one_line(holder.name)}")
+
+    def notice(self, text: str) -> None:
+        """Something the person should know."""
+        self._show("")
+        sys.stderr.write(f"gemma-chat: {visible(text)}\n")
+
+    def _show(self, progress: str) -> None:
+        """Show a line of progress in the place of the one before; only a terminal gets any."""
+        if self._on_terminal and progress != self._progress:
+            self._progress = progress
+            sys.stderr.write(_BACK_TO_BEGIN + progress[:78])
+            sys.stderr.flush()

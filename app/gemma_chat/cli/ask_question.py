@@ -1,0 +1,70 @@
+"""The question of `gemma-chat ask`: the words given, files, and what is piped in."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, Final, TextIO
+
+import click
+
+from gemma_chat.errors import GemmaChatError
+
+MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
+"""Of a file or of what is piped in: more than any context holds."""
+
+
+class AttachmentError(GemmaChatError):
+    """A file cannot be put before a question."""
+
+
+def question_from(words: Iterable[str], files: Iterable[Path], stdin: TextIO) -> str:
+    """What to ask; raises `AttachmentError`, and `click.UsageError` when there is nothing."""
+    parts = [_file(path) for path in files]
+    piped = _piped(stdin)
+    if piped:
+        parts.append(piped)
+    asked = " ".join(words).strip()
+    if asked:
+        parts.append(asked)
+    if not parts:
+        raise click.UsageError("Say what to ask, or pipe it in.")
+    return "\n\n".join(parts)
+
+
+def _file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            text = _text(file, str(path))
+    except OSError as error:
+        raise AttachmentError(f"The file {path} cannot be read ({error.strerror}).") from None
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{path.name}:\n{fence}\n{text.rstrip()}\n{fence}"
+
+
+def _piped(stdin: TextIO) -> str:
+    """What is piped in; nothing when stdin is a terminal, closed, or nobody's."""
+    try:
+        status = os.fstat(stdin.fileno())
+    except (OSError, ValueError):
+        return ""
+    if stdin.isatty() or stat.S_ISCHR(status.st_mode):
+        return ""
+    return _text(stdin.buffer, "what is piped in").strip()
+
+
+def _text(source: BinaryIO, name: str) -> str:
+    content = source.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise AttachmentError(
+            f"{name} has more than {MAX_TEXT_BYTES // 2**20} MB; that is more than any context "
+            "holds. Give a part of it."
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise AttachmentError(f"{name} is not text (UTF-8). Give a text file.") from None

@@ -1,0 +1,214 @@
+"""One question on its way: to the running host, or to a model that is loaded for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gemma_chat.cli.ask_options import AskSettings
+from gemma_chat.cli.ask_output import AskOutput
+from gemma_chat.cli.naming import conversation_named
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.settings import Settings, load_settings
+from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
+from gemma_chat.host.client import HostAbsentError, HostClient
+from gemma_chat.host.protocol import (
+    ChangeSettings,
+    CloseSession,
+    Event,
+    FetchConversation,
+    GetStatus,
+    LockChanged,
+    ModelChanged,
+    Notice,
+    OpenSession,
+    ReopenSession,
+    SendMessage,
+    StopTurn,
+    TurnFinished,
+    TurnText,
+)
+from gemma_chat.host.requests import Requester
+from gemma_chat.host.status import connect_to_running
+
+CUT_SHORT = 4
+_STOPPING_SECONDS = 5.0
+
+
+class ReaderGone(Exception):
+    """Whoever reads stdout has closed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What the command line asks for."""
+
+    paths: Paths
+    model: Path | None
+    server: str
+    server_model: str
+    question: str
+    settings: AskSettings
+    conversation: str
+    keep: bool
+    as_json: bool
+    stream: bool
+
+    async def run(self) -> int:
+        """Ask and write the reply; returns the exit code.
+
+        Raises `GemmaChatError` when there is no reply, and `ReaderGone`. When it is cancelled, the
+        turn is stopped first, and what there is of the reply is kept where it is to be kept.
+        """
+        known = load_settings(self.paths)
+        output = AskOutput(as_json=self.as_json, stream=self.stream)
+        events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
+        with output:
+            async with self._somebody(known, events, output) as requester:
+                session, was_closed = await self._session(requester, known)
+                output.session(session)
+                try:
+                    return await self._ask(requester, session, events, output)
+                finally:
+                    if was_closed:
+                        with contextlib.suppress(HostError):
+                            await requester.request(CloseSession(0, session))
+
+    # ------------------------------------------------------------ whom to ask
+
+    @contextlib.asynccontextmanager
+    async def _somebody(
+        self, known: Settings, events: asyncio.Queue[Event | GemmaChatError], output: AskOutput
+    ) -> AsyncIterator[Requester]:
+        try:
+            client = await connect_to_running(self.paths, listener=events.put_nowait)
+        except HostAbsentError:
+            client = None
+        if client is not None and await self._suits(client):
+            watching = asyncio.create_task(_tell_end(client, events))
+            try:
+                yield client
+            finally:
+                watching.cancel()
+                await client.close()
+            return
+        if client is not None:
+            await client.close()
+        # Heavy with the sessions and the store, and not needed when a host runs.
+        from gemma_chat.host.local import local_host
+        from gemma_chat.host.model_source import chosen_source
+
+        given = "" if self.model is None else str(self.model.expanduser().absolute())
+        source = chosen_source(
+            self.paths, known, model=given, server=self.server, server_model=self.server_model
+        )
+        if source is None:
+            raise ModelLoadError(
+                "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
+                "one with `gemma-chat models get`."
+            )
+        async with local_host(
+            self.paths,
+            listener=events.put_nowait,
+            model=source,
+            stored=bool(self.conversation or self.keep),
+        ) as host:
+            yield host
+
+    async def _suits(self, client: HostClient) -> bool:
+        """Whether the running host has the model that is wanted; else one is loaded here."""
+        if self.model is None and not self.server:
+            return True
+        loaded = (await client.request(GetStatus(0))).model
+        if self.model is not None and Path(loaded.path) == self.model.expanduser().absolute():
+            return True
+        if self.conversation or self.keep:
+            raise HostError(
+                f"The running host has another model loaded ({loaded.name or 'none'}), and "
+                "conversations belong to it. Leave -m or --server away, or end it with "
+                "`gemma-chat host stop`."
+            )
+        return False
+
+    # ------------------------------------------------------------ where to ask
+
+    async def _session(self, requester: Requester, known: Settings) -> tuple[int, bool]:
+        """The session to ask in, and whether it is to be closed afterwards."""
+        if not self.conversation:
+            settings = self.settings.applied_to(known.defaults, known)
+            title = " ".join(self.question.split())[:60] if self.keep else "ask"
+            place = OpenSession(0, title, settings, "aside" if self.keep else "passing")
+            return (await requester.request(place)).session, True
+        meant = await conversation_named(requester, self.conversation)
+        if self.settings.given:
+            there = await requester.request(FetchConversation(0, meant.session))
+            settings = self.settings.applied_to(there.settings, known)
+        await requester.request(ReopenSession(0, meant.session))
+        if self.settings.given:
+            await requester.request(ChangeSettings(0, meant.session, settings))
+        return meant.session, not meant.open
+
+    # ------------------------------------------------------------ the reply
+
+    async def _ask(
+        self,
+        requester: Requester,
+        session: int,
+        events: asyncio.Queue[Event | GemmaChatError],
+        output: AskOutput,
+    ) -> int:
+        turn = (await requester.request(SendMessage(0, session, self.question))).turn
+        try:
+            return await _follow(session, turn, events, output)
+        except (asyncio.CancelledError, BrokenPipeError) as error:
+            with contextlib.suppress(GemmaChatError, TimeoutError):
+                async with asyncio.timeout(_STOPPING_SECONDS):
+                    await requester.request(StopTurn(0, session, turn))
+                    await _ended(session, turn, events)
+            if isinstance(error, BrokenPipeError):
+                output.give_up()
+                raise ReaderGone from None
+            raise
+
+
+async def _follow(
+    session: int,
+    turn: int,
+    events: asyncio.Queue[Event | GemmaChatError],
+    output: AskOutput,
+) -> int:
+    """Write the reply as it comes; returns the exit code."""
+    while True:
+        event = await events.get()
+        match event:
+            case GemmaChatError():
+                raise event
+            case TurnText() if event.session == session and event.turn == turn:
+                output.text(event.text)
+            case TurnFinished() if event.session == session and event.turn == turn:
+                output.finished(event)
+                if event.error or event.reason in ("failed", "closed"):
+                    raise HostError(event.error or "The host left before the reply was whole.")
+                return CUT_SHORT if event.reason == "length" else 0
+            case ModelChanged():
+                output.loading(event.model)
+            case LockChanged():
+                output.waiting(event.lock, session)
+            case Notice() if event.session in (0, session):
+                output.notice(event.text)
+
+
+async def _ended(session: int, turn: int, events: asyncio.Queue[Event | GemmaChatError]) -> None:
+    while True:
+        event = await events.get()
+        if isinstance(event, GemmaChatError):
+            return
+        if isinstance(event, TurnFinished) and (event.session, event.turn) == (session, turn):
+            return
+
+
+async def _tell_end(client: HostClient, events: asyncio.Queue[Event | GemmaChatError]) -> None:
+    events.put_nowait(await client.ended())

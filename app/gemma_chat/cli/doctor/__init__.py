@@ -1,0 +1,1 @@
+"""`gemma-chat doctor`: a check for each thing that can stand in the way, each with a remedy."""

@@ -1,0 +1,105 @@
+"""What the commands about stored conversations do, once they have somebody to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from gemma_chat.cli.naming import conversation_named
+from gemma_chat.exchange.transcript import Line, Transcript
+from gemma_chat.host.protocol import (
+    Conversation,
+    ConversationView,
+    FetchConversation,
+    FetchMessages,
+    HitView,
+    ImportConversation,
+    ImportedMessage,
+    ListConversations,
+    MessageView,
+    SearchMessages,
+)
+from gemma_chat.host.requests import Requester
+
+Which = Literal["all", "open", "closed"]
+Role = Literal["", "user", "assistant"]
+
+_PAGE = 500
+
+
+async def listed(
+    requester: Requester, which: Which, containing: str, limit: int
+) -> list[ConversationView]:
+    """The `limit` most recently used conversations."""
+    found: list[ConversationView] = []
+    while len(found) < limit:
+        page = await requester.request(
+            ListConversations(0, which, containing, len(found), min(_PAGE, limit - len(found)))
+        )
+        found += page.conversations
+        if not page.more:
+            break
+    return found
+
+
+async def found(
+    requester: Requester, query: str, name: str, role: Role, limit: int
+) -> list[HitView]:
+    """The `limit` newest messages that hold all words of `query`."""
+    session = (await conversation_named(requester, name)).session if name else 0
+    request = SearchMessages(0, query, session, role, 0, min(1000, limit))
+    return list((await requester.request(request)).hits)
+
+
+async def messages_of(requester: Requester, session: int) -> list[MessageView]:
+    """All messages of a conversation, oldest first."""
+    found: list[MessageView] = []
+    before = 0
+    while True:
+        page = await requester.request(FetchMessages(0, session, before, _PAGE))
+        found[:0] = page.messages
+        if not page.more or not page.messages:
+            return found
+        before = page.messages[0].message
+
+
+async def transcript_of(requester: Requester, name: str) -> tuple[Conversation, Transcript]:
+    """A whole conversation, ready to be written."""
+    view = await conversation_named(requester, name)
+    conversation = await requester.request(FetchConversation(0, view.session))
+    messages = await messages_of(requester, view.session)
+    return conversation, Transcript(
+        title=conversation.view.title,
+        lines=tuple(_lines(messages)),
+        created=conversation.view.created,
+        settings=conversation.settings,
+    )
+
+
+def _lines(messages: Sequence[MessageView]) -> Iterator[Line]:
+    for message in messages:
+        if message.state != "queued" and message.state != "streaming":
+            yield Line(message.role, message.text, message.created, message.state)
+
+
+async def put_in(requester: Requester, transcript: Transcript, title: str | None = None) -> int:
+    """Store a conversation under a new number, closed; returns the number."""
+    given = transcript.title if title is None else title
+    request = ImportConversation(
+        0,
+        " ".join(given.split())[:200],
+        tuple(
+            ImportedMessage(line.role, line.text, line.created, line.ending)
+            for line in transcript.lines
+        ),
+        transcript.settings,
+        transcript.created,
+    )
+    return (await requester.request(request)).session
+
+
+def file_name(transcript: Transcript, session: int, ending: str) -> Path:
+    """A name for a file made of a conversation's title; always a plain one."""
+    words = "".join(letter if letter.isalnum() else " " for letter in transcript.title).split()
+    return Path("-".join([str(session), *words])[:80] + ending)

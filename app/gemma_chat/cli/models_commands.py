@@ -1,0 +1,200 @@
+"""`gemma-chat models …`: the model files on this machine, and how to get others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gemma_chat.cli.profile import paths_of
+
+if TYPE_CHECKING:
+    from gemma_chat.config.paths import Paths
+    from gemma_chat.models.catalogue import CatalogueEntry
+    from gemma_chat.models.discovery import LocalModel
+
+
+@click.group()
+def models() -> None:
+    """The model files: which there are, getting and removing them, which is loaded."""
+
+
+@models.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def list_(context: click.Context, as_json: bool) -> None:
+    """List the files on this machine (* is the one that is loaded), and what can be got."""
+    from gemma_chat.cli.output import print_json, print_text, size, table
+    from gemma_chat.config.settings import load_settings
+    from gemma_chat.models.catalogue import CATALOGUE
+    from gemma_chat.models.discovery import choose_model
+
+    paths = paths_of(context)
+    chosen = choose_model(paths, load_settings(paths).model.path)
+    files = _files(paths)
+    if as_json:
+        for one in files:
+            print_json(
+                {
+                    "name": one.name,
+                    "path": str(one.path),
+                    "bytes": one.bytes,
+                    "default": one.path == chosen,
+                }
+            )
+        return
+    rows = [
+        ("*" if one.path == chosen else " ", one.name, size(one.bytes), str(one.path))
+        for one in files
+    ]
+    if rows:
+        print_text("On this machine:\n" + table(rows) + "\n")
+    memory = _memory()
+    rows = [
+        (entry.id, size(entry.download_bytes), _fit(entry, memory), entry.explanation)
+        for entry in CATALOGUE
+        if entry.repository
+    ]
+    print_text("To get with `gemma-chat models get NAME`:\n" + table(rows))
+
+
+def _files(paths: Paths) -> list[LocalModel]:
+    from gemma_chat.models.discovery import LocalModel, embedded_model, local_models
+
+    found = list(local_models(paths))
+    embedded = embedded_model()
+    if embedded is not None:
+        found.append(LocalModel(embedded, embedded.stat().st_size))
+    return found
+
+
+def _memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().total)
+
+
+def _fit(entry: CatalogueEntry, memory: int) -> str:
+    from gemma_chat.cli.output import size
+
+    needs = f"needs {size(entry.needed_memory_bytes)}"
+    return needs if entry.needed_memory_bytes <= memory else f"{needs}, too much for this machine"
+
+
+@models.command()
+@click.argument("name")
+@click.pass_context
+def get(context: click.Context, name: str) -> None:
+    """Download NAME: a model of the catalogue, or OWNER/NAME[:PATTERN] on the Hugging Face hub.
+
+    A broken download goes on where it ended. For gated models set HF_TOKEN, or use
+    `hf auth login`; the token is given to the hub and never shown or kept here.
+    """
+    from gemma_chat.cli.download_progress import DownloadProgress
+    from gemma_chat.cli.output import print_text, size
+    from gemma_chat.models.gguf_header import check_model_file
+    from gemma_chat.models.hub import Hub, wanted
+
+    paths = paths_of(context)
+    want = wanted(name)
+    hub = Hub()
+    files = hub.files(want)
+    paths.make_folders()
+    click.echo(f"{want.repository}: {size(sum(file.bytes for file in files))}", err=True)
+    with DownloadProgress() as progress:
+        got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+    check_model_file(got[0])
+    print_text(str(got[0]))
+    click.echo(f"`gemma-chat models default {got[0].stem}` makes it the one to load.", err=True)
+
+
+@models.command()
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def remove(context: click.Context, name: str, yes: bool) -> None:
+    """Remove the file NAME from the program's own folder; others are left alone."""
+    from gemma_chat.cli.output import size
+    from gemma_chat.errors import ModelLoadError
+    from gemma_chat.models.discovery import local_models
+
+    model = _named(local_models(paths_of(context)), name)
+    click.echo(f"{model.path}, {size(model.bytes)}", err=True)
+    if not yes:
+        click.confirm("Remove it?", abort=True, err=True)
+    try:
+        model.path.unlink()
+    except OSError as error:
+        raise ModelLoadError(f"{model.path} cannot be removed ({error.strerror}).") from None
+
+
+@models.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def info(context: click.Context, name: str, as_json: bool) -> None:
+    """Say what the model NAME (on this machine, or a path) is, and whether its file is whole."""
+    from dataclasses import asdict
+
+    from gemma_chat.cli.output import print_json, print_text, size, table
+    from gemma_chat.models.gguf_header import check_model_file
+
+    header = check_model_file(_path(paths_of(context), name))
+    if as_json:
+        print_json(asdict(header) | {"path": str(header.path)})
+        return
+    rows = [
+        ("file", f"{header.path}, {size(header.file_bytes)}, whole"),
+        ("name", header.name or "not given"),
+        ("architecture", header.architecture),
+        ("weights", f"{header.parameters / 1e6:.0f} M, {header.quantisation or 'mixed'}"),
+        ("context", f"{header.context_length} tokens" if header.context_length else "not given"),
+        ("template", "its own" if header.has_chat_template else "none: a built-in one is used"),
+    ]
+    print_text(table(rows))
+
+
+@models.command()
+@click.argument("name", required=False)
+@click.pass_context
+def default(context: click.Context, name: str | None) -> None:
+    """Print which model is loaded, or make NAME the one. A running host keeps the one it has."""
+    from gemma_chat.cli.output import print_text
+    from gemma_chat.config.settings import change, load_settings
+    from gemma_chat.errors import ModelLoadError
+    from gemma_chat.models.discovery import choose_model
+    from gemma_chat.models.gguf_header import check_model_file
+
+    paths = paths_of(context)
+    if name is None:
+        chosen = choose_model(paths, load_settings(paths).model.path)
+        if chosen is None:
+            raise ModelLoadError("There is no model. Get one with `gemma-chat models get`.")
+        print_text(str(chosen))
+        return
+    header = check_model_file(_path(paths, name))
+    paths.make_folders()
+    change(paths.settings_file, "model.path", str(header.path))
+    click.echo(f"{header.path} is loaded from the next start of the host on.", err=True)
+
+
+def _path(paths: Paths, name: str) -> Path:
+    """A model's file by its name on this machine, or by its path."""
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf" or path.exists() or "/" in name:
+        return path.absolute()
+    return _named(_files(paths), name).path
+
+
+def _named(files: list[LocalModel] | tuple[LocalModel, ...], name: str) -> LocalModel:
+    from gemma_chat.errors import ModelLoadError
+
+    folded = name.casefold()
+    found = [one for one in files if folded in (one.name.casefold(), one.path.name.casefold())]
+    found = found or [one for one in files if folded in one.name.casefold()]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(one.name for one in found or files) or "none"
+    which = "Several models are" if found else "No model on this machine is"
+    raise ModelLoadError(f"{which} called {name!r}; there are: {names}.")

@@ -1,0 +1,40 @@
+"""A conversation as Markdown: readable as it is, and by every program that reads Markdown."""
+
+from __future__ import annotations
+
+from gemma_chat.exchange.times import written
+from gemma_chat.exchange.transcript import SPEAKERS, Line, Transcript
+
+ENDINGS = {
+    "stopped": "stopped",
+    "length": "cut: the context or the reply limit was full",
+    "interrupted": "interrupted",
+    "failed": "failed",
+}
+"""What is said of a message that is not whole."""
+
+
+def write_markdown(transcript: Transcript) -> str:
+    """The conversation with a heading for each message; their own Markdown stays as it is."""
+    parts = [f"# {_one_line(transcript.title) or 'Conversation'}"]
+    if transcript.created:
+        parts.append(f"*{written(transcript.created)}*")
+    system = transcript.settings.system_instruction
+    if system:
+        parts += ["## System instruction", _quoted(system)]
+    for line in transcript.lines:
+        parts += [_heading(line), line.text.strip("\n")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading(line: Line) -> str:
+    ending = ENDINGS.get(line.ending)
+    return f"## {SPEAKERS[line.role]}" + (f" ({ending})" if ending else "")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

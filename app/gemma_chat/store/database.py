@@ -1,0 +1,52 @@
+"""One open SQLite connection, and transactions on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from gemma_chat.store.faults import as_store_errors
+
+Durability = Literal["on_disk", "soon"]
+"""`on_disk`: the call returns when a power cut can take nothing back; `soon`: within seconds."""
+
+
+class Database:
+    """What `Store` and `Library` share: the connection, in autocommit mode, and its file."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+        self._synchronous: Durability | None = None
+
+    def close(self) -> None:
+        """Close the file; twice is fine."""
+        with as_store_errors(self.path):
+            self.connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read; errors are sentences about the file."""
+        with as_store_errors(self.path):
+            yield self.connection
+
+    @contextmanager
+    def writing(self, durability: Durability = "on_disk") -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at the end of the block, undone when it raises."""
+        with as_store_errors(self.path):
+            if durability != self._synchronous:
+                level = "FULL" if durability == "on_disk" else "NORMAL"
+                self.connection.execute(f"PRAGMA synchronous = {level}")
+                self._synchronous = durability
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has already rolled back by itself after a full disk or a read error.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise

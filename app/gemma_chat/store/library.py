@@ -1,0 +1,185 @@
+"""`Library`: all conversations together, whether a tab shows them or not."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import StoreError
+from gemma_chat.store import rows
+from gemma_chat.store.database import Database
+from gemma_chat.store.records import Listed, NewMessage
+from gemma_chat.store.search import SNIPPET_TOKENS, Hit, Marks, match_expression
+from gemma_chat.store.text import storable
+
+Which = Literal["all", "open", "closed"]
+"""Which conversations: those that a tab shows, those that none shows, or both."""
+
+_PREVIEW_CHARACTERS: Final = 200
+_WHERE: Final[dict[Which, str]] = {
+    "all": "TRUE",
+    "open": "position IS NOT NULL",
+    "closed": "position IS NULL",
+}
+# The hits are limited before anything is looked up about them.
+_SEARCH: Final = """
+    SELECT found.id, conversation, title, role, messages.created, snippet FROM (
+        SELECT rowid AS id, snippet(message_index, 0, ?2, ?3, '…', ?4) AS snippet
+        FROM message_index WHERE message_index MATCH ?1 AND (?5 = 0 OR rowid < ?5)
+        ORDER BY rowid DESC LIMIT ?6
+    ) AS found
+    JOIN messages ON messages.id = found.id
+    JOIN conversations ON conversations.id = messages.conversation
+    ORDER BY found.id DESC
+"""
+
+
+class Library:
+    """Reached as `Store.library`, with which it shares the file. Raises `StoreError`."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        # SQLite folds the case of ASCII only.
+        database.connection.create_function("folded", 1, str.casefold, deterministic=True)
+
+    def page(
+        self, which: Which = "all", *, containing: str = "", offset: int = 0, limit: int = 100
+    ) -> tuple[Listed, ...]:
+        """`limit` conversations after the first `offset`, the most recently used first.
+
+        `containing` narrows them to those whose title holds it, in any case.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT id, title, title_by, position IS NOT NULL, created, updated, "
+                "(SELECT count(*) FROM messages "
+                "WHERE conversation = conversations.id AND shown = 1), "
+                "coalesce((SELECT substr(text, 1, ?4) FROM messages "
+                "WHERE conversation = conversations.id AND shown = 1 AND text != '' "
+                "ORDER BY id DESC LIMIT 1), '') "
+                f"FROM conversations WHERE {_WHERE[which]} AND instr(folded(title), ?1) "
+                "ORDER BY updated DESC, id DESC LIMIT ?3 OFFSET ?2",
+                (storable(containing).casefold(), offset, max(0, limit), _PREVIEW_CHARACTERS),
+            ).fetchall()
+        return tuple(
+            Listed(
+                session=session,
+                title=title,
+                title_by=title_by,
+                open=bool(is_open),
+                created=created,
+                updated=updated,
+                message_count=count,
+                preview=preview,
+            )
+            for session, title, title_by, is_open, created, updated, count, preview in found
+        )
+
+    def search(
+        self, query: str, *, session: int = 0, role: str = "", before: int = 0, limit: int = 50
+    ) -> tuple[Hit, ...]:
+        """Finished messages that hold all words of `query`, the newest first.
+
+        The last word stands for all that begin with it; words within quotation marks must follow
+        each other. `session` and `role` narrow the search; `before` goes on with messages older
+        than that number. A query without a word finds nothing.
+        """
+        expression = match_expression(storable(query), session=session, role=role)
+        if not expression:
+            return ()
+        marks = Marks()
+        values = (expression, marks.opening, marks.closing, SNIPPET_TOKENS, before, max(0, limit))
+        try:
+            with self._database.reading() as connection:
+                found = connection.execute(_SEARCH, values).fetchall()
+        except StoreError as error:
+            if not _only_index_damaged(error):
+                raise
+            with self._database.writing() as connection:
+                connection.execute("INSERT INTO message_index (message_index) VALUES ('rebuild')")
+                found = connection.execute(_SEARCH, values).fetchall()
+        return tuple(_hit(row, marks) for row in found)
+
+    def add(
+        self,
+        title: str,
+        settings: SessionSettings,
+        messages: Iterable[NewMessage],
+        *,
+        created: float | None = None,
+    ) -> int:
+        """Put a whole conversation in, closed, all of it or nothing; returns its number."""
+        now = self._clock()
+        with self._database.writing() as connection:
+            session = connection.execute(
+                "INSERT INTO conversations (title, title_by, settings, created, updated) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (
+                    storable(title),
+                    "person" if title else "nobody",
+                    rows.settings_json(settings),
+                    now if created is None else created,
+                    now,
+                ),
+            ).lastrowid
+            assert session is not None
+            turn = 0
+            parent: int | None = 0
+            for message in messages:
+                # A reply that stands before the first question is a turn of its own.
+                turn = max(1, turn + (message.role == "user"))
+                parent = connection.execute(
+                    "INSERT INTO messages "
+                    "(conversation, parent, turn, role, text, state, created) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        session,
+                        parent,
+                        turn,
+                        message.role,
+                        storable(message.text),
+                        message.state,
+                        now if message.created is None else message.created,
+                    ),
+                ).lastrowid
+            connection.execute("UPDATE conversations SET turn = ? WHERE id = ?", (turn, session))
+        return session
+
+    def delete(self, sessions: Sequence[int]) -> None:
+        """Delete these conversations with all their messages: all of them, or none."""
+        with self._database.writing() as connection:
+            for session in dict.fromkeys(sessions):
+                gone = connection.execute("DELETE FROM conversations WHERE id = ?", (session,))
+                if not gone.rowcount:
+                    raise StoreError(f"There is no conversation {session}; nothing was deleted.")
+            tabs = connection.execute(
+                "SELECT id FROM conversations WHERE position IS NOT NULL ORDER BY position, id"
+            ).fetchall()
+            connection.executemany(
+                "UPDATE conversations SET position = ? WHERE id = ?",
+                [(place, tab) for place, (tab,) in enumerate(tabs)],
+            )
+
+
+def _only_index_damaged(error: StoreError) -> bool:
+    """Whether the index does not fit the messages, which themselves are sound."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_CORRUPT_VTAB
+
+
+def _hit(row: tuple[int, int, str, str, float, str], marks: Marks) -> Hit:
+    message, session, title, role, created, marked = row
+    snippet, ranges = marks.parse(marked)
+    return Hit(
+        message=message,
+        session=session,
+        title=title,
+        role=role,
+        created=created,
+        snippet=snippet,
+        marks=ranges,
+    )

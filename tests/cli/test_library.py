@@ -1,0 +1,146 @@
+"""Stored conversations from the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Shell
+
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import GemmaChatError
+from gemma_chat.store.records import NewMessage
+from gemma_chat.store.store import Store
+
+
+@pytest.fixture(autouse=True)
+def two() -> None:
+    """Conversations 1 "The sea" and 2 "The sky"."""
+    Paths.default().make_folders()
+    store = Store.open(Paths.default().database)
+    for title, said in (("The sea", "Salt \x1b[31mwater"), ("The sky", "Blue air")):
+        store.library.add(
+            title,
+            SessionSettings(),
+            (NewMessage(role="user", text="What is it?"), NewMessage(role="assistant", text=said)),
+        )
+    store.close()
+
+
+def titles(shell: Shell) -> list[str]:
+    return [json.loads(line)["title"] for line in shell("list", "--json").stdout.splitlines()]
+
+
+def test_a_list_for_a_pipe_has_tabs_and_the_newest_first(shell: Shell) -> None:
+    lines = shell("list").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["2", "1"]
+    assert lines[0].split("\t")[4] == "The sky"
+    assert shell("list", "SEA").stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["1", "The sea", "the SEA", "sea"])
+def test_a_conversation_is_named_by_number_title_or_part(shell: Shell, name: str) -> None:
+    assert "# The sea" in shell("show", name).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("The s", "2 conversations are called"),
+        ("moon", "no conversation called"),
+        ("99", "no conversation 99"),
+        ("", "no conversation called"),
+    ],
+)
+def test_a_name_that_is_none_or_several_is_a_sentence(shell: Shell, name: str, said: str) -> None:
+    error = shell("show", name).exception
+    assert isinstance(error, GemmaChatError)
+    assert said in str(error)
+
+
+def test_control_characters_are_made_visible(shell: Shell) -> None:
+    for command in (("show", "1"), ("search", "salt"), ("export", "1", "-")):
+        assert "\x1b" not in shell(*command).stdout
+
+
+def test_search_marks_what_it_found_and_exits_with_1_when_it_found_nothing(shell: Shell) -> None:
+    found = shell("search", "blu")
+    assert (found.exit_code, "[Blue] air" in found.stdout) == (0, True)
+    assert shell("search", "blu", "-c", "sea").exit_code == 1
+    [hit] = shell("search", "--json", "--role", "assistant", "air").stdout.splitlines()
+    assert json.loads(hit)["session"] == 2
+
+
+def test_what_is_exported_can_be_imported(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "sea.json"
+    assert shell("export", "sea", str(file)).exit_code == 0
+    assert shell("import", str(file)).stdout == "3\tThe sea\n"
+    assert shell("show", "3", "--json").stdout.count("Salt") == 1
+
+
+@pytest.mark.parametrize("ending", [".md", ".html", ".svg"])
+def test_a_files_name_says_how_it_is_exported(shell: Shell, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"sea{ending}"
+    shell("export", "sea", str(file))
+    assert "The sea" in file.read_text()
+    assert "left as it is" in str(shell("export", "sea", str(file)).exception)
+    assert shell("export", "--force", "sea", str(file)).exit_code == 0
+
+
+def test_without_a_file_the_title_gives_a_plain_name(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shell("rename", "1", "../../etc/passwd \x1b[0m")
+    shell("export", "1")
+    assert [file.name for file in tmp_path.glob("*.md")] == ["1-etc-passwd-0m.md"]
+
+
+def test_a_file_that_cannot_be_imported_changes_nothing(shell: Shell, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    shell("export", "sea", str(good))
+    bad.write_text("{")
+    assert "bad.json cannot be imported" in str(shell("import", str(good), str(bad)).exception)
+    assert len(titles(shell)) == 2
+
+
+def test_renaming_forking_and_deleting(shell: Shell) -> None:
+    assert shell("rename", "sea", "Ocean").exit_code == 0
+    assert shell("fork", "ocean").stdout == "3\n"
+    assert titles(shell) == ["Ocean (fork)", "The sky", "Ocean"]
+    assert shell("delete", "-y", "sky", "3").exit_code == 0
+    assert titles(shell) == ["Ocean"]
+
+
+def test_deleting_asks_first(shell: Shell) -> None:
+    assert shell("delete", "1", stdin="n\n").exit_code == 1
+    assert len(titles(shell)) == 2
+    assert shell("delete", "1", stdin="y\n").exit_code == 0
+    assert titles(shell) == ["The sky"]
+
+
+def test_a_backup_is_a_database_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "copy.db"
+    assert shell("backup", str(file)).exit_code == 0
+    store = Store.open(file)
+    assert len(store.conversations()) == 2
+    store.close()
+
+
+def test_whoever_reads_only_the_beginning_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "gemma_chat.cli.main", "list"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")

@@ -1,0 +1,138 @@
+"""A conversation as Markdown, JSON, HTML and SVG."""
+
+from __future__ import annotations
+
+import re
+import stat
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.errors import ExchangeError
+from gemma_chat.exchange.reading import parse_conversations
+from gemma_chat.exchange.transcript import Line, Transcript
+from gemma_chat.exchange.writing import FORMATS, Format, format_of, rendered, write_new_file
+
+SEA = Transcript(
+    "The sea",
+    (
+        Line("user", "What is the *sea*?", 1_700_000_001.0),
+        Line("assistant", "Salt **water**:\n\n```py\nprint('~')\n```\n", 1_700_000_002.5),
+        Line("user", "Go on"),
+        Line("assistant", "It is", ending="stopped"),
+    ),
+    1_700_000_000.0,
+    SessionSettings(
+        system_instruction="Answer as a pirate.\nAlways.",
+        sampling=SamplingSettings(temperature=0.3, stop=("END",)),
+    ),
+)
+HOSTILE = (
+    "</p></title></style></svg><script>alert(1)</script> & \x1b[31mred\x1b[0m \x00 ]]> \u202e "
+    "[x](javascript:alert(1)) ![i](http://example.org/i.png) <img src=x onerror=alert(1)> \ud800"
+)
+ATTACK = Transcript(HOSTILE, (Line("user", HOSTILE), Line("assistant", HOSTILE)))
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_markdown_has_a_heading_for_each_message_and_keeps_theirs() -> None:
+    text = rendered(SEA, "markdown")
+    assert re.findall(r"^##? .*", text, re.MULTILINE) == [
+        "# The sea",
+        "## System instruction",
+        "## You",
+        "## Model",
+        "## You",
+        "## Model (stopped)",
+    ]
+    assert "Salt **water**:\n\n```py\nprint('~')\n```" in text
+    assert "> Answer as a pirate.\n> Always." in text
+
+
+def test_json_comes_back_as_it_went() -> None:
+    assert parse_conversations(rendered(SEA, "json").encode()) == (SEA,)
+
+
+def test_html_renders_the_models_markdown_and_shows_the_persons_as_typed() -> None:
+    page = rendered(SEA, "html")
+    assert "<strong>water</strong>" in page
+    assert "What is the *sea*?" in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_nothing_in_a_message_becomes_active_in_html() -> None:
+    tags = Tags(rendered(ATTACK, "html")).found
+    assert not {"script", "img", "iframe", "object"} & {tag for tag, _ in tags}
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    links = [attributes.get("href") or "" for tag, attributes in tags if tag == "a"]
+    assert not [link for link in links if link.startswith(("javascript:", "data:"))]
+
+
+def test_a_page_fetches_nothing() -> None:
+    tags = Tags(rendered(ATTACK, "html")).found
+    assert not [tag for tag, attributes in tags if "src" in attributes or tag == "link"]
+
+
+def test_a_picture_is_well_formed_whatever_was_said() -> None:
+    for transcript in (SEA, ATTACK):
+        root = ElementTree.fromstring(rendered(transcript, "svg"))
+        assert {child.tag.rpartition("}")[2] for child in root.iter()} <= {
+            "svg",
+            "style",
+            "rect",
+            "text",
+        }
+
+
+def test_long_lines_are_broken_in_a_picture_and_wide_characters_counted() -> None:
+    transcript = Transcript("t", (Line("user", "界" * 100 + " " + "word " * 40),))
+    root = ElementTree.fromstring(rendered(transcript, "svg"))
+    texts = [child.text or "" for child in root.iter() if child.tag.endswith("text")]
+    assert max(map(len, texts)) <= 84
+    assert "".join(texts).count("界") == 100
+    assert sum(text.count("word") for text in texts) == 40
+
+
+def test_a_picture_that_nothing_would_open_is_refused() -> None:
+    with pytest.raises(ExchangeError, match="too many for a picture"):
+        rendered(Transcript("t", (Line("user", "x\n" * 30_000),)), "svg")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_conversation_can_be_written(form: Format) -> None:
+    assert rendered(Transcript("", ()), form)
+
+
+def test_a_files_name_says_the_format() -> None:
+    assert format_of(Path("a.HTML")) == "html"
+    with pytest.raises(ExchangeError, match="does not say in which format"):
+        format_of(Path("a.docx"))
+
+
+def test_a_file_is_private_whole_and_never_overwritten_unasked(tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    path = folder / "sea.md"
+    write_new_file(path, "one")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(ExchangeError, match="left as it is"):
+        write_new_file(path, "two")
+    write_new_file(path, "three", replace=True)
+    assert path.read_text() == "three"
+    assert list(folder.iterdir()) == [path]
+    with pytest.raises(ExchangeError, match="cannot be written"):
+        write_new_file(tmp_path / "missing" / "sea.md", "x")

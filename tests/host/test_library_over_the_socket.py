@@ -1,0 +1,215 @@
+"""Conversations that no tab needs to show: listed, searched, imported, deleted, in passing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.host.rig import Rig, Terminal, running
+
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.errors import HostError
+from gemma_chat.host.conversations import Place
+from gemma_chat.host.protocol import (
+    BackUp,
+    CloseSession,
+    DeleteConversations,
+    FetchConversation,
+    FetchMessages,
+    ImportConversation,
+    ImportedMessage,
+    ListConversations,
+    Notice,
+    OpenSession,
+    RenameSession,
+    ReopenSession,
+    Request,
+    SearchMessages,
+    SendMessage,
+    SessionClosed,
+)
+from gemma_chat.store.store import Store
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with running(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+async def terminal(rig: Rig) -> Terminal:
+    return await rig.connect()
+
+
+async def titles(terminal: Terminal, **narrowed: str) -> list[str]:
+    found = await terminal.client.request(ListConversations(0, **narrowed))
+    return [one.title for one in found.conversations]
+
+
+async def test_open_and_closed_conversations_are_listed(terminal: Terminal) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.open("Sky")
+    await terminal.client.request(CloseSession(0, sea))
+    assert set(await titles(terminal)) == {"Sea", "Sky"}
+    assert await titles(terminal, which="closed") == ["Sea"]
+    assert await titles(terminal, containing="SK") == ["Sky"]
+
+
+async def test_a_list_that_goes_on_says_so(terminal: Terminal) -> None:
+    for title in ("a", "b", "c"):
+        await terminal.open(title)
+    first = await terminal.client.request(ListConversations(0, limit=2))
+    rest = await terminal.client.request(ListConversations(0, offset=2, limit=2))
+    assert (len(first.conversations), first.more) == (2, True)
+    assert (len(rest.conversations), rest.more) == (1, False)
+
+
+async def test_what_was_said_is_found_also_in_a_closed_conversation(terminal: Terminal) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.ask(sea, "Tell me of the whale")
+    await terminal.client.request(CloseSession(0, sea))
+    found = await terminal.client.request(SearchMessages(0, "whale", role="user"))
+    [hit] = found.hits
+    assert (hit.session, hit.title, found.more) == (sea, "Sea", False)
+    assert [hit.snippet[start:end] for start, end in hit.marks] == ["whale"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SearchMessages(0, "x", limit=0),
+        SearchMessages(0, "x", limit=100_000),
+        SearchMessages(0, "x" * 20_000),
+        ListConversations(0, offset=-1),
+        FetchConversation(0, 99),
+        DeleteConversations(0, (99,)),
+        RenameSession(0, 99, "x"),
+        ImportConversation(0, "x", ()),
+        ImportConversation(
+            0,
+            "x",
+            (ImportedMessage("user", "x"),),
+            SessionSettings(sampling=SamplingSettings(temperature=99.0)),
+        ),
+        BackUp(0, "relative.db"),
+        BackUp(0, "/nowhere/at/all.db"),
+    ],
+    ids=lambda request: type(request).__name__,
+)
+async def test_what_cannot_be_done_is_a_sentence(terminal: Terminal, request_: Request) -> None:
+    with pytest.raises(HostError) as refused:
+        await terminal.client.request(request_)
+    assert str(refused.value).endswith(".")
+
+
+async def test_a_closed_conversation_can_be_renamed_and_opened_again(terminal: Terminal) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.client.request(CloseSession(0, sea))
+    await terminal.client.request(RenameSession(0, sea, "Ocean"))
+    assert await titles(terminal) == ["Ocean"]
+    await terminal.client.request(ReopenSession(0, sea))
+    assert terminal.tabs[sea].title == "Ocean"
+
+
+async def test_deleting_closes_the_tabs_in_every_terminal(rig: Rig, terminal: Terminal) -> None:
+    other = await rig.connect()
+    sea, sky = await terminal.open("Sea"), await terminal.open("Sky")
+    await terminal.ask(sea, "Anything")
+    await terminal.client.request(DeleteConversations(0, (sea,)))
+    await other.seen(SessionClosed, lambda event: event.session == sea)
+    assert set(other.tabs) == {sky}
+    assert await titles(terminal) == ["Sky"]
+
+
+async def test_a_conversation_that_generates_can_be_deleted(rig: Rig, terminal: Terminal) -> None:
+    rig.engine.gate.hold()
+    sea = await terminal.open("Sea")
+    await terminal.send(sea, "Tell me everything")
+    await terminal.order((sea, 1))
+    rig.engine.gate.open()
+    await terminal.client.request(DeleteConversations(0, (sea,)))
+    await terminal.order((0, 0))
+    assert await titles(terminal) == []
+
+
+async def test_an_imported_conversation_goes_on_where_it_ended(terminal: Terminal) -> None:
+    imported = await terminal.client.request(
+        ImportConversation(
+            0,
+            "From elsewhere",
+            (ImportedMessage("user", "Hello", 5.0), ImportedMessage("assistant", "Hi", 6.0)),
+            SessionSettings(system_instruction="Be brief."),
+        )
+    )
+    fetched = await terminal.client.request(FetchConversation(0, imported.session))
+    assert (fetched.view.open, fetched.settings.system_instruction) == (False, "Be brief.")
+    await terminal.client.request(ReopenSession(0, imported.session))
+    await terminal.ask(imported.session, "And now?")
+    roles = [role for role, _, _ in await terminal.said(imported.session)]
+    assert roles == ["user", "assistant", "user", "assistant"]
+
+
+async def open_without_tab(rig: Rig, terminal: Terminal, title: str, place: Place) -> int:
+    opened = await terminal.client.request(OpenSession(0, title, place=place))
+    for one in rig.terminals:
+        one.aside.add(opened.session)
+    return opened.session
+
+
+async def ask_without_tab(rig: Rig, terminal: Terminal, session: int, text: str) -> None:
+    """Ask, and wait until the reply is in the store."""
+    await terminal.client.request(SendMessage(0, session, text))
+    await terminal.until(lambda: not rig.service.busy)
+
+
+async def test_a_session_in_passing_is_no_tab_and_gone_when_it_is_closed(
+    rig: Rig, terminal: Terminal
+) -> None:
+    other = await rig.connect()
+    passing = await open_without_tab(rig, terminal, "ask", "passing")
+    await ask_without_tab(rig, terminal, passing, "Quick one")
+    assert (terminal.tabs, other.tabs) == ({}, {})
+    assert [one.role for one in rig.store.messages(passing)] == ["user", "assistant"]
+    await terminal.client.request(CloseSession(0, passing))
+    assert await titles(terminal) == []
+
+
+async def test_a_session_in_passing_goes_with_its_client(rig: Rig, terminal: Terminal) -> None:
+    rig.engine.gate.hold()
+    passing = await open_without_tab(rig, terminal, "ask", "passing")
+    await terminal.client.request(SendMessage(0, passing, "Tell me everything"))
+    await terminal.order((passing, 1))
+    await terminal.close()
+    rig.engine.gate.open()
+    await rig.clients(0)
+    assert rig.store.library.page() == ()
+
+
+async def test_a_session_aside_is_kept_closed(rig: Rig, terminal: Terminal) -> None:
+    aside = await open_without_tab(rig, terminal, "kept", "aside")
+    await ask_without_tab(rig, terminal, aside, "Keep this")
+    await terminal.client.request(CloseSession(0, aside))
+    assert (await titles(terminal, which="closed"), terminal.tabs) == (["kept"], {})
+    messages = await terminal.client.request(FetchMessages(0, aside))
+    assert messages.messages[0].text == "Keep this"
+
+
+async def test_a_backup_is_made_while_a_reply_streams(
+    rig: Rig, terminal: Terminal, tmp_path: Path
+) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.send(sea, "Go on")
+    await terminal.client.request(BackUp(0, str(tmp_path / "copy.db")))
+    copy = Store.open(tmp_path / "copy.db")
+    assert [one.title for one in copy.conversations()] == ["Sea"]
+    copy.close()
+
+
+async def test_the_first_terminal_is_told_of_a_recovered_database(tmp_path: Path) -> None:
+    async with running(tmp_path, news=("It was damaged.",)) as rig:
+        first, second = await rig.connect(), await rig.connect()
+        notice = await first.seen(Notice)
+        assert notice.text == "It was damaged."
+        assert not any(isinstance(event, Notice) for event in second.events)

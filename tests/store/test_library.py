@@ -1,0 +1,124 @@
+"""All conversations together: listed, copied in, deleted, backed up."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from tests.store.conftest import SETTINGS, Clock
+
+from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.errors import StoreError
+from gemma_chat.store.copies import back_up
+from gemma_chat.store.records import NewMessage
+from gemma_chat.store.store import Store
+
+
+@pytest.fixture
+def three(store: Store, clock: Clock) -> Store:
+    """Conversations 1, 2 and 3, used in this order; 2 is closed."""
+    for title in ("Über den Wald", "Sea", "Sky"):
+        clock.now += 1
+        session = store.create(SessionSettings(), title=title).session
+        store.add_message(session, turn=1, role="user", text=f"On {title}", state="complete")
+    store.close_tab(2)
+    return store
+
+
+def test_the_most_recently_used_stand_first(three: Store) -> None:
+    listed = three.library.page()
+    assert [(one.session, one.open) for one in listed] == [(3, True), (2, False), (1, True)]
+    assert (listed[0].title, listed[0].message_count, listed[0].preview) == ("Sky", 1, "On Sky")
+
+
+def test_a_list_comes_in_pages_and_kinds(three: Store) -> None:
+    assert [one.session for one in three.library.page(offset=1, limit=1)] == [2]
+    assert [one.session for one in three.library.page("closed")] == [2]
+    assert [one.session for one in three.library.page("open")] == [3, 1]
+
+
+@pytest.mark.parametrize(("containing", "expected"), [("über", [1]), ("S", [3, 2]), ("%", [])])
+def test_a_list_can_be_narrowed_by_title(
+    three: Store, containing: str, expected: list[int]
+) -> None:
+    assert [one.session for one in three.library.page(containing=containing)] == expected
+
+
+def test_a_conversation_from_elsewhere_is_put_in_closed(store: Store, clock: Clock) -> None:
+    session = store.library.add(
+        "Import",
+        SETTINGS,
+        [
+            NewMessage(role="assistant", text="Hello"),
+            NewMessage(role="user", text="Question", created=5.0),
+            NewMessage(role="assistant", text="Answer", state="stopped"),
+            NewMessage(role="user", text="Next"),
+        ],
+        created=4.0,
+    )
+    conversation = store.conversation(session)
+    assert (conversation.title, conversation.position, conversation.turn) == ("Import", None, 3)
+    assert (conversation.settings, conversation.created) == (SETTINGS, 4.0)
+    messages = store.messages(session)
+    assert [(one.role, one.turn) for one in messages] == [
+        ("assistant", 1),
+        ("user", 2),
+        ("assistant", 2),
+        ("user", 3),
+    ]
+    assert (messages[1].created, messages[2].created) == (5.0, clock.now)
+
+
+def test_several_are_deleted_at_once_with_all_their_messages(three: Store) -> None:
+    three.library.delete([1, 2, 1])
+    assert [(one.session, one.position) for one in three.conversations()] == [(3, 0)]
+    assert three.messages(1) == ()
+
+
+def test_when_one_does_not_exist_none_is_deleted(three: Store) -> None:
+    with pytest.raises(StoreError, match="no conversation 9; nothing was deleted"):
+        three.library.delete([1, 9])
+    assert len(three.conversations()) == 3
+
+
+def test_a_backup_is_whole_private_and_needs_nothing_beside_it(
+    three: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    target = folder / "copy.db"
+    back_up(three.path, target)
+    assert [file.name for file in folder.iterdir()] == ["copy.db"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    copy = Store.open(target)
+    assert copy.conversations() == three.conversations()
+    copy.close()
+
+
+def test_a_backup_never_overwrites(three: Store, tmp_path: Path) -> None:
+    target = tmp_path / "taken.db"
+    target.write_text("mine")
+    with pytest.raises(StoreError, match="already; it was left as it is"):
+        back_up(three.path, target)
+    assert target.read_text() == "mine"
+
+
+def test_a_backup_into_a_missing_folder_is_a_sentence(three: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"The folder .* for the copy does not exist"):
+        back_up(three.path, tmp_path / "missing" / "copy.db")
+
+
+def test_a_backup_taken_while_another_process_writes_is_of_one_moment(
+    three: Store, tmp_path: Path, database: Path
+) -> None:
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE conversations SET title = 'changed'")
+    back_up(three.path, tmp_path / "copy.db")
+    other.execute("ROLLBACK")
+    other.close()
+    copy = Store.open(tmp_path / "copy.db")
+    assert {one.title for one in copy.conversations()} == {"Über den Wald", "Sea", "Sky"}
+    copy.close()
