@@ -374,6 +374,16 @@ ACTIONS: tuple[Action, ...] = (
         slash=("clear",),
     ),
     Action(
+        "tab.export",
+        (),
+        "Export this chat",
+        "Tabs",
+        "To a new file in this folder, or the one that is named: .md, .json, .html or .svg.",
+        "palette",
+        slash=("export",),
+        argument="[FORMAT | FILE]",
+    ),
+    Action(
         "tab.system",
         (),
         "Set the system instruction",

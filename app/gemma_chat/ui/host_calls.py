@@ -169,6 +169,20 @@ class HostCalls:
         if answer is not None:
             self._changed(MessagesFetched(session, answer.messages, answer.more, before))
 
+    async def all_messages(self, session: int) -> tuple[p.MessageView, ...] | None:
+        """Every message of a conversation, oldest first; `None` when they could not be had."""
+        messages: tuple[p.MessageView, ...] = ()
+        more = True
+        while more:
+            before = messages[0].message if messages else 0
+            request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+            answer = await self._ask(request, p.Messages)
+            if answer is None:
+                return None
+            messages = answer.messages + messages
+            more = answer.more and bool(answer.messages)
+        return messages
+
     async def _done(self, request: p.Request) -> bool:
         return await self._ask(request, p.Done) is not None
 
