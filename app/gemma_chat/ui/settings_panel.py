@@ -13,7 +13,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input, Label, Select, Static, TextArea
+from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from gemma_chat.config.presets import Preset, begun_with, presets_for
 from gemma_chat.config.sampling import (
@@ -39,6 +39,7 @@ from gemma_chat.ui.settings_fields import (
 )
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
+from gemma_chat.ui.tick_box import TickBox
 from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
 
@@ -114,9 +115,6 @@ class SettingsPanel(SidePanel):
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel #setting-system_instruction { min-height: 4; }
-    SettingsPanel Checkbox, SettingsPanel Checkbox:focus {
-        width: 1fr; background: $surface; border: none; padding: 0;
-    }
     SettingsPanel Select { width: 1fr; }
     SettingsPanel #settings-advice {
         height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
@@ -152,7 +150,7 @@ class SettingsPanel(SidePanel):
             LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
         }
         self._switches = {
-            name: Checkbox(label, compact=True, id=f"setting-{name}", name=name)
+            name: TickBox(label, id=f"setting-{name}", name=name)
             for name, (label, _) in SWITCHES.items()
         }
 
@@ -244,8 +242,7 @@ class SettingsPanel(SidePanel):
             _set_text(widget, text)
         self._tools.show(settings.tools)
         for name, switch in self._switches.items():
-            with switch.prevent(Checkbox.Changed):
-                switch.value = getattr(settings, name)
+            switch.set(on=getattr(settings, name))
         fresh = self._of_new_tab
         for name, mark in self._resets.items():
             mark.set_class(text_of(settings, name) != text_of(fresh, name), "-changed")
@@ -280,12 +277,11 @@ class SettingsPanel(SidePanel):
             message.input.remove_class("-wrong")
             self._explain(name)
 
-    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+    def on_tick_box_toggled(self, message: TickBox.Toggled) -> None:
         message.stop()
-        name = message.checkbox.name or ""
-        if message.value != getattr(self._settings, name):
-            self._change(msgspec.structs.replace(self._settings, **{name: message.value}))
-            self._explain(name)
+        name = message.box.name or ""
+        self._change(msgspec.structs.replace(self._settings, **{name: message.box.value}))
+        self._explain(name)
 
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()
