@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 from gemma_chat.cli.naming import conversation_named
@@ -97,9 +96,3 @@ async def put_in(requester: Requester, transcript: Transcript, title: str | None
         transcript.created,
     )
     return (await requester.request(request)).session
-
-
-def file_name(transcript: Transcript, session: int, ending: str) -> Path:
-    """A name for a file made of a conversation's title; always a plain one."""
-    words = "".join(letter if letter.isalnum() else " " for letter in transcript.title).split()
-    return Path("-".join([str(session), *words])[:80] + ending)

@@ -55,6 +55,13 @@ def format_of(path: Path) -> Format:
     return form
 
 
+def file_name(transcript: Transcript, session: int, form: Format) -> Path:
+    """A name for a file made of a conversation's title; always a plain one."""
+    ending = next(ending for ending, each in ENDINGS.items() if each == form)
+    words = "".join(letter if letter.isalnum() else " " for letter in transcript.title).split()
+    return Path("-".join([str(session), *words])[:80] + ending)
+
+
 def write_new_file(path: Path, text: str, *, replace: bool = False) -> None:
     """Write `text` to `path`, private to its owner (0600), all of it or nothing.
 

@@ -34,9 +34,9 @@ class HostCalls:
         self._changed = changed
         self._say = say
 
-    async def open_tab(self) -> int:
-        """A new tab; its session, or 0."""
-        answer = await self._ask(p.OpenSession(0), p.Opened)
+    async def open_tab(self, settings: SessionSettings | None = None) -> int:
+        """A new tab, with the settings of the settings file unless given; its session, or 0."""
+        answer = await self._ask(p.OpenSession(0, settings=settings), p.Opened)
         return answer.session if answer else 0
 
     async def reopen(self, session: int) -> int:
@@ -118,6 +118,10 @@ class HostCalls:
         """Pause the summarizer or let it go on."""
         return await self._done(p.SetSummarizer(0, paused))
 
+    async def load_model(self, path: str) -> bool:
+        """Another model file in place of the loaded one; the tabs stay."""
+        return await self._done(p.LoadModel(0, path))
+
     async def stop_host(self) -> bool:
         """Let the host leave."""
         return await self._done(p.StopHost(0))
@@ -164,6 +168,20 @@ class HostCalls:
         answer = await self._ask(request, p.Messages)
         if answer is not None:
             self._changed(MessagesFetched(session, answer.messages, answer.more, before))
+
+    async def all_messages(self, session: int) -> tuple[p.MessageView, ...] | None:
+        """Every message of a conversation, oldest first; `None` when they could not be had."""
+        messages: tuple[p.MessageView, ...] = ()
+        more = True
+        while more:
+            before = messages[0].message if messages else 0
+            request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+            answer = await self._ask(request, p.Messages)
+            if answer is None:
+                return None
+            messages = answer.messages + messages
+            more = answer.more and bool(answer.messages)
+        return messages
 
     async def _done(self, request: p.Request) -> bool:
         return await self._ask(request, p.Done) is not None
