@@ -226,7 +226,7 @@ class SettingsPanel(SidePanel):
         if thinks != self._thinks:
             self._thinks = thinks
             label = SWITCHES["enable_thinking"][0]
-            self._switches["enable_thinking"].label = (
+            self._switches["enable_thinking"].call(
                 label if thinks else f"{label} (not with this model)"
             )
 

@@ -43,6 +43,11 @@ class TickBox(Static, can_focus=True):
         self.value = on
         self.update(Content(f"[{'x' if on else ' '}] {self._label}"))
 
+    def call(self, label: str) -> None:
+        """Show it with another label."""
+        self._label = label
+        self.set(on=self.value)
+
     def action_switch(self) -> None:
         """Turn it on, or off."""
         self.set(on=not self.value)
