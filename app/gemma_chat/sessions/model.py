@@ -226,33 +226,50 @@ class InferenceModel:
     async def create_session(self, **options: Unpack[SessionOptions]) -> Session:
         """The one-lane way: closes the session of the call before and opens a fresh one.
 
-        Calls that overlap give the same session.
+        Takes what `open_session` takes. The new session shares nothing with the one before, which
+        stays open when the options are refused. Calls that overlap give the same session.
 
             session = await model.create_session(temperature=0)
             assert model.session is session
+
+        Raises:
+            GemmaChatError: As `open_session`.
         """
-        if self._one_lane_opening is None:
-            self._one_lane_opening = asyncio.create_task(self._replace_one_lane(options))
-            self._one_lane_opening.add_done_callback(self._one_lane_opened)
-        return await asyncio.shield(self._one_lane_opening)
+        return await self._create(options, ())
 
     async def create_chat(
-        self, *, tool_policy: ToolPolicy = DEFAULT_POLICY, **options: Unpack[SessionOptions]
+        self,
+        *,
+        history: Iterable[HistoryMessage] = (),
+        tool_policy: ToolPolicy = DEFAULT_POLICY,
+        **options: Unpack[SessionOptions],
     ) -> Chat:
         """A chat over the one-lane session, as `create_session` and `open_chat`.
 
-        chat = await model.create_chat(system_instruction="Answer as a pirate.")
+            chat = await model.create_chat(system_instruction="Answer as a pirate.")
+
+        Raises:
+            GemmaChatError: As `open_chat`.
         """
         tools = tools_from(options)
-        return Chat(await self.create_session(**options), tools, tool_policy)
+        return Chat(await self._create(options, restore(history)), tools, tool_policy)
 
-    async def _replace_one_lane(self, options: SessionOptions) -> Session:
+    async def _create(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
+        if self._one_lane_opening is None:
+            self._one_lane_opening = asyncio.create_task(self._replace_one_lane(options, exchanges))
+            self._one_lane_opening.add_done_callback(self._one_lane_opened)
+        return await asyncio.shield(self._one_lane_opening)
+
+    async def _replace_one_lane(
+        self, options: SessionOptions, exchanges: tuple[Exchange, ...]
+    ) -> Session:
         self.must_be_open()
         check_settings(self._engine, settings_from(options))
+        specs_from(options)
         self._modalities(options)
         if self._one_lane is not None:
             await self._one_lane.close()
-        self._one_lane = self._open(options, ())
+        self._one_lane = self._open(options, exchanges)
         return self._one_lane
 
     def _one_lane_opened(self, task: asyncio.Task[Session]) -> None:

@@ -128,10 +128,14 @@ class InferenceModel:
         return Chat(self._loop.run(opening), self._loop)
 
     def create_chat(
-        self, *, tool_policy: ToolPolicy = DEFAULT_POLICY, **options: Unpack[SessionOptions]
+        self,
+        *,
+        history: Iterable[HistoryMessage] = (),
+        tool_policy: ToolPolicy = DEFAULT_POLICY,
+        **options: Unpack[SessionOptions],
     ) -> Chat:
         """A chat over the one-lane session."""
-        creating = self._model.create_chat(tool_policy=tool_policy, **options)
+        creating = self._model.create_chat(history=history, tool_policy=tool_policy, **options)
         return Chat(self._loop.run(creating), self._loop)
 
     def close(self) -> None:
