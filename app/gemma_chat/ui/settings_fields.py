@@ -45,8 +45,8 @@ SWITCHES = {
 """What is on or off, with its label and a line that explains it."""
 
 CANNOT_THINK = (
-    "The model that is loaded cannot be told to think: its chat template has no switch for it. "
-    "A tab that has this on from another model answers without."
+    "This model cannot be told to think: its chat template has no switch for it. Tabs that have "
+    "this on answer without."
 )
 
 _FIELDS = {field.name: field for field in (*SAMPLING_FIELDS, LORA_SCALE_FIELD, THINKING_BUDGET)}
