@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gemma_chat.host.requests import Requester
 
 _FORMATS = ("markdown", "json", "html", "svg")
-_ENDINGS = {"markdown": ".md", "json": ".json", "html": ".html", "svg": ".svg"}
 
 
 @click.command(name="list")
@@ -132,10 +131,10 @@ def export(
 
     Without FILE it goes into a new file in this folder that is named after the title.
     """
-    from gemma_chat.cli.library_work import file_name, transcript_of
+    from gemma_chat.cli.library_work import transcript_of
     from gemma_chat.cli.output import print_text
     from gemma_chat.cli.reaching import run
-    from gemma_chat.exchange.writing import format_of, rendered, write_new_file
+    from gemma_chat.exchange.writing import file_name, format_of, rendered, write_new_file
 
     conversation, transcript = run(paths_of(context), lambda host: transcript_of(host, name))
     on_stdout = file is not None and str(file) == "-"
@@ -145,7 +144,7 @@ def export(
     if on_stdout:
         print_text(text, end="")
         return
-    target = file or file_name(transcript, conversation.view.session, _ENDINGS[form])
+    target = file or Path(file_name(transcript.title, conversation.view.session, form))
     write_new_file(target, text, replace=force)
     click.echo(f"Written to {target}.", err=True)
 
