@@ -1,8 +1,8 @@
 """The one table of what a person can do. Bindings, help, palette and the README are made from it.
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
-in the input box only; `transcript` while a message is selected. Keys that terminals swallow or
-garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
+in the input box only; `transcript` while a message is selected; `history` in the history
+screen. Keys that terminals swallow or garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
 extras beside one that always arrives. ctrl+z is left out: suspending can deadlock in Textual 8.2.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["Messages", "Tabs", "Panels", "Transcript", "Model", "Program"]
-Where = Literal["everywhere", "input", "transcript", "palette"]
+Group = Literal["Messages", "Tabs", "History", "Panels", "Transcript", "Model", "Program"]
+Where = Literal["everywhere", "input", "transcript", "history", "palette"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +264,68 @@ ACTIONS: tuple[Action, ...] = (
         "tab.rename", ("f2",), "Rename tab", "Tabs", "Empty lets the summarizer choose a title."
     ),
     Action(
+        "history.open",
+        ("alt+h",),
+        "History",
+        "History",
+        "All chats, open and closed, found by what was said in them.",
+    ),
+    Action(
+        "history.restore",
+        ("enter",),
+        "Open the chat",
+        "History",
+        "Goes to its tab when it is open; so does a double click.",
+        "history",
+    ),
+    Action(
+        "history.mark",
+        ("tab",),
+        "Mark the chat",
+        "History",
+        "For export and deletion; so does a click at the beginning of its line.",
+        "history",
+    ),
+    Action(
+        "history.mark_all",
+        ("ctrl+a",),
+        "Mark all chats that were found",
+        "History",
+        "Once more takes all marks away.",
+        "history",
+    ),
+    Action(
+        "history.export",
+        ("alt+e",),
+        "Export the marked chats",
+        "History",
+        "Without marks, the one under the cursor.",
+        "history",
+    ),
+    Action(
+        "history.delete",
+        ("ctrl+d",),
+        "Delete the marked chats",
+        "History",
+        "For good, when you confirm it; without marks, the one under the cursor.",
+        "history",
+    ),
+    Action(
+        "chat.export",
+        ("alt+e",),
+        "Export this chat",
+        "History",
+        "To a file: Markdown, JSON, HTML or SVG.",
+    ),
+    Action(
+        "chat.import",
+        (),
+        "Import chats",
+        "History",
+        "From an export of this program, of ChatGPT or of llama.cpp's web page.",
+        "palette",
+    ),
+    Action(
         "panel.settings",
         ("f3",),
         "Settings of this tab",
@@ -390,7 +452,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
 )
 
-GROUPS: tuple[Group, ...] = ("Messages", "Tabs", "Transcript", "Panels", "Model", "Program")
+GROUPS: tuple[Group, ...] = (
+    "Messages",
+    "Tabs",
+    "History",
+    "Transcript",
+    "Panels",
+    "Model",
+    "Program",
+)
 
 
 def action(id_: str) -> Action:

@@ -10,6 +10,7 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol import ToolAnswer
 from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.library_commands import LibraryCommands
 from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
@@ -62,6 +63,8 @@ class Commands:
         }
         self.attaching = AttachCommands(app)
         self._by_id["message.attach"] = self.attaching.ask
+        self.library = LibraryCommands(app)
+        self._by_id.update(self.library.by_id)
         self.messages = MessageCommands(app)
         self._by_id.update(self.messages.by_id)
 

@@ -18,7 +18,7 @@ _NOT_OFFERED = {"program.palette", "message.send", "message.new_line", TAB_NUMBE
 def commands_for(state: TerminalState, commands: Commands) -> Iterator[SystemCommand]:
     """The commands, with the keys that do the same."""
     for action in ACTIONS:
-        if action.id in _NOT_OFFERED:
+        if action.id in _NOT_OFFERED or action.where == "history":
             continue
         keys = f"  {action.key_names}" if action.keys else ""
         run: Callable[[], None] = partial(commands.run, action.id)
