@@ -10,6 +10,7 @@ from click import Command, Group
 
 from gemma_chat.cli.commands import cli
 from gemma_chat.ui.actions import markdown_key_table
+from gemma_chat.ui.input.slash import markdown_command_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -18,6 +19,11 @@ README = (ROOT / "README.md").read_text("utf-8")
 def test_the_key_table_is_that_of_the_program() -> None:
     written = README.partition("<!-- keys -->\n")[2].partition("<!-- /keys -->")[0]
     assert written == markdown_key_table()
+
+
+def test_the_table_of_commands_is_that_of_the_program() -> None:
+    written = README.partition("<!-- commands -->\n")[2].partition("<!-- /commands -->")[0]
+    assert written == markdown_command_table()
 
 
 def test_every_picture_exists_and_every_picture_is_shown() -> None:

@@ -60,6 +60,18 @@ class PtyTerminal:
             self._read(min(deadline, time.monotonic() + 0.05))
             assert time.monotonic() < deadline, "the program was not stopped"
 
+    def paste(self, text: str) -> None:
+        """Paste, reading what the program writes meanwhile: neither side may block the other."""
+        left = f"\x1b[200~{text}\x1b[201~".encode()
+        deadline = time.monotonic() + PATIENCE
+        while left:
+            assert time.monotonic() < deadline, "the program does not read its keyboard"
+            readable, writable, _ = select.select([self._master], [self._master], [], 0.1)
+            if readable:
+                self._read(deadline)
+            if writable:
+                left = left[os.write(self._master, left[:2048]) :]
+
     def wait(self) -> int:
         """Read until the program ends; its exit code, or minus the signal that killed it."""
         deadline = time.monotonic() + PATIENCE
@@ -90,12 +102,12 @@ class PtyTerminal:
             os.waitpid(self.pid, 0)
         os.close(self._master)
 
-    def _read(self, deadline: float) -> bool:
+    def _read(self, deadline: float, most: int = 65536) -> bool:
         ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return False
         try:
-            read = os.read(self._master, 65536)
+            read = os.read(self._master, most)
         except OSError:
             return False
         self.output += read

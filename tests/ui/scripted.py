@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -16,9 +16,14 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.input.sent import SentMessages
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.themes import first_theme, load_themes
+
+if TYPE_CHECKING:
+    from gemma_chat.config.library import Library
 
 NOWHERE = Path("no-such-directory")
 SHELF = load_themes(NOWHERE)
@@ -240,20 +245,42 @@ def make_app(
     theme: str = "gemma-dark",
     warnings: tuple[str, ...] = (),
     keep_theme: Callable[[str], None] = lambda name: None,
+    keep_setting: Callable[[str, str], None] = lambda key, value: None,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    sent: SentMessages | None = None,
     servers: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     state_dir: Path = NOWHERE,
 ) -> ChatApp:
-    """The terminal program on a scripted link, with the program's own themes."""
+    """The terminal program on a scripted link, with the program's own themes.
+
+    `folder` holds the person's own roles, presets and prompts.
+    """
+
+    def keep(key: str, value: str) -> None:
+        if key == "terminal.theme":
+            keep_theme(value)
+        keep_setting(key, value)
+
+    def library() -> Library:
+        from gemma_chat.config.library import Library
+
+        return Library(folder)
+
+    settings = settings or Settings(
+        mcp_servers=tuple(McpServerSettings(name=name, command="x") for name in servers)
+    )
     options = AppOptions(
         own=OWN,
-        settings=Settings(
-            mcp_servers=tuple(McpServerSettings(name=name, command="x") for name in servers)
-        ),
+        settings=settings,
         theme=first_theme(theme, NOWHERE, {}).theme,
         shelf=lambda: SHELF,
         warnings=warnings,
-        keep_theme=keep_theme,
+        keep_setting=keep,
+        keymap=Keymap.of(dict(settings.keys)),
+        library=library,
+        sent=sent or SentMessages(),
         environment=environment or {"TERM": "xterm-256color"},
         state_dir=lambda: state_dir,
     )

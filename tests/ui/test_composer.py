@@ -95,7 +95,7 @@ async def test_a_large_paste_becomes_a_chip_and_is_sent_in_full() -> None:
         app.window.composer.editor.post_message(events.Paste(paste))
         await pilot.pause()
         assert app.window.composer.editor.text == "sum"
-        assert "pasted 1,100,000 characters, 100,001 lines" in screen_text(app)
+        assert "pasted 100,001 lines" in screen_text(app)
         await pilot.press("enter")
         await pilot.pause()
         assert [request.text for request in link.asked(p.SendMessage)] == ["sum\n\n" + paste]
@@ -121,7 +121,8 @@ async def test_a_chip_goes_by_click_and_by_backspace() -> None:
         await pilot.pause()
         app.window.composer.load(Draft("", ("a" * 30_000, "b" * 30_000)))
         await pilot.pause()
-        await pilot.click(PasteChip)
+        chip = app.query(PasteChip).first()
+        await pilot.click(chip, offset=(str(chip.render()).index("✕") + 1, 0))
         await pilot.pause()
         assert app.window.composer.draft.pastes == ("b" * 30_000,)
         await pilot.press("backspace")

@@ -9,8 +9,13 @@ import sys
 from tests.ui.pty_terminal import APP
 
 HEAVY = (
+    "gemma_chat.config.library",
     "gemma_chat.engine.llama",
     "gemma_chat.store.store",
+    "gemma_chat.ui.chooser",
+    "gemma_chat.ui.input.completion",
+    "gemma_chat.ui.input.suggestions",
+    "gemma_chat.ui.input.vi.machine",
     "gemma_chat.ui.settings_panel",
     "gemma_chat.ui.help",
     "gemma_chat.ui.jump_list",

@@ -82,6 +82,23 @@ def edit(context: click.Context) -> None:
     click.echo(f"{file} is saved. A running host reads it when it is started the next time.")
 
 
+@config.command()
+@click.pass_context
+def keys(context: click.Context) -> None:
+    """List the actions with their keys, and what is wrong with those of the settings file."""
+    from gemma_chat.config.settings import load_settings
+    from gemma_chat.ui.keymap import Keymap
+
+    settings = load_settings(paths_of(context))
+    keymap = Keymap.of(dict(settings.keys))
+    for action in keymap.actions:
+        click.echo(f"{action.id:<24} {action.key_names or '-':<36} {action.label}")
+    for problem in keymap.problems:
+        click.echo(problem, err=True)
+    if keymap.problems:
+        context.exit(1)
+
+
 def _edited(copy: Path) -> bool:
     """Let the person edit `copy`; whether it is another text afterwards."""
     from gemma_chat.errors import SettingsError

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gemma_chat.config.fields import (
+    KEYS_SECTION,
     PRESETS_SECTION,
     SESSION_KEYS,
     SETTING_FIELDS,
@@ -17,6 +18,7 @@ from gemma_chat.config.fields import (
     SettingField,
     sampling_fields,
 )
+from gemma_chat.config.key_wishes import key_wishes_of
 from gemma_chat.config.mcp import servers_from, servers_table
 from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SessionSettings
@@ -26,6 +28,12 @@ from gemma_chat.errors import SettingsError
 _PRESET_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _SECTIONS = tuple(dict.fromkeys(field.section for field in SETTING_FIELDS))
 _SHOWN_CHARACTERS = 60
+_MAX_EXPLANATION = 300
+
+_ABOUT_KEYS = """
+# Keys of your own: below [keys], "ACTION" = "ctrl+g", a list of keys, or "" for none.
+# `gemma-chat config keys` lists the actions, their keys, and what is wrong with yours.
+"""
 
 _INTRODUCTION = """\
 # The settings of gemma-chat.
@@ -55,7 +63,7 @@ def parse_document(text: str) -> dict[str, Any]:
 
 def to_settings(document: Mapping[str, Any]) -> Settings:
     """Check a document and fill in the defaults; raises `SettingsError` about the first fault."""
-    known = (*_SECTIONS, PRESETS_SECTION, MCP_SECTION)
+    known = (*_SECTIONS, PRESETS_SECTION, MCP_SECTION, KEYS_SECTION)
     for section in document:
         if section not in known:
             raise unknown(section, known, "section")
@@ -71,6 +79,7 @@ def to_settings(document: Mapping[str, Any]) -> Settings:
         terminal=msgspec.structs.replace(defaults.terminal, **values["terminal"]),
         defaults=_session_settings(values["defaults"]),
         presets=_presets(document.get(PRESETS_SECTION, {})),
+        keys=key_wishes_of(document.get(KEYS_SECTION, {})),
         mcp_servers=servers_from(document.get(MCP_SECTION, {})),
     )
 
@@ -85,7 +94,11 @@ def to_document(settings: Settings) -> dict[str, Any]:
             document.setdefault(field.section, {})[field.name] = field.to_toml(value)
     if settings.presets:
         document[PRESETS_SECTION] = {
-            preset.name: _preset_table(preset) for preset in settings.presets
+            preset.name: preset_table(preset) for preset in settings.presets
+        }
+    if settings.keys:
+        document[KEYS_SECTION] = {
+            action: keys[0] if len(keys) == 1 else list(keys) for action, keys in settings.keys
         }
     if settings.mcp_servers:
         document[MCP_SECTION] = servers_table(settings.mcp_servers)
@@ -106,6 +119,9 @@ def render(settings: Settings) -> str:
     parts.append("\n# Presets of your own: [presets.NAME] with any of the keys of [defaults].\n")
     if presets:
         parts.append("\n" + tomli_w.dumps({PRESETS_SECTION: presets}))
+    parts.append(_ABOUT_KEYS)
+    if keys := document.get(KEYS_SECTION):
+        parts.append("\n" + tomli_w.dumps({KEYS_SECTION: keys}))
     parts.append(_MCP_INTRODUCTION)
     servers = document.get(MCP_SECTION)
     if servers:
@@ -183,14 +199,27 @@ def _session_settings(values: dict[str, Any]) -> SessionSettings:
 def _presets(table: Any) -> tuple[Preset, ...]:
     if not isinstance(table, dict):
         raise SettingsError("presets must hold sections: write [presets.NAME] and its keys below.")
-    presets = []
-    for name, values in table.items():
-        _check_preset_name(name)
-        section = f"{PRESETS_SECTION}.{name}"
-        found = _values(section, sampling_fields(section), values)
-        own = {key: found.pop(key) for key in SESSION_KEYS if key in found}
-        presets.append(Preset(name, found, **own))
-    return tuple(presets)
+    return tuple(preset_of(name, values) for name, values in table.items())
+
+
+def preset_of(name: str, values: Any) -> Preset:
+    """The preset in a table with the keys of `[defaults]` and an `explanation`.
+
+    Raises `SettingsError`.
+    """
+    _check_preset_name(name)
+    explanation = ""
+    if isinstance(values, Mapping):
+        values = dict(values)
+        explanation = values.pop("explanation", "")
+    if not isinstance(explanation, str) or len(explanation) > _MAX_EXPLANATION:
+        raise SettingsError(
+            f"The explanation of {name} must be a text of at most {_MAX_EXPLANATION} characters."
+        )
+    section = f"{PRESETS_SECTION}.{name}"
+    found = _values(section, sampling_fields(section), values)
+    own = {key: found.pop(key) for key in SESSION_KEYS if key in found}
+    return Preset(name, found, explanation=" ".join(explanation.split()), **own)
 
 
 def _check_preset_name(name: str) -> None:
@@ -201,8 +230,11 @@ def _check_preset_name(name: str) -> None:
         )
 
 
-def _preset_table(preset: Preset) -> dict[str, Any]:
+def preset_table(preset: Preset) -> dict[str, Any]:
+    """The inverse of `preset_of`."""
     table: dict[str, Any] = {}
+    if preset.explanation:
+        table["explanation"] = preset.explanation
     for key in SESSION_KEYS:
         value = getattr(preset, key)
         if value is not None:

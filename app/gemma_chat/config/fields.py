@@ -515,6 +515,28 @@ def _terminal_fields() -> tuple[SettingField, ...]:
             explanation="Whether the program takes the mouse; without it, the terminal's own "
             "selection works.",
         ),
+        SettingField(
+            section=section,
+            name="vi_keys",
+            kind="switch",
+            explanation="Whether the input has vi's modes and keys.",
+        ),
+        SettingField(
+            section=section,
+            name="notify",
+            kind="choice",
+            explanation="What tells that a reply has ended which nobody looks at: the bell, a "
+            "message of the desktop (OSC 9, in the terminals that know it), or nothing.",
+            choices=("none", "bell", "osc9"),
+        ),
+        SettingField(
+            section=section,
+            name="sent_history",
+            kind="whole",
+            explanation="How many sent messages the input remembers for the next start; "
+            "0 remembers none.",
+            maximum=10_000,
+        ),
     )
 
 
@@ -528,3 +550,4 @@ SETTING_FIELDS: tuple[SettingField, ...] = (
 )
 
 PRESETS_SECTION = "presets"
+KEYS_SECTION = "keys"

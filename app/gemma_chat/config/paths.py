@@ -96,6 +96,11 @@ class Paths:
         return self.state_dir / "terminal.log"
 
     @property
+    def sent_file(self) -> Path:
+        """The messages sent from terminals, for bringing them back into the input."""
+        return self.state_dir / "sent.jsonl"
+
+    @property
     def states_dir(self) -> Path:
         """Saved states of the KV cache; may be deleted at any time."""
         return self.cache_dir / "states"

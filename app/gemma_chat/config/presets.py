@@ -62,6 +62,16 @@ class Preset:
     lora_path: str | None = None
     lora_scale: float | None = None
 
+    @classmethod
+    def of(cls, name: str, sampling: SamplingSettings) -> Preset:
+        """The preset that samples like this; the seed belongs to the tab and is left out."""
+        values = {
+            field_name: value
+            for field_name, value in msgspec.structs.asdict(sampling).items()
+            if field_name not in _KEPT and value != getattr(TERMINAL_SAMPLING, field_name)
+        }
+        return cls(name, values, explanation="A preset of your own.")
+
     def applied_to(self, settings: SessionSettings) -> SessionSettings:
         """`settings` as this preset makes them.
 

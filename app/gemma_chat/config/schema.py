@@ -6,12 +6,14 @@ from typing import Literal
 
 import msgspec
 
+from gemma_chat.config.key_wishes import KeyWishes
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
 KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
+Notification = Literal["none", "bell", "osc9"]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +102,9 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     theme: str = ""
     mouse: bool = True
+    vi_keys: bool = False
+    notify: Notification = "bell"
+    sent_history: int = 500
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     terminal: TerminalSettings = TerminalSettings()
     defaults: SessionSettings = SessionSettings(sampling=TERMINAL_SAMPLING)
     presets: tuple[Preset, ...] = ()
+    keys: KeyWishes = ()
     mcp_servers: tuple[McpServerSettings, ...] = ()
 
     @property

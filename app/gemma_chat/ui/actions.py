@@ -1,9 +1,12 @@
 """The one table of what a person can do. Bindings, help, palette and the README are made from it.
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
-in the input box only; `transcript` while a message is selected; `history` in the history
-screen. Keys that terminals swallow or garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
-extras beside one that always arrives. ctrl+z is left out: suspending can deadlock in Textual 8.2.
+in the input box only; `transcript` while a message is selected; `history` in the screen with all
+chats. Keys that terminals swallow or garble (alt+enter and alt+digit without `keys.teach_textual`,
+ctrl+tab, shift+enter in most) are extras beside one that always arrives.
+
+The keys here are the defaults; `keymap.py` lays those of the settings file over them. An action
+with `slash` can also be typed into the input as a command, `/name`, with its argument.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["Messages", "Tabs", "History", "Panels", "Transcript", "Model", "Program"]
+Group = Literal["Messages", "Input", "Tabs", "History", "Panels", "Transcript", "Model", "Program"]
 Where = Literal["everywhere", "input", "transcript", "history", "palette"]
 
 
@@ -27,6 +30,15 @@ class Action:
     group: Group
     explanation: str
     where: Where = "everywhere"
+    slash: tuple[str, ...] = ()
+    """The names of the command that does the same, without the slash."""
+    argument: str = ""
+    """What stands after the command's name, as the help shows it: `TEXT`, `[NAME]`."""
+
+    @property
+    def needs_argument(self) -> bool:
+        """Without an argument there is nothing to do."""
+        return bool(self.argument) and not self.argument.startswith("[")
 
     @property
     def key_names(self) -> str:
@@ -65,6 +77,8 @@ ACTIONS: tuple[Action, ...] = (
         "Attach an image or recording",
         "Messages",
         "By its path; a file dropped on the terminal is attached too. Backspace takes it out.",
+        slash=("attach",),
+        argument="[FILE]",
     ),
     Action(
         "turn.stop",
@@ -72,6 +86,76 @@ ACTIONS: tuple[Action, ...] = (
         "Stop this tab's reply",
         "Messages",
         "Keeps what there is of it; a waiting message is withdrawn. Closes an open panel first.",
+        slash=("stop",),
+    ),
+    Action(
+        "input.editor",
+        ("ctrl+o",),
+        "Write in your editor",
+        "Input",
+        "Opens the message in $VISUAL or $EDITOR; what is saved there comes back.",
+        slash=("edit",),
+    ),
+    Action(
+        "input.history",
+        ("ctrl+r",),
+        "Search sent messages",
+        "Input",
+        "Up on the first line brings them back one by one, those that begin like the text.",
+        "input",
+        slash=("history",),
+    ),
+    Action(
+        "input.undo",
+        ("ctrl+underscore", "alt+z"),
+        "Undo",
+        "Input",
+        "Take back the last change of the text.",
+        "input",
+    ),
+    Action(
+        "input.redo",
+        ("ctrl+y", "alt+y"),
+        "Redo",
+        "Input",
+        "Make the change again that was taken back.",
+        "input",
+    ),
+    Action(
+        "input.file",
+        (),
+        "Insert a file",
+        "Input",
+        "Puts a text file into the message; so does @ and the beginning of its name.",
+        "palette",
+        slash=("file",),
+        argument="PATH",
+    ),
+    Action(
+        "input.prompt",
+        ("alt+p",),
+        "Prompt library",
+        "Input",
+        "Ready-made messages with blanks to fill in, your own among them.",
+        slash=("prompt",),
+        argument="[NAME]",
+    ),
+    Action(
+        "input.vi",
+        (),
+        "Switch vi keys on or off",
+        "Input",
+        "Modes, motions and operators of vi in the input; kept in the settings file.",
+        "palette",
+        slash=("vi",),
+    ),
+    Action(
+        "tab.new",
+        ("ctrl+t",),
+        "New tab",
+        "Tabs",
+        "Open a new chat on the same model.",
+        slash=("new",),
     ),
     Action(
         "tool.once",
@@ -130,6 +214,7 @@ ACTIONS: tuple[Action, ...] = (
         "Copy the newest reply",
         "Messages",
         "Or the selected message, or the selected text.",
+        slash=("copy",),
     ),
     Action(
         "message.code",
@@ -154,6 +239,7 @@ ACTIONS: tuple[Action, ...] = (
         "Messages",
         "Answers the question once more; the reply so far stays as another branch.",
         "transcript",
+        slash=("again",),
     ),
     Action(
         "message.regenerate_with",
@@ -170,6 +256,7 @@ ACTIONS: tuple[Action, ...] = (
         "Messages",
         "Where it was stopped or cut, from its own last word.",
         "transcript",
+        slash=("continue",),
     ),
     Action(
         "branch.previous",
@@ -194,6 +281,7 @@ ACTIONS: tuple[Action, ...] = (
         "Messages",
         "At a reply with all up to it; at a question with all before it and its text to change.",
         "transcript",
+        slash=("fork",),
     ),
     Action(
         "message.quote",
@@ -235,15 +323,22 @@ ACTIONS: tuple[Action, ...] = (
         "Exchanges it with the one that waits behind it.",
         "transcript",
     ),
-    Action("tab.new", ("ctrl+t",), "New tab", "Tabs", "Open a new chat on the same model."),
     Action(
         "tab.close",
         ("alt+w",),
         "Close tab",
         "Tabs",
         "The conversation is kept; alt+u opens it again.",
+        slash=("close",),
     ),
-    Action("tab.undo_close", ("alt+u",), "Reopen closed tab", "Tabs", "Take back the last close."),
+    Action(
+        "tab.undo_close",
+        ("alt+u",),
+        "Reopen closed tab",
+        "Tabs",
+        "Take back the last close.",
+        slash=("reopen",),
+    ),
     Action(
         "tab.next",
         ("ctrl+pagedown", "alt+right"),
@@ -261,7 +356,61 @@ ACTIONS: tuple[Action, ...] = (
     Action(TAB_NUMBERS, _TAB_NUMBER_KEYS, "Go to tab 1 … 9", "Tabs", "Go to a tab by its number."),
     Action("tab.jump", ("ctrl+g",), "Jump list", "Tabs", "Find a tab by a few of its letters."),
     Action(
-        "tab.rename", ("f2",), "Rename tab", "Tabs", "Empty lets the summarizer choose a title."
+        "tab.rename",
+        ("f2",),
+        "Rename tab",
+        "Tabs",
+        "Empty lets the summarizer choose a title.",
+        slash=("title",),
+        argument="[TEXT]",
+    ),
+    Action(
+        "tab.clear",
+        (),
+        "Start afresh in this tab",
+        "Tabs",
+        "A new chat with the same settings in the place of this one, which is kept.",
+        "palette",
+        slash=("clear",),
+    ),
+    Action(
+        "tab.system",
+        (),
+        "Set the system instruction",
+        "Tabs",
+        "What the model is told before the first message: role, manner, language.",
+        "palette",
+        slash=("system",),
+        argument="[TEXT]",
+    ),
+    Action(
+        "tab.role",
+        ("alt+r",),
+        "Roles",
+        "Tabs",
+        "Choose a system instruction from the gallery, your own among them.",
+        slash=("role",),
+        argument="[NAME | save NAME | import FILE]",
+    ),
+    Action(
+        "tab.preset",
+        (),
+        "Presets",
+        "Tabs",
+        "Choose a set of sampling settings, or save this tab's under a name.",
+        "palette",
+        slash=("preset",),
+        argument="[NAME | save NAME | import FILE]",
+    ),
+    Action(
+        "tab.reset",
+        (),
+        "Reset settings of this tab",
+        "Tabs",
+        "All sampling settings, or the one that is named, as in a new tab.",
+        "palette",
+        slash=("reset",),
+        argument="[SETTING]",
     ),
     Action(
         "history.open",
@@ -269,6 +418,7 @@ ACTIONS: tuple[Action, ...] = (
         "History",
         "History",
         "All chats, open and closed, found by what was said in them.",
+        slash=("chats",),
     ),
     Action(
         "history.restore",
@@ -311,11 +461,13 @@ ACTIONS: tuple[Action, ...] = (
         "history",
     ),
     Action(
-        "chat.export",
+        "tab.export",
         ("alt+e",),
         "Export this chat",
         "History",
-        "To a file: Markdown, JSON, HTML or SVG.",
+        "To a file: Markdown, JSON, HTML or SVG. One that exists is not replaced without asking.",
+        slash=("export",),
+        argument="[FORMAT | FILE]",
     ),
     Action(
         "chat.import",
@@ -324,6 +476,8 @@ ACTIONS: tuple[Action, ...] = (
         "History",
         "From an export of this program, of ChatGPT or of llama.cpp's web page.",
         "palette",
+        slash=("import",),
+        argument="[FILE]",
     ),
     Action(
         "panel.settings",
@@ -331,6 +485,15 @@ ACTIONS: tuple[Action, ...] = (
         "Settings of this tab",
         "Panels",
         "System instruction, sampling, presets, grammar or JSON schema, LoRA adapter.",
+        slash=("settings",),
+    ),
+    Action(
+        "panel.reset_field",
+        ("alt+d",),
+        "Reset this setting",
+        "Panels",
+        "In the settings: the number with the cursor is that of a new tab again; so is one whose "
+        "↺ is clicked.",
     ),
     Action(
         "panel.summary",
@@ -338,6 +501,7 @@ ACTIONS: tuple[Action, ...] = (
         "Summary of this tab",
         "Panels",
         "The running summary that the summarizer writes between replies.",
+        slash=("summary",),
     ),
     Action(
         "transcript.page_up",
@@ -372,11 +536,22 @@ ACTIONS: tuple[Action, ...] = (
         "input",
     ),
     Action(
+        "model.load",
+        (),
+        "Load another model",
+        "Model",
+        "A GGUF file in place of the one in memory; the tabs stay.",
+        "palette",
+        slash=("model",),
+        argument="FILE",
+    ),
+    Action(
         "search.open",
         ("ctrl+f",),
         "Search in this chat",
         "Transcript",
         "enter and ↑ go to the match above, ↓ to the one below; capitals make case count.",
+        slash=("search",),
     ),
     Action(
         "search.next",
@@ -440,20 +615,38 @@ ACTIONS: tuple[Action, ...] = (
         "Program",
         "With live preview; the choice is kept in the settings file.",
         "palette",
+        slash=("theme",),
+        argument="[NAME]",
     ),
-    Action("program.help", ("f1",), "Help", "Program", "This page."),
+    Action(
+        "program.help",
+        ("f1",),
+        "Help",
+        "Program",
+        "This page.",
+        slash=("help",),
+    ),
     Action("program.palette", ("ctrl+p",), "Command palette", "Program", "Find a command by name."),
+    Action(
+        "program.suspend",
+        ("ctrl+z",),
+        "Suspend",
+        "Program",
+        "Back to the shell; fg brings the program back. Replies go on meanwhile.",
+    ),
     Action(
         "program.quit",
         ("ctrl+q",),
         "Quit",
         "Program",
         "Replies go on in the host; the next start shows them.",
+        slash=("quit",),
     ),
 )
 
 GROUPS: tuple[Group, ...] = (
     "Messages",
+    "Input",
     "Tabs",
     "History",
     "Transcript",
@@ -471,10 +664,12 @@ def action(id_: str) -> Action:
     raise KeyError(id_)
 
 
-def grouped() -> Iterator[tuple[Group, tuple[Action, ...]]]:
+def grouped(
+    actions: tuple[Action, ...] = ACTIONS,
+) -> Iterator[tuple[Group, tuple[Action, ...]]]:
     """The groups in their order, each with its actions."""
     for group in GROUPS:
-        yield group, tuple(action for action in ACTIONS if action.group == group)
+        yield group, tuple(action for action in actions if action.group == group)
 
 
 def markdown_key_table() -> str:

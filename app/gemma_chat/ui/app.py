@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
-from gemma_chat.config.presets import Preset
+from gemma_chat.config.presets import begun_with, presets_for
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui import keys
-from gemma_chat.ui.bindings import bindings_of
+from gemma_chat.ui.away import Away
+from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.drafts import Draft
@@ -23,6 +25,7 @@ from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
+from gemma_chat.ui.notifying import Notifier
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.own_events import (
     AnyEvent,
@@ -37,12 +40,17 @@ from gemma_chat.ui.own_events import (
 from gemma_chat.ui.pace import Pace
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import TabBar
+from gemma_chat.ui.terminal_input import read_pastes_in_bulk
 from gemma_chat.ui.text import shown
 from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.tool_prompt import Choice
 from gemma_chat.ui.window import SidePanel, Window, make_panel
 
 if TYPE_CHECKING:
+    from gemma_chat.config.library import Library
+    from gemma_chat.config.presets import Preset
+    from gemma_chat.config.sampling import SessionSettings
+    from gemma_chat.ui.input.sources import ProgramSources
     from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
     from gemma_chat.ui.transcript.reader import Reader
@@ -62,20 +70,22 @@ class ChatApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of("everywhere", "run"),
-        *(
-            Binding(f"alt+{digit}", f"tab_number({digit})", show=False, priority=True)
-            for digit in range(1, 10)
-        ),
+        *tab_number_bindings("tab_number"),
     ]
 
     def __init__(self, link: Link, inbox: Inbox, options: AppOptions) -> None:
         """`inbox` listens to `link`; both may be at work already."""
         keys.teach_textual()
+        read_pastes_in_bulk()
         super().__init__()
         self.link = link
         self.state = TerminalState(own=options.own)
-        self.window = Window(options.install_command)
+        self.window = Window(options.install_command, options.keymap)
         self.calls = HostCalls(link, self.change, self.say)
+        self.keymap = options.keymap
+        self.settings = options.settings
+        self.sent_messages = options.sent
+        self.away = Away(self)
         self._inbox = inbox
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
@@ -83,6 +93,7 @@ class ChatApp(App[None]):
         self._pace = Pace(self, self.take_events)
         self._copied = ""
         self._commands = Commands(self)
+        self._notifier = Notifier(self, options.settings.terminal.notify)
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -104,9 +115,24 @@ class ChatApp(App[None]):
         shelf = self._options.shelf()
         for theme in shelf.themes:
             self.register_theme(theme)
-        for warning in (*self._options.warnings, *shelf.problems):
+        for warning in (*self._options.warnings, *self.keymap.problems, *shelf.problems):
             self.say(warning, "warning")
-        self._ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
+        self.ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
+        self._prepare_input()
+
+    def on_mount(self) -> None:
+        if overrides := self.keymap.overrides:
+            self.set_keymap(overrides)
+        self.window.composer.use_keymap(self.keymap)
+        for action in self.keymap.new:
+            # Not by `bind`, which gives no priority: the input would keep its own meaning of a key.
+            self._bindings.bind(",".join(action.keys), f"run('{action.id}')", priority=True)
+
+    def _prepare_input(self) -> None:
+        composer = self.window.composer
+        composer.sent = self.sent_messages
+        composer.completing.sources = self._sources
+        composer.editor.set_vi(on=self.settings.terminal.vi_keys)
 
     # ------------------------------------------------------------ state
 
@@ -138,8 +164,10 @@ class ChatApp(App[None]):
                 self.say(event.link.sentence, "warning" if event.link.phase == "lost" else "error")
             case p.Notice():
                 self.say(event.text, event.level)
-            case p.TurnFinished() if event.error:
-                self.say(event.error, "error")
+            case p.TurnFinished():
+                self._notifier.ended(event)
+                if event.error:
+                    self.say(event.error, "error")
             case p.Snapshot():
                 self._keeper.forget()
                 if not event.sessions:
@@ -150,7 +178,7 @@ class ChatApp(App[None]):
             self._switched(before)
         after = self.state
         if before.panel != after.panel:
-            self.window.set_panel(make_panel(after.panel, self._options.settings))
+            self.window.set_panel(make_panel(after.panel, self))
         if before is not after:
             self.window.show(after)
             self._keeper.mark_read(after)
@@ -200,7 +228,13 @@ class ChatApp(App[None]):
     # ------------------------------------------------------------ messages of the widgets
 
     def on_composer_sent(self, message: Composer.Sent) -> None:
-        self._commands.send(message.draft)
+        self._commands.input.sent(message.draft)
+
+    def on_composer_paste_opened(self, message: Composer.PasteOpened) -> None:
+        self._commands.input.open_paste(message.index, message.paste)
+
+    def on_composer_file_wanted(self, message: Composer.FileWanted) -> None:
+        self._commands.input.replace_by_file(message.path, message.start, message.end)
 
     def on_composer_refused(self, message: Composer.Refused) -> None:
         self.say(message.sentence, "warning")
@@ -293,7 +327,7 @@ class ChatApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         from gemma_chat.ui.palette import commands_for
 
-        return commands_for(self.state, self._commands)
+        return commands_for(self.state, self._commands, self.keymap)
 
     @property
     def failure(self) -> BaseException | None:
@@ -302,10 +336,29 @@ class ChatApp(App[None]):
 
     # ------------------------------------------------------------ for commands and panels
 
+    @cached_property
+    def library(self) -> Library:
+        """Roles, presets and prompts."""
+        return self._options.library()
+
     @property
     def presets(self) -> tuple[Preset, ...]:
-        """The presets of the program and of the settings file."""
-        return self._options.settings.all_presets
+        """The presets on board and of the settings file."""
+        return presets_for(self.settings.all_presets, self.state.model.recommended)
+
+    @property
+    def defaults(self) -> SessionSettings:
+        """The settings of a new tab."""
+        defaults, recommended = self.settings.defaults, self.state.model.recommended
+        return defaults if recommended is None else begun_with(defaults, recommended)
+
+    @cached_property
+    def _sources(self) -> ProgramSources:
+        from gemma_chat.ui.input.sources import ProgramSources
+
+        return ProgramSources(
+            self.library, self.presets, lambda: self.available_themes, self._options.models
+        )
 
     @property
     def clipboard(self) -> str:
@@ -345,8 +398,12 @@ class ChatApp(App[None]):
     def keep_theme(self, name: str) -> None:
         """Show a theme, and store the choice."""
         self.theme = name
+        self.keep_setting("terminal.theme", name)
+
+    def keep_setting(self, key: str, value: str) -> None:
+        """Store a setting; what is wrong with that is told."""
         try:
-            self._options.keep_theme(name)
+            self._options.keep_setting(key, value)
         except SettingsError as error:
             self.say(str(error), "error")
 
@@ -363,9 +420,14 @@ class ChatApp(App[None]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self._keeper.keep_all(self.state)
-        self._ask_for_modified_keys(keys.NO_MODIFIED_KEYS)
+        self.ask_for_modified_keys(keys.NO_MODIFIED_KEYS)
         self.exit(return_code=exit_code)
 
-    def _ask_for_modified_keys(self, sequence: str) -> None:
-        if self._driver is not None and not self.is_headless:
+    def ask_for_modified_keys(self, sequence: str) -> None:
+        """Tell the terminal whether modified keys are wanted."""
+        self.write_to_terminal(sequence)
+
+    def write_to_terminal(self, sequence: str) -> None:
+        """Write an escape sequence that draws nothing."""
+        if self._driver is not None and not self.is_headless and sequence:
             self._driver.write(sequence)

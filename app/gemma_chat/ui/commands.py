@@ -6,10 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol import ToolAnswer
 from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.input.slash import escaped, literal
+from gemma_chat.ui.input_commands import InputCommands
 from gemma_chat.ui.library_commands import LibraryCommands
 from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
@@ -19,6 +23,7 @@ from gemma_chat.ui.own_events import (
     ReopenedHere,
     TabSelected,
 )
+from gemma_chat.ui.tab_settings import TabSettings
 from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
@@ -31,7 +36,14 @@ class Commands:
 
     def __init__(self, app: ChatApp) -> None:
         self._app = app
+        self.library = LibraryCommands(app)
+        settings = TabSettings(app, self)
+        self.input = InputCommands(app, self, settings)
         self._by_id: dict[str, Callable[[], None]] = {
+            **self.input.by_id,
+            **settings.by_id,
+            **self.library.by_id,
+            "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
             "tool.once": lambda: self.answer_tool("once"),
             "tool.always": lambda: self.answer_tool("always"),
@@ -44,6 +56,7 @@ class Commands:
             "tab.jump": self.jump,
             "tab.rename": self.rename,
             "panel.settings": lambda: self.toggle_panel("settings"),
+            "panel.reset_field": self.reset_field,
             "panel.summary": lambda: self.toggle_panel("summary"),
             "transcript.page_up": lambda: self._scroll(lambda it: it.scroll_page_up(animate=False)),
             "transcript.page_down": lambda: self._scroll(
@@ -63,8 +76,6 @@ class Commands:
         }
         self.attaching = AttachCommands(app)
         self._by_id["message.attach"] = self.attaching.ask
-        self.library = LibraryCommands(app)
-        self._by_id.update(self.library.by_id)
         self.messages = MessageCommands(app)
         self._by_id.update(self.messages.by_id)
 
@@ -88,8 +99,8 @@ class Commands:
         """Open a tab and show it."""
         self._app.spawn(self._open_and_select())
 
-    async def _open_and_select(self) -> int:
-        session = await self._app.calls.open_tab()
+    async def _open_and_select(self, settings: SessionSettings | None = None) -> int:
+        session = await self._app.calls.open_tab(settings)
         await self._select_when_known(session)
         return session
 
@@ -112,7 +123,18 @@ class Commands:
         if await self._app.calls.close_tab(session):
             self._app.change(ClosedHere(session))
             title = one_line(tab.title, 40)
-            self._app.say(f"Closed “{title}”. alt+u opens it again.", "information")
+            key = self._app.keymap.shown("tab.undo_close")
+            self._app.say(f"Closed “{title}”. {key} opens it again.", "information")
+
+    def clear_tab(self) -> None:
+        """A fresh chat with the same settings in the place of the active one, which is kept."""
+        tab = self._app.state.active_tab
+        if tab is not None:
+            self._app.spawn(self._clear(tab.session, tab.view.settings))
+
+    async def _clear(self, session: int, settings: SessionSettings) -> None:
+        if await self._open_and_select(settings):
+            await self._close(session)
 
     def undo_close(self) -> None:
         """Open the tab again that was closed last."""
@@ -141,6 +163,11 @@ class Commands:
                 self._app.spawn(self._app.calls.rename(session, title))
 
         self._app.push_screen(RenameDialog(tab.view.title), renamed)
+
+    def rename_to(self, title: str) -> None:
+        """Give the active tab this title."""
+        if self._app.state.active:
+            self._app.spawn(self._app.calls.rename(self._app.state.active, title))
 
     def jump(self) -> None:
         """Let the person find a tab."""
@@ -178,6 +205,7 @@ class Commands:
             app.say(refusal, "warning")
             return
         tab = app.state.active_tab
+        message = msgspec.structs.replace(draft, text=literal(draft.text))
         if tab is not None and tab.editing is not None:
             if draft.attachments:
                 app.say(
@@ -186,12 +214,12 @@ class Commands:
                     "warning",
                 )
                 return
-            await self.messages.send_edited(tab, tab.editing.message, draft)
+            await self.messages.send_edited(tab, tab.editing.message, message)
             return
         app.put_draft(app.state.active, Draft())
         session = app.state.active or await self._open_and_select()
         seen = tab.last_message if tab is not None else 0
-        if not session or not await app.calls.send(session, draft, after=seen):
+        if not session or not await app.calls.send(session, message, after=seen):
             self._give_back(session or app.state.active, draft)
 
     def _give_back(self, session: int, draft: Draft) -> None:
@@ -204,7 +232,7 @@ class Commands:
         """Close what is open, from the front to the back; else end this tab's own turn."""
         app = self._app
         tab = app.state.active_tab
-        if app.window.close_search():
+        if app.window.close_search() or app.window.composer.take_escape():
             return
         if app.state.selected:
             self.messages.leave()
@@ -232,7 +260,7 @@ class Commands:
         app.store_draft()
         tab = app.state.tab(session)
         if tab is not None and tab.draft.empty:
-            app.put_draft(session, Draft(question))
+            app.put_draft(session, Draft(escaped(question)))
 
     def answer_tool(self, answer: ToolAnswer) -> None:
         """Answer what this tab asks about a call of its model; without a question do nothing."""
@@ -248,12 +276,18 @@ class Commands:
         opened: Panel = "none" if self._app.state.panel == panel else panel
         self._app.change(PanelOpened(opened))
 
-    def change_settings(self, session: int, settings: SessionSettings) -> None:
-        """Let these settings hold for a tab from its next turn on."""
-        self._app.spawn(self._change_settings(session, settings))
+    def reset_field(self) -> None:
+        """Give the setting with the cursor its default again."""
+        if panel := self._app.window.panel:
+            panel.reset_focused()
 
-    async def _change_settings(self, session: int, settings: SessionSettings) -> None:
-        await self._app.calls.change_settings(session, settings)
+    def change_settings(self, session: int, settings: SessionSettings, *, said: str = "") -> None:
+        """Let these settings hold for a tab from its next turn on, and say `said` when they do."""
+        self._app.spawn(self._change_settings(session, settings, said))
+
+    async def _change_settings(self, session: int, settings: SessionSettings, said: str) -> None:
+        if await self._app.calls.change_settings(session, settings) and said:
+            self._app.say(said, "information")
         if panel := self._app.window.panel:
             panel.settled(self._app.state)
 
@@ -289,7 +323,7 @@ class Commands:
         """Show all keys."""
         from gemma_chat.ui.help import HelpScreen
 
-        self._app.push_screen(HelpScreen())
+        self._app.push_screen(HelpScreen(self._app.keymap))
 
 
 def _cannot_send(app: ChatApp) -> str:

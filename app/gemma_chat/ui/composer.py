@@ -1,135 +1,29 @@
-"""The input box: grows to ten lines, sends on enter, folds large pastes, keeps drafts."""
+"""The input box: grows to ten lines, sends on enter, completes, recalls, folds large pastes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
-from gemma_chat.ui.attaching.attached import dropped_paths
 from gemma_chat.ui.attaching.chips import AttachmentChips
-from gemma_chat.ui.bindings import bindings_of
-from gemma_chat.ui.drafts import FOLD_CHARACTERS, Draft
-from gemma_chat.ui.keys import MODIFIED_ENTER
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.input.chips import PasteChip
+from gemma_chat.ui.input.completing import Completing
+from gemma_chat.ui.input.editor import Editor
+from gemma_chat.ui.input.sent import Recall, SentMessages
+from gemma_chat.ui.keymap import Keymap
+
+__all__ = ["SAVE_AFTER", "Composer", "Editor", "PasteChip"]
 
 SAVE_AFTER = 0.5
 """Seconds of rest after which what was typed is kept by the host."""
-
-
-class PasteChip(Static):
-    """One folded paste: its size and its beginning. A click takes it out."""
-
-    DEFAULT_CSS = """
-    PasteChip { height: 1; width: 1fr; color: $ink-mark; padding: 0 1; }
-    PasteChip:hover { background: $boost; }
-    """
-
-    @dataclass
-    class Removed(Message):
-        """A person took the paste out."""
-
-        index: int
-
-    def __init__(self, index: int, paste: str) -> None:
-        self._index = index
-        lines = paste.count("\n") + 1
-        size = f"{len(paste):,} characters, {lines:,} lines"
-        beginning = one_line(paste[:200].strip(), 30)
-        super().__init__(Content(f"▤ pasted {size}  {beginning}  ✕"), markup=False)
-
-    def on_click(self) -> None:
-        self.post_message(self.Removed(self._index))
-
-
-class Editor(TextArea):
-    """The text of the message."""
-
-    DEFAULT_CSS = """
-    Editor, Editor:focus {
-        height: auto;
-        min-height: 1;
-        max-height: 10;
-        border: none;
-        padding: 0 1;
-        background: transparent;
-        scrollbar-size-vertical: 1;
-    }
-    """
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of("input", "press")]
-
-    class SendWanted(Message):
-        """Enter was pressed on text that is complete."""
-
-    class TakeBackPaste(Message):
-        """Backspace was pressed where there is nothing before the cursor."""
-
-    @dataclass
-    class LargePaste(Message):
-        """A paste too large for the editor."""
-
-        text: str
-
-    @dataclass
-    class Dropped(Message):
-        """A paste that names images or recordings and nothing else."""
-
-        text: str
-        paths: tuple[Path, ...]
-
-    @dataclass
-    class Pressed(Message):
-        """A key for another part of the screen was pressed while typing."""
-
-        action: str
-
-    def action_press(self, action: str) -> None:
-        """Do what a key of the table means in the input."""
-        match action:
-            case "message.send":
-                self._enter()
-            case "message.new_line":
-                self.insert("\n")
-            case _:
-                self.post_message(self.Pressed(action))
-
-    def _enter(self) -> None:
-        row, column = self.selection.end
-        line = self.document[row]
-        if self.selection.is_empty and column == len(line) and line.endswith("\\"):
-            self.replace("\n", (row, column - 1), (row, column))
-        else:
-            self.post_message(self.SendWanted())
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key in MODIFIED_ENTER:
-            event.stop()
-            event.prevent_default()
-            self.insert("\n")
-            return
-        if event.key == "backspace" and self.selection.is_empty and self.selection.end == (0, 0):
-            self.post_message(self.TakeBackPaste())
-        await super()._on_key(event)
-
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.stop()
-        event.prevent_default()
-        if paths := dropped_paths(event.text):
-            self.post_message(self.Dropped(event.text, paths))
-        elif len(event.text) > FOLD_CHARACTERS:
-            self.post_message(self.LargePaste(event.text))
-        else:
-            await super()._on_paste(event)
 
 
 class Composer(Vertical):
@@ -139,11 +33,12 @@ class Composer(Vertical):
     Composer {
         height: auto;
         border: round $foreground 20%;
-        border-title-color: $ink-quiet;
+        border-title-color: $ink-title;
         border-subtitle-color: $ink-quiet;
     }
     Composer:focus-within { border: round $primary; }
     Composer #chips { height: auto; max-height: 3; }
+    Composer #mode { display: none; height: 1; padding: 0 1; color: $ink-mark; }
     """
 
     @dataclass
@@ -164,21 +59,35 @@ class Composer(Vertical):
 
         sentence: str
 
+    @dataclass
+    class PasteOpened(Message):
+        """A person wants to see a folded paste."""
+
+        index: int
+        paste: str
+
+    @dataclass
+    class FileWanted(Message):
+        """A file was chosen whose name stands from `start` to `end` of the text."""
+
+        path: str
+        start: int
+        end: int
+
     def __init__(self) -> None:
         super().__init__(id="composer")
-        self.editor = Editor(
-            soft_wrap=True,
-            show_line_numbers=False,
-            highlight_cursor_line=False,
-            placeholder="Message",
-            tab_behavior="focus",
-            compact=True,
-        )
+        self.editor = Editor()
+        self.completing = Completing(self)
+        self.sent = SentMessages()
+        self._keymap = Keymap()
         self._chips = Vertical(id="chips")
+        self._mode = Static(id="mode", markup=False)
         self.attachments = AttachmentChips()
         self._pastes: tuple[str, ...] = ()
         self._saving: Timer | None = None
         self._explained = ""
+        self._recall: Recall | None = None
+        self._recalled = ""
 
     def compose(self) -> ComposeResult:
         yield self.attachments
@@ -186,7 +95,13 @@ class Composer(Vertical):
         yield self.editor
 
     def on_mount(self) -> None:
-        self.border_subtitle = "enter sends · ctrl+j new line"
+        self._say_keys()
+
+    def use_keymap(self, keymap: Keymap) -> None:
+        """Name these keys on the lower edge."""
+        self._keymap = keymap
+        self.editor.use_keymap(keymap)
+        self._say_keys()
 
     @property
     def draft(self) -> Draft:
@@ -196,9 +111,12 @@ class Composer(Vertical):
     def load(self, draft: Draft) -> None:
         """Put this into the input in place of what is there."""
         self._stop_saving()
+        self._recall = None
         if draft.text != self.editor.text:
             self.editor.load_text(draft.text)
             self.editor.move_cursor(self.editor.document.end)
+        if draft.empty:
+            self.editor.begin_typing()
         self._set_pastes(draft.pastes)
         self.attachments.show(draft.attachments)
 
@@ -208,6 +126,17 @@ class Composer(Vertical):
             self._explained = title
             self.border_title = Content(title)
 
+    def take_escape(self) -> bool:
+        """Whether the input had something of its own to do with the escape key."""
+        if self.completing.close():
+            return True
+        return self.editor.has_focus and self.editor.take_escape()
+
+    def press(self, action: str) -> None:
+        """Do what this key of the table does in the input."""
+        self.editor.focus()
+        self.editor.action_press(action)
+
     def _set_pastes(self, pastes: tuple[str, ...]) -> None:
         if pastes == self._pastes:
             return
@@ -215,10 +144,41 @@ class Composer(Vertical):
         self._chips.remove_children()
         self._chips.mount_all(PasteChip(index, paste) for index, paste in enumerate(pastes))
 
+    # ------------------------------------------------------------ the lower edge
+
+    def _say_keys(self) -> None:
+        mode = self.editor.vi_mode
+        parts = [Content.styled(f"{mode.upper()} ", "bold $ink-mark")] if mode else []
+        for number, (action, words) in enumerate(
+            (("message.send", "{} sends"), ("message.new_line", "{} new line"))
+        ):
+            if keys := self._keymap.action(action).keys:
+                name = self._keymap.shown(action) if keys else ""
+                parts += [
+                    Content(" · " if number else ""),
+                    Content(words.format(name)).stylize(f"@click=app.run('{action}')"),
+                ]
+        parts.append(Content(" · "))
+        parts.append(Content("/ commands").stylize("@click=app.run('program.palette')"))
+        self.border_subtitle = Content.assemble(*parts)
+
+    async def on_editor_mode_changed(self, message: Editor.ModeChanged) -> None:
+        message.stop()
+        mode = self.editor.vi_mode
+        self.set_class(bool(mode), "-vi")
+        if mode and not self._mode.is_attached:
+            await self.mount(self._mode)
+        self._mode.update(Content(mode.upper()))
+        self._say_keys()
+
     # ------------------------------------------------------------ what the person does
 
     def on_editor_send_wanted(self, message: Editor.SendWanted) -> None:
         message.stop()
+        self.send()
+
+    def send(self) -> None:
+        """Send what stands there, if there is anything and it is not too long."""
         draft = self.draft
         if draft.empty:
             return
@@ -229,16 +189,21 @@ class Composer(Vertical):
 
     def on_editor_large_paste(self, message: Editor.LargePaste) -> None:
         message.stop()
-        self._change_pastes(self.draft.with_paste(message.text))
+        self.change_pastes(self.draft.with_paste(message.text))
 
     def on_paste_chip_removed(self, message: PasteChip.Removed) -> None:
         message.stop()
-        self._change_pastes(self.draft.without_paste(message.index))
+        self.change_pastes(self.draft.without_paste(message.index))
+        self.editor.focus()
+
+    def on_paste_chip_opened(self, message: PasteChip.Opened) -> None:
+        message.stop()
+        self.post_message(self.PasteOpened(message.index, self._pastes[message.index]))
 
     def on_editor_take_back_paste(self, message: Editor.TakeBackPaste) -> None:
         message.stop()
         if self._pastes:
-            self._change_pastes(self.draft.without_paste(len(self._pastes) - 1))
+            self.change_pastes(self.draft.without_paste(len(self._pastes) - 1))
         else:
             self.attachments.take_back()
 
@@ -246,13 +211,49 @@ class Composer(Vertical):
         message.stop()
         self._save()
 
-    def _change_pastes(self, draft: Draft) -> None:
+    def change_pastes(self, draft: Draft) -> None:
+        """Fold these pastes into the message; its text stays."""
         self._set_pastes(draft.pastes)
         self._save_later()
 
     def on_text_area_changed(self, message: TextArea.Changed) -> None:
         message.stop()
+        if self.editor.text != self._recalled:
+            self._recall = None
+        self.completing.look()
         self._save_later()
+
+    def on_text_area_selection_changed(self, message: TextArea.SelectionChanged) -> None:
+        message.stop()
+        self.completing.look_again()
+
+    def on_editor_choose(self, message: Editor.Choose) -> None:
+        message.stop()
+        self.completing.move(message.step)
+
+    def on_editor_take(self, message: Editor.Take) -> None:
+        message.stop()
+        if not self.completing.take(by_enter=message.by_enter) and message.by_enter:
+            self.send()
+
+    def on_suggestions_chosen(self, message: events.Event) -> None:
+        message.stop()
+        self.editor.focus()
+        self.completing.take(by_enter=False)
+
+    def on_editor_recall(self, message: Editor.Recall) -> None:
+        message.stop()
+        if self._recall is None:
+            if message.step > 0:
+                return
+            self._recall = Recall(self.sent.newest_first, self.editor.text)
+        older = message.step < 0
+        text = self._recall.older() if older else self._recall.newer()
+        if text is None:
+            return
+        self._recalled = text
+        end_of_first = len(text.partition("\n")[0])
+        self.editor.put(text, end_of_first if older else None)
 
     # ------------------------------------------------------------ keeping the draft
 

@@ -6,6 +6,8 @@ with its text. Saved as one string, and taken apart again, a draft comes back as
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS
@@ -15,6 +17,8 @@ FOLD_CHARACTERS = 20_000
 """A paste longer than this is folded."""
 
 _BETWEEN = "\n\n"
+_FILE = re.compile(r"(?:\A|(?<=[^\n])\n\n)(?P<block>File `[^`\n]{1,255}`:\n\n```)")
+"""Where a file begins that was inserted, as `input/files.py` writes it."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -67,6 +71,11 @@ class Draft(msgspec.Struct, frozen=True):
 
 def draft_of(full: str) -> Draft:
     """Take apart a saved draft: what is too large for the editor is folded."""
+    if block := _FILE.search(full):
+        # A file comes back folded, with all that follows it.
+        text = full[: block.start()]
+        if len(text) <= FOLD_CHARACTERS:
+            return Draft(text, (full[block.start("block") :],))
     if len(full) <= FOLD_CHARACTERS:
         return Draft(full)
     typed, between, paste = full.partition(_BETWEEN)

@@ -14,6 +14,8 @@ from textual.widgets import Static
 
 from gemma_chat.ui.actions import TAB_NUMBERS, Action, grouped, key_name
 from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.input.slash import COMMANDS, SETTING
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.signs import FAILED, HOLDING, UNREAD, circled
 
 KEY_CELLS = 22
@@ -28,14 +30,24 @@ SIGNS = (
 )
 
 
-def help_page(cells: int) -> Content:
-    """All actions with their keys, and the signs of the tab bar, wrapped to `cells` cells."""
+def help_page(cells: int, keymap: Keymap | None = None) -> Content:
+    """All actions with their keys, commands and signs, wrapped to `cells` cells."""
     parts: list[Content] = []
-    for group, actions in grouped():
+    for group, actions in grouped((keymap or Keymap()).actions):
         parts.append(Content.styled(f"{group}\n", "bold $ink-title"))
         for action in actions:
             parts += _entry(_keys(action), action.label, action.explanation, cells)
         parts.append(Content("\n"))
+    parts.append(Content.styled("Commands, typed into the input\n", "bold $ink-title"))
+    for command in COMMANDS:
+        # What an action does stands above already.
+        explanation = command.explanation if command.id.startswith(SETTING) else ""
+        parts += _entry(
+            textwrap.wrap(command.usage, KEY_CELLS - 1), command.label, explanation, cells
+        )
+    parts += _entry(["//"], "A slash that is meant as text", "", cells)
+    parts += _entry(["@"], "A file: its text goes into the message", "", cells)
+    parts.append(Content("\n"))
     parts.append(Content.styled("Signs in the tab bar\n", "bold $ink-title"))
     for sign, meaning in SIGNS:
         parts += _entry([sign], meaning, "", cells)
@@ -76,8 +88,8 @@ def _below(keys: list[str], label: str, explanation: str, cells: int) -> list[Co
 def _keys(action: Action) -> list[str]:
     if not action.keys:
         return ["in the palette"]
-    if action.id == TAB_NUMBERS:
-        return ["alt+1 … alt+9"]
+    if action.id == TAB_NUMBERS and len(action.keys) > 1:
+        return [f"{key_name(action.keys[0])} … {key_name(action.keys[-1])}"]
     return [key_name(key) for key in action.keys[:2]]
 
 
@@ -93,6 +105,10 @@ class HelpScreen(Dialog[None]):
     HelpScreen VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
     """
 
+    def __init__(self, keymap: Keymap) -> None:
+        super().__init__()
+        self._keymap = keymap
+
     def compose(self) -> ComposeResult:
         with DialogBox("Help", "↑ ↓ scroll · esc closes"), VerticalScroll():
             yield Static(markup=False)
@@ -100,4 +116,5 @@ class HelpScreen(Dialog[None]):
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
         page = self.query_one(Static)
-        page.update(help_page(self.query_one(VerticalScroll).content_region.width - 1))
+        cells = self.query_one(VerticalScroll).content_region.width - 1
+        page.update(help_page(cells, self._keymap))

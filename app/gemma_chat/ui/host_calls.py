@@ -39,9 +39,9 @@ class HostCalls:
         self._changed = changed
         self._say = say
 
-    async def open_tab(self) -> int:
-        """A new tab; its session, or 0."""
-        answer = await self._ask(p.OpenSession(0), p.Opened)
+    async def open_tab(self, settings: SessionSettings | None = None) -> int:
+        """A new tab, with the settings of the settings file unless given; its session, or 0."""
+        answer = await self._ask(p.OpenSession(0, settings=settings), p.Opened)
         return answer.session if answer else 0
 
     async def reopen(self, session: int) -> int:
@@ -148,18 +148,10 @@ class HostCalls:
         from gemma_chat.host.portable import transcript_from
 
         found = await self._ask(p.FetchConversation(0, session), p.Conversation)
-        messages: list[p.MessageView] = []
-        before = 0
-        while found is not None:
-            request = p.FetchMessages(0, session, before, OLDER_FETCH)
-            page = await self._ask(request, p.Messages)
-            if page is None:
-                return None
-            messages[:0] = page.messages
-            if not page.more or not page.messages:
-                return transcript_from(found, messages)
-            before = page.messages[0].message
-        return None
+        messages = await self.all_messages(session) if found is not None else None
+        if found is None or messages is None:
+            return None
+        return transcript_from(found, messages)
 
     async def put_in(self, transcript: Transcript) -> int:
         """Store a conversation from a file, closed; its session, or 0."""
@@ -167,6 +159,10 @@ class HostCalls:
 
         answer = await self._ask(import_request(transcript), p.Imported)
         return answer.session if answer else 0
+
+    async def load_model(self, path: str) -> bool:
+        """Another model file in place of the loaded one; the tabs stay."""
+        return await self._done(p.LoadModel(0, path))
 
     async def stop_host(self) -> bool:
         """Let the host leave."""
@@ -214,6 +210,20 @@ class HostCalls:
         answer = await self._ask(request, p.Messages)
         if answer is not None:
             self._changed(MessagesFetched(session, answer.messages, answer.more, before))
+
+    async def all_messages(self, session: int) -> tuple[p.MessageView, ...] | None:
+        """Every message of a conversation, oldest first; `None` when they could not be had."""
+        messages: tuple[p.MessageView, ...] = ()
+        more = True
+        while more:
+            before = messages[0].message if messages else 0
+            request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+            answer = await self._ask(request, p.Messages)
+            if answer is None:
+                return None
+            messages = answer.messages + messages
+            more = answer.more and bool(answer.messages)
+        return messages
 
     async def _done(self, request: p.Request) -> bool:
         return await self._ask(request, p.Done) is not None

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 from textual import _ansi_sequences
 
-MODIFIED_ENTER = frozenset({"shift+\r", "ctrl+\r", "alt+\r"})
-"""How Textual names these keys under xterm's modifyOtherKeys: with a raw CR in the name."""
+MODIFIED_ENTER = {f"{modifier}+\r": f"{modifier}+enter" for modifier in ("shift", "ctrl", "alt")}
+"""How Textual names these keys under xterm's modifyOtherKeys, with a raw CR, and what they are."""
 
 ASK_FOR_MODIFIED_KEYS = "\x1b[>4;1m"
 """tmux passes on shift+enter and ctrl+enter only to a program that asked for it."""

@@ -26,7 +26,7 @@ class LibraryCommands:
         self._app = app
         self.by_id: Mapping[str, Callable[[], None]] = {
             "history.open": self.open_history,
-            "chat.export": self.export,
+            "tab.export": self.export,
             "chat.import": self.ask_import,
         }
 

@@ -13,6 +13,7 @@ from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.actions import action
 from gemma_chat.ui.drafts import Draft, draft_of
+from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.own_events import EditBegun, EditEnded
 from gemma_chat.ui.state import TabState
 from gemma_chat.ui.text import one_line
@@ -158,7 +159,7 @@ class MessageCommands:
             return
         self._app.store_draft()
         self._app.change(EditBegun(tab.session, message.message))
-        self._app.put_draft(tab.session, draft_of(message.text))
+        self._app.put_draft(tab.session, draft_of(escaped(message.text)))
         self.leave()
 
     async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
@@ -311,7 +312,7 @@ class MessageCommands:
         app.store_draft()
         now = app.state.tab(tab.session)
         if now is not None and now.draft.empty and now.editing is None:
-            app.put_draft(tab.session, draft_of(message.text))
+            app.put_draft(tab.session, draft_of(escaped(message.text)))
 
     def reorder(self, step: Literal[-1, 1]) -> None:
         """Exchange a waiting message with the one before or behind it."""

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.theme import Theme
 
 from gemma_chat.config.settings import Settings
+from gemma_chat.ui.input.sent import SentMessages
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.themes import Shelf
+
+if TYPE_CHECKING:
+    from gemma_chat.config.library import Library
+
+
+def _no_library() -> Library:
+    from gemma_chat.config.library import Library
+
+    return Library()
 
 
 @dataclass(frozen=True)
@@ -32,5 +44,13 @@ class AppOptions:
     install_command: str = 'pip install "gemma-chat[demo]"'
     painted: Callable[[], None] = field(default=lambda: None)
     """Called once, after the first paint."""
-    keep_theme: Callable[[str], None] = field(default=lambda name: None)
-    """Stores a chosen theme; raises `SettingsError`."""
+    keep_setting: Callable[[str, str], None] = field(default=lambda key, value: None)
+    """Stores a setting by its dotted key; raises `SettingsError`."""
+    keymap: Keymap = field(default_factory=Keymap)
+    """The keys in effect."""
+    library: Callable[[], Library] = _no_library
+    """Roles, presets and prompts; called when they are asked for the first time."""
+    sent: SentMessages = field(default_factory=SentMessages)
+    """What was sent before, to be brought back into the input."""
+    models: Callable[[], tuple[Path, ...]] = field(default=lambda: ())
+    """The model files on this machine."""

@@ -7,20 +7,24 @@ from functools import partial
 
 from textual.app import SystemCommand
 
-from gemma_chat.ui.actions import ACTIONS, TAB_NUMBERS
+from gemma_chat.ui.actions import TAB_NUMBERS
 from gemma_chat.ui.commands import Commands
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
 
 _NOT_OFFERED = {"program.palette", "message.send", "message.new_line", TAB_NUMBERS}
 
 
-def commands_for(state: TerminalState, commands: Commands) -> Iterator[SystemCommand]:
-    """The commands, with the keys that do the same."""
-    for action in ACTIONS:
+def commands_for(
+    state: TerminalState, commands: Commands, keymap: Keymap
+) -> Iterator[SystemCommand]:
+    """The commands, with the keys and the slash command that do the same."""
+    for action in keymap.actions:
         if action.id in _NOT_OFFERED or action.where == "history":
             continue
         keys = f"  {action.key_names}" if action.keys else ""
+        keys += f"  /{action.slash[0]}" if action.slash else ""
         run: Callable[[], None] = partial(commands.run, action.id)
         yield SystemCommand(action.label, f"{action.explanation}{keys}", run)
     for number, tab in enumerate(state.tabs, 1):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input, Label, Select, Static, TextArea
+from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from gemma_chat.config.presets import Preset, begun_with, presets_for
 from gemma_chat.config.sampling import (
@@ -37,6 +39,7 @@ from gemma_chat.ui.settings_fields import (
 )
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
+from gemma_chat.ui.tick_box import TickBox
 from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
 
@@ -46,6 +49,22 @@ class NumberField(Input):
 
     def __init__(self, name: str) -> None:
         super().__init__(compact=True, id=f"setting-{name}", name=name, max_length=40)
+
+
+class ResetMark(Static):
+    """Beside a number that is not that of a new tab: a click makes it so again."""
+
+    @dataclass
+    class Clicked(Message):
+        """This setting shall be that of a new tab."""
+
+        name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(" ↺", name=name, markup=False)
+
+    def on_click(self) -> None:
+        self.post_message(self.Clicked(self.name or ""))
 
 
 class TextField(TextArea):
@@ -88,14 +107,14 @@ class SettingsPanel(SidePanel):
         height: 1; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel PathField:focus { background: $primary 30%; }
+    SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }
+    SettingsPanel ResetMark.-changed { visibility: visible; }
+    SettingsPanel ResetMark:hover { text-style: bold; }
     SettingsPanel NumberField.-wrong { color: $ink-bad; text-style: underline; }
     SettingsPanel TextField, SettingsPanel TextField:focus {
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
     }
     SettingsPanel #setting-system_instruction { min-height: 4; }
-    SettingsPanel Checkbox, SettingsPanel Checkbox:focus {
-        width: 1fr; background: $surface; border: none; padding: 0;
-    }
     SettingsPanel Select { width: 1fr; }
     SettingsPanel #settings-advice {
         height: 4; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
@@ -131,9 +150,11 @@ class SettingsPanel(SidePanel):
             LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
         }
         self._switches = {
-            name: Checkbox(label, compact=True, id=f"setting-{name}", name=name)
+            name: TickBox(label, id=f"setting-{name}", name=name)
             for name, (label, _) in SWITCHES.items()
         }
+
+        self._resets = {field.name: ResetMark(field.name) for field in SAMPLING_FIELDS}
 
     def compose(self) -> ComposeResult:
         yield self._title
@@ -177,6 +198,7 @@ class SettingsPanel(SidePanel):
             with Horizontal():
                 yield Label(field.label)
                 yield self._fields[field.name]
+                yield self._resets[field.name]
 
     def on_mount(self) -> None:
         self._fields[SYSTEM_INSTRUCTION].focus()
@@ -220,8 +242,10 @@ class SettingsPanel(SidePanel):
             _set_text(widget, text)
         self._tools.show(settings.tools)
         for name, switch in self._switches.items():
-            with switch.prevent(Checkbox.Changed):
-                switch.value = getattr(settings, name)
+            switch.set(on=getattr(settings, name))
+        fresh = self._of_new_tab
+        for name, mark in self._resets.items():
+            mark.set_class(text_of(settings, name) != text_of(fresh, name), "-changed")
 
     # ------------------------------------------------------------ what the person does
 
@@ -253,12 +277,11 @@ class SettingsPanel(SidePanel):
             message.input.remove_class("-wrong")
             self._explain(name)
 
-    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+    def on_tick_box_toggled(self, message: TickBox.Toggled) -> None:
         message.stop()
-        name = message.checkbox.name or ""
-        if message.value != getattr(self._settings, name):
-            self._change(msgspec.structs.replace(self._settings, **{name: message.value}))
-            self._explain(name)
+        name = message.box.name or ""
+        self._change(msgspec.structs.replace(self._settings, **{name: message.box.value}))
+        self._explain(name)
 
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()
@@ -276,11 +299,28 @@ class SettingsPanel(SidePanel):
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()
-        fresh = self._defaults
-        if self._recommended is not None:
-            fresh = begun_with(fresh, self._recommended)
-        self._change(msgspec.structs.replace(self._settings, sampling=fresh.sampling))
+        self._change(msgspec.structs.replace(self._settings, sampling=self._of_new_tab.sampling))
         self._say("The sampling settings are those of a new tab again.")
+
+    @property
+    def _of_new_tab(self) -> SessionSettings:
+        if self._recommended is None:
+            return self._defaults
+        return begun_with(self._defaults, self._recommended)
+
+    def on_reset_mark_clicked(self, message: ResetMark.Clicked) -> None:
+        message.stop()
+        self._reset(message.name)
+
+    def reset_focused(self) -> None:
+        for name in self._resets:
+            if self._fields[name].has_focus:
+                self._reset(name)
+
+    def _reset(self, name: str) -> None:
+        _set_text(self._fields[name], text_of(self._of_new_tab, name))
+        self._take_over(name)
+        self._explain(name)
 
     def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:
         message.stop()

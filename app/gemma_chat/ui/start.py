@@ -26,6 +26,7 @@ from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
 
 if TYPE_CHECKING:
+    from gemma_chat.config.library import Library
     from gemma_chat.ui.app import ChatApp
 
 EXIT_NO_TERMINAL = 2
@@ -82,7 +83,7 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
         def painted() -> None:
             _collect_garbage_again()
             # Until here a signal simply ends this process, and the supervisor restores the rest.
-            _end_orderly(app.leave, supervisor)
+            _end_orderly(app, supervisor)
 
         app = _app(options, link, inbox, painted)
         app.type_ahead(splash.typed())
@@ -109,10 +110,13 @@ def _app(
     options: TerminalOptions, link: HostLink, inbox: Inbox, painted: Callable[[], None]
 ) -> ChatApp:
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.input.sent import SentMessages
+    from gemma_chat.ui.keymap import Keymap
     from gemma_chat.ui.options import AppOptions
     from gemma_chat.ui.themes import first_theme, load_themes
 
-    themes_dir = options.launch.paths.themes_dir
+    paths = options.launch.paths
+    themes_dir = paths.themes_dir
     first = first_theme(options.theme or options.settings.terminal.theme, themes_dir, os.environ)
     return ChatApp(
         link,
@@ -127,7 +131,11 @@ def _app(
             state_dir=lambda: options.launch.paths.state_dir,
             install_command=options.install_command,
             painted=painted,
-            keep_theme=lambda name: _keep_theme(options.launch.paths, name),
+            keep_setting=lambda key, value: _keep_setting(paths, key, value),
+            keymap=Keymap.of(dict(options.settings.keys)) if options.settings.keys else Keymap(),
+            library=lambda: _library(paths),
+            sent=SentMessages(paths.sent_file, options.settings.terminal.sent_history),
+            models=lambda: _models(paths),
         ),
     )
 
@@ -138,18 +146,40 @@ def _collect_garbage_again() -> None:
     gc.enable()
 
 
-def _keep_theme(paths: Paths, name: str) -> None:
-    change(paths.settings_file, "terminal.theme", name)
+def _keep_setting(paths: Paths, key: str, value: str) -> None:
+    change(paths.settings_file, key, value)
 
 
-def _end_orderly(leave: Callable[[int], None], supervisor: int) -> None:
+def _library(paths: Paths) -> Library:
+    from gemma_chat.config.library import Library
+
+    return Library(paths.config_dir)
+
+
+def _models(paths: Paths) -> tuple[Path, ...]:
+    from gemma_chat.models.discovery import embedded_model, local_models
+
+    embedded = embedded_model()
+    own = tuple(model.path for model in local_models(paths))
+    return own if embedded is None else (*own, embedded)
+
+
+def _end_orderly(app: ChatApp, supervisor: int) -> None:
     """End the program as by hand when it is told to end, or when the supervisor is gone."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, leave, 128 + number)
+    app.away.listen()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, app.leave, 128 + number)
+
+    def interrupted() -> None:
+        # While an editor has the terminal, ctrl+c is meant for it.
+        if not app.away.off_screen:
+            app.leave(128 + signal.SIGINT)
 
     def gone() -> None:
         loop.remove_reader(supervisor)
-        leave(128 + signal.SIGHUP)
+        app.leave(128 + signal.SIGHUP)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
 
     loop.add_reader(supervisor, gone)

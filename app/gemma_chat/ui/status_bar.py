@@ -74,6 +74,10 @@ class StatusBar(Widget):
         else:
             self._later = self.set_timer(wait, self._draw)
 
+    async def on_click(self) -> None:
+        # The way to everything by mouse, in windows of every size.
+        await self.app.run_action("command_palette")
+
     def _draw(self) -> None:
         self._later = None
         self._drawn_at = time.monotonic()

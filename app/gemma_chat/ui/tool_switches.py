@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -22,6 +20,7 @@ from gemma_chat.config.tools import (
 )
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.text import one_line
+from gemma_chat.ui.tick_box import TickBox
 
 MCP_EXPLANATION = "The tools of a server of the settings file; it is started when they are needed."
 FOLDER_EXPLANATION = (
@@ -29,38 +28,13 @@ FOLDER_EXPLANATION = (
 )
 
 
-class SourceSwitch(Static, can_focus=True):
+class SourceSwitch(TickBox):
     """One source of tools: on or off."""
-
-    DEFAULT_CSS = """
-    SourceSwitch { height: 1; width: 1fr; }
-    SourceSwitch:focus { background: $primary 30%; }
-    SourceSwitch:hover { background: $boost; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]
-
-    class Toggled(Message):
-        """A person turned it on or off."""
 
     def __init__(self, source: str) -> None:
         # The identifier of a widget cannot hold the colon of `mcp:NAME`.
-        super().__init__(id=f"tool-source-{source.replace(':', '-')}", markup=False)
+        super().__init__(source, id=f"tool-source-{source.replace(':', '-')}")
         self.source = source
-        self.value = False
-        self.set(on=False)
-
-    def set(self, *, on: bool) -> None:
-        """Show it on or off."""
-        self.value = on
-        self.update(Content(f"[{'x' if on else ' '}] {self.source}"))
-
-    def action_switch(self) -> None:
-        """Turn it on, or off."""
-        self.set(on=not self.value)
-        self.post_message(self.Toggled())
-
-    def on_click(self) -> None:
-        self.action_switch()
 
     @property
     def explanation(self) -> str:
@@ -130,7 +104,7 @@ class ToolSwitches(Vertical):
         self._answers.update(Content("\n".join(lines)))
         self._answers.display = self._forget.display = bool(lines)
 
-    def on_source_switch_toggled(self, message: SourceSwitch.Toggled) -> None:
+    def on_tick_box_toggled(self, message: TickBox.Toggled) -> None:
         message.stop()
         # What is on and cannot be shown (a server that is not configured any more) goes off.
         sources = tuple(source for source, switch in self._switches.items() if switch.value)

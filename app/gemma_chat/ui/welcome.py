@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
 from gemma_chat.ui.text import one_line
@@ -31,13 +32,16 @@ _QUIET = "$ink-quiet"
 _BAD = "bold $ink-bad"
 
 
-def page_for(state: TerminalState, install_command: str) -> Content | None:
+def page_for(
+    state: TerminalState, install_command: str, keymap: Keymap | None = None
+) -> Content | None:
     """What to show instead of the transcript; `None` when there is something to read."""
+    keymap = keymap or Keymap()
     tab = state.active_tab
     if tab is not None and (tab.conversation.messages or tab.view.message_count):
         return None
     if state.link.phase == "failed":
-        return _page("No host", _no_host(state))
+        return _page("No host", _no_host(state, keymap))
     match state.model.phase:
         case "none":
             return _page("No model yet", _no_model(install_command))
@@ -46,8 +50,8 @@ def page_for(state: TerminalState, install_command: str) -> Content | None:
         case "failed":
             return _page("The model could not be loaded", _failed(state, install_command))
     if tab is None and state.link.phase == "connected":
-        return _page("No chat is open", _NO_TAB)
-    return _page("gemma-chat", _first_steps(state))
+        return _page("No chat is open", _keys(keymap, _NO_TAB))
+    return _page("gemma-chat", _first_steps(state, keymap))
 
 
 def _no_model(install_command: str) -> list[_Line]:
@@ -105,25 +109,35 @@ def _no_server(state: TerminalState) -> list[_Line]:
     ]
 
 
-def _no_host(state: TerminalState) -> list[_Line]:
+def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     return [
         (one_line(state.link.sentence, 600), _BAD),
         ("", ""),
         ("The host is the process that holds the model. To try again", _QUIET),
-        ("  ctrl+p  Connect again", _CODE),
+        (f"  {keymap.shown('program.palette')}  Connect again", _CODE),
         ("", ""),
         ("To see what is wrong", _QUIET),
         ("  gemma-chat host status", _CODE),
     ]
 
 
-_NO_TAB: list[_Line] = [
-    ("  ctrl+t  a new chat", _CODE),
-    ("  alt+u   the one closed last", _CODE),
-]
+_NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
+_FIRST = (
+    ("message.send", "send"),
+    ("tab.new", "another tab"),
+    ("tab.role", "give it a role"),
+    ("panel.settings", "system instruction and settings"),
+    ("program.help", "all keys"),
+)
 
 
-def _first_steps(state: TerminalState) -> list[_Line]:
+def _keys(keymap: Keymap, wanted: tuple[tuple[str, str], ...]) -> list[_Line]:
+    shown = [(keymap.shown(action), words) for action, words in wanted]
+    width = max(len(key) for key, _ in shown) + 3
+    return [(f"  {key:<{width}}{words}", _QUIET) for key, words in shown]
+
+
+def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
     lines: list[_Line] = []
     if state.link.phase != "connected":
         lines += [(state.link.sentence or "Looking for the host…", _QUIET), ("", "")]
@@ -137,10 +151,7 @@ def _first_steps(state: TerminalState) -> list[_Line]:
         *lines,
         ("A chat of its own on the one model in memory.", _PLAIN),
         ("", ""),
-        ("  enter    send", _QUIET),
-        ("  ctrl+t   another tab", _QUIET),
-        ("  f3       system instruction and settings", _QUIET),
-        ("  f1       all keys", _QUIET),
+        *_keys(keymap, _FIRST),
     ]
 
 

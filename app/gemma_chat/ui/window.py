@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.screen import Screen
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.config.settings import Settings
 from gemma_chat.ui.composer import Composer
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.own_events import Panel
 from gemma_chat.ui.sizes import mark_size
 from gemma_chat.ui.state import TerminalState
@@ -24,6 +24,7 @@ from gemma_chat.ui.tool_prompt import ToolPrompt
 from gemma_chat.ui.welcome import Welcome, page_for
 
 if TYPE_CHECKING:
+    from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
 
@@ -60,6 +61,9 @@ class SidePanel(Container):
         """What is being typed and was not taken over yet, when it is allowed."""
         return None
 
+    def reset_focused(self) -> None:
+        """Give what has the keyboard its default again, where there is one."""
+
     def settled(self, state: TerminalState) -> None:
         """The host has answered one change of settings that this panel asked for."""
 
@@ -76,11 +80,14 @@ class Window(Screen[None]):
     Window.-narrow SidePanel { width: 1fr; border-left: none; }
     Window.-low Composer { border: none; border-left: outer $primary; }
     Window.-low Composer Editor { max-height: 3; }
+    Window.-low Composer Suggestions { max-height: 3; }
+    Window.-low Composer.-vi #mode { display: block; }
     Window.-low SettingsPanel #settings-advice { height: 3; }
     """
 
-    def __init__(self, install_command: str) -> None:
+    def __init__(self, install_command: str, keymap: Keymap | None = None) -> None:
         super().__init__()
+        self._keymap = keymap or Keymap()
         self.tab_bar = TabBar()
         self.transcript: Transcript | None = None
         self.welcome = Welcome()
@@ -143,7 +150,7 @@ class Window(Screen[None]):
         self.status_bar.show(state)
         self.tool_prompt.show(state)
         self.composer.explain(advice_of(state))
-        page = page_for(state, self._install_command)
+        page = page_for(state, self._install_command, self._keymap)
         if page is not None:
             self.welcome.show(page)
         self.welcome.display = page is not None
@@ -171,14 +178,16 @@ class Window(Screen[None]):
             self._middle.mount(panel)
 
 
-def make_panel(panel: Panel, settings: Settings) -> SidePanel | None:
+def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
     """This panel; its module is imported when it is opened for the first time."""
     match panel:
         case "settings":
             from gemma_chat.ui.settings_panel import SettingsPanel
 
+            settings = app.settings
             servers = tuple(server.name for server in settings.mcp_servers)
-            return SettingsPanel(settings.all_presets, settings.defaults, servers)
+            presets = app.library.presets(settings.all_presets).items
+            return SettingsPanel(presets, settings.defaults, servers)
         case "summary":
             from gemma_chat.ui.summary_panel import SummaryPanel
 

@@ -27,10 +27,10 @@ def title_of(view: ConversationView, cells: int) -> str:
 def line_of(view: ConversationView, *, marked: bool, now: float, cells: int) -> Content:
     """One line of the list: mark, title, and when it was used last."""
     when = age(max(0.0, now - view.updated))
-    right = f"open · {when}" if view.open else when
-    room = cells - MARK_CELLS - cell_len(right) - 2
-    if room < _LEAST_TITLE_CELLS:
-        right, room = "", cells - MARK_CELLS
+    free = cells - MARK_CELLS - _LEAST_TITLE_CELLS - 2
+    rights = (f"open · {when}", "open", "") if view.open else (when, "")
+    right = next(words for words in rights if cell_len(words) <= max(0, free))
+    room = max(1, cells - MARK_CELLS - (cell_len(right) + 2 if right else 0))
     return Content.assemble(
         Content.styled(f"{MARK if marked else ' '} ", "bold $ink-mark"),
         Content.styled(padded(title_of(view, room), room), "" if view.title else "$ink-quiet"),

@@ -15,7 +15,7 @@ from textual.style import Style
 from textual.widgets import Input, OptionList, Static
 
 from gemma_chat.host.protocol import ConversationView
-from gemma_chat.ui.actions import ACTIONS
+from gemma_chat.ui.actions import key_name
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.choice import Choice, ChoiceDialog
 from gemma_chat.ui.dialog import Dialog, DialogBox
@@ -25,6 +25,7 @@ from gemma_chat.ui.host_calls import MOST_SEARCHED
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.keymap import Keymap
     from gemma_chat.ui.library_commands import LibraryCommands
 
 PAGE: Final = 100
@@ -79,6 +80,7 @@ class HistoryScreen(Dialog[int]):
         self._say = app.say
         self._spawn = app.spawn
         self._commands = commands
+        self._keymap = app.keymap
         self._run = {
             "history.restore": self.restore,
             "history.mark": self.mark,
@@ -107,7 +109,7 @@ class HistoryScreen(Dialog[int]):
                 yield self._list
                 with VerticalScroll(can_focus=False):
                     yield self._preview
-            yield Static(_key_line(), id="history-keys")
+            yield Static(_key_line(self._keymap), id="history-keys")
 
     def on_mount(self) -> None:
         self._spawn(self._search())
@@ -328,12 +330,12 @@ def _why_empty(words: str, *, failed: bool) -> str:
     return "No chats yet. What is said in a tab stays here."
 
 
-def _key_line() -> Content:
+def _key_line(keymap: Keymap) -> Content:
     parts: list[Content | str] = []
-    for each in ACTIONS:
-        if each.id in _SHORT:
-            key = Content.styled(each.key_names.split(" / ")[0], "$ink-mark")
-            label = Content.styled(f" {_SHORT[each.id]}", "$ink-quiet")
-            click = Style.from_meta({"@click": f"screen.run('{each.id}')"})
-            parts += [Content.assemble(key, label).stylize(click), "  "]
+    for id_, word in _SHORT.items():
+        keys = keymap.action(id_).keys
+        key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
+        label = Content.styled(word, "$ink-quiet")
+        click = Style.from_meta({"@click": f"screen.run('{id_}')"})
+        parts += [Content.assemble(key, label).stylize(click), "  "]
     return Content.assemble(*parts[:-1])

@@ -1,0 +1,1 @@
+"""What the input box can do beside taking letters: history, commands, completion, files, vi."""
