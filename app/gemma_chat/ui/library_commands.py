@@ -178,7 +178,9 @@ class LibraryCommands:
             ),
         )
         answer = await self._app.push_screen_wait(dialog)
-        return answer if answer == "replace" or answer == "keep" else None
+        if answer == "replace":
+            return "replace"
+        return "keep" if answer == "keep" else None
 
     # ------------------------------------------------------------ import
 

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from gemma_chat.media.facts import FORMATS, SUFFIXES
-from gemma_chat.ui.attaching.attached import paths_like
+from gemma_chat.media.facts import FORMATS
+from gemma_chat.ui.attaching.attached import SUFFIXES, paths_like
 from gemma_chat.ui.dialog import Dialog, DialogBox
 
 _LONGEST_PATH = 4096

@@ -67,6 +67,17 @@ class ChatList(OptionList):
         prompt = line_of(view, marked=marked, now=now, cells=self.cells)
         self.replace_option_prompt_at_index(line, prompt)
 
+    def move(self, lines: int) -> None:
+        """Move the cursor, down or (less than 0) up, not beyond the ends."""
+        if self.option_count:
+            wanted = (self.highlighted or 0) + lines
+            self.highlighted = max(0, min(wanted, self.option_count - 1))
+
+    @property
+    def page_lines(self) -> int:
+        """How far a page goes."""
+        return max(1, self.size.height - 1)
+
     def say(self, sentence: str) -> None:
         """Show a sentence in the place of conversations."""
         self.clear_options()

@@ -21,7 +21,7 @@ _MOST_SHOWN = 1_500
 
 def title_of(view: ConversationView, cells: int) -> str:
     """What a conversation is called; one without a title, how its newest message begins."""
-    return one_line(view.title, cells) or one_line(view.preview, cells) or "empty chat"
+    return one_line(view.title, cells) or one_line(view.preview, cells) or "New chat"
 
 
 def line_of(view: ConversationView, *, marked: bool, now: float, cells: int) -> Content:

@@ -37,10 +37,18 @@ def target_of(wish: str, form: Format, title: str, session: int) -> tuple[Path, 
     """
     named = next((each for each in FORMATS if each == wish.strip().lower()), None)
     path = typed_path("." if named is not None else wish)
-    if path.is_dir():
+    if _is_folder(path):
         form = named or form
         return path / file_name(title, session, form), form
     return path, format_of(path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # A name that is too long, for instance: writing to it says so.
+        return False
 
 
 def existing(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from textual import events
 from textual.app import ComposeResult
@@ -47,14 +47,14 @@ class HistoryScreen(Dialog[int]):
     """Answers with the conversation to open."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move('up')", show=False, priority=True),
-        Binding("down", "move('down')", show=False, priority=True),
-        Binding("pageup", "move('page_up')", show=False, priority=True),
-        Binding("pagedown", "move('page_down')", show=False, priority=True),
+        Binding("up", "move(-1, 'line')", show=False, priority=True),
+        Binding("down", "move(1, 'line')", show=False, priority=True),
+        Binding("pageup", "move(-1, 'page')", show=False, priority=True),
+        Binding("pagedown", "move(1, 'page')", show=False, priority=True),
         *bindings_of("history", "run"),
     ]
     DEFAULT_CSS = """
-    HistoryScreen DialogBox { width: 120; height: 94%; }
+    HistoryScreen DialogBox { width: 140; height: 100%; max-height: 100%; }
     HistoryScreen Input, HistoryScreen Input:focus { border: none; height: 1; padding: 0; }
     HistoryScreen #history-body { height: 1fr; margin: 1 0; }
     HistoryScreen VerticalScroll {
@@ -69,7 +69,6 @@ class HistoryScreen(Dialog[int]):
         width: 1fr; height: 40%; padding: 0; border-left: none;
         border-top: solid $foreground 15%;
     }
-    HistoryScreen.-low DialogBox { height: 100%; }
     HistoryScreen.-low #history-body { margin: 0; }
     HistoryScreen.-narrow.-low VerticalScroll { display: none; }
     """
@@ -92,6 +91,7 @@ class HistoryScreen(Dialog[int]):
         self._input.max_length = MOST_SEARCHED
         self._list = ChatList()
         self._preview = Static(markup=False)
+        self._keys = Static(markup=False, id="history-keys")
         self._box = DialogBox("History", "esc closes")
         self._views: list[ConversationView] = []
         self._marked: dict[int, ConversationView] = {}
@@ -109,13 +109,14 @@ class HistoryScreen(Dialog[int]):
                 yield self._list
                 with VerticalScroll(can_focus=False):
                     yield self._preview
-            yield Static(_key_line(self._keymap), id="history-keys")
+            yield self._keys
 
     def on_mount(self) -> None:
         self._spawn(self._search())
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
+        self._keys.update(_key_line(self._keymap, self._box.content_region.width))
         if self._views:
             self.call_after_refresh(self._draw_list)
 
@@ -208,14 +209,9 @@ class HistoryScreen(Dialog[int]):
         """Carry out an action of the table."""
         self._run[action]()
 
-    def action_move(self, how: str) -> None:
+    def action_move(self, step: int, by: Literal["line", "page"]) -> None:
         """Move the cursor of the list."""
-        {
-            "up": self._list.action_cursor_up,
-            "down": self._list.action_cursor_down,
-            "page_up": self._list.action_page_up,
-            "page_down": self._list.action_page_down,
-        }[how]()
+        self._list.move(step * (self._list.page_lines if by == "page" else 1))
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         message.stop()
@@ -235,7 +231,7 @@ class HistoryScreen(Dialog[int]):
         if line is not None and line < len(self._views):
             self._toggle(line)
             if line + 1 < len(self._views):
-                self._list.action_cursor_down()
+                self._list.move(1)
 
     def _toggle(self, line: int) -> None:
         view = self._views[line]
@@ -330,12 +326,19 @@ def _why_empty(words: str, *, failed: bool) -> str:
     return "No chats yet. What is said in a tab stays here."
 
 
-def _key_line(keymap: Keymap) -> Content:
-    parts: list[Content | str] = []
+def _key_line(keymap: Keymap, cells: int) -> Content:
+    """What can be done, each with its key and to be clicked; a key stays beside its word."""
+    lines: list[list[Content]] = [[]]
+    used = 0
     for id_, word in _SHORT.items():
         keys = keymap.action(id_).keys
         key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
         label = Content.styled(word, "$ink-quiet")
         click = Style.from_meta({"@click": f"screen.run('{id_}')"})
-        parts += [Content.assemble(key, label).stylize(click), "  "]
-    return Content.assemble(*parts[:-1])
+        offer = Content.assemble(key, label).stylize(click)
+        if used and used + offer.cell_length > cells:
+            lines.append([])
+            used = 0
+        lines[-1].append(offer)
+        used += offer.cell_length + 2
+    return Content("\n").join(Content("  ").join(line) for line in lines)
