@@ -45,7 +45,7 @@ async def test_typing_finds_chats_by_what_was_said_and_the_preview_shows_where()
         assert "How deep is the sea?" in screen_text(app)
         assert isinstance(app.screen, HistoryScreen)
         shown = app.screen._preview.render_line(4)
-        [marked] = [one.text for one in shown if one.style is not None and one.style.reverse]
+        [marked] = [one.text for one in shown if one.style is not None and one.style.bold]
         assert marked == "deep"
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.content import Content
 
-from gemma_chat.exchange.transcript import SPEAKERS
 from gemma_chat.host.protocol import ConversationView, HitView, MessageView
 from gemma_chat.ui.text import age, one_line, padded, shown
 
+_SPEAKERS = {"user": "You", "assistant": "Assistant"}
+_FOUND = "bold on $warning 35%"
 MARK = "✓"
 MARK_CELLS = 2
 """What the mark takes at the beginning of a line; a click there sets it."""
@@ -71,8 +72,9 @@ def _messages(count: int) -> str:
 
 
 def _said(role: str, text: str | Content) -> Content:
-    speaker = SPEAKERS["user" if role == "user" else "assistant"]
-    return Content.assemble(Content.styled(f"\n{speaker}\n", "$ink-quiet"), text, "\n")
+    return Content.assemble(
+        Content.styled(f"\n{_SPEAKERS.get(role, role)}\n", "$ink-quiet"), text, "\n"
+    )
 
 
 def _highlighted(hit: HitView) -> Content:
@@ -80,7 +82,7 @@ def _highlighted(hit: HitView) -> Content:
     at = 0
     for start, end in hit.marks:
         parts.append(Content(shown(hit.snippet[at:start], _MOST_SHOWN)))
-        parts.append(Content.styled(shown(hit.snippet[start:end], _MOST_SHOWN), "bold reverse"))
+        parts.append(Content.styled(shown(hit.snippet[start:end], _MOST_SHOWN), _FOUND))
         at = end
     parts.append(Content(shown(hit.snippet[at:], _MOST_SHOWN)))
     return Content.assemble(*parts)

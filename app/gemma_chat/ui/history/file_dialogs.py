@@ -9,12 +9,12 @@ from typing import ClassVar, Final, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.style import Style
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from gemma_chat.exchange.writing import ENDING_OF, ENDINGS, FORMATS, Format
 from gemma_chat.ui.attaching.dialog import PathSuggester
 from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.history.offers import Offers
 
 LONGEST_PATH: Final = 4096
 _NAMES: Final[dict[Format, str]] = {
@@ -43,7 +43,6 @@ class ExportDialog(Dialog[ExportWish]):
     ]
     DEFAULT_CSS = """
     ExportDialog Input, ExportDialog Input:focus { border: none; height: 1; padding: 0; }
-    ExportDialog Static { link-style: none; link-background-hover: $boost; }
     """
 
     def __init__(self, title: str, suggested: str, target: Literal["file", "folder"]) -> None:
@@ -52,7 +51,7 @@ class ExportDialog(Dialog[ExportWish]):
         self._suggested = suggested
         self._target = target
         self._form: Format = "markdown"
-        self._formats = Static(markup=False)
+        self._formats = Offers()
 
     def compose(self) -> ComposeResult:
         with DialogBox(self._title, "enter writes · tab completes · ↑ ↓ format"):
@@ -75,9 +74,9 @@ class ExportDialog(Dialog[ExportWish]):
 
     def action_change_format(self, step: int) -> None:
         """The next format."""
-        self.action_use_format(FORMATS[(FORMATS.index(self._form) + step) % len(FORMATS)])
+        self._use_format(FORMATS[(FORMATS.index(self._form) + step) % len(FORMATS)])
 
-    def action_use_format(self, form: Format) -> None:
+    def _use_format(self, form: Format) -> None:
         """Write in this format; the name of the file ends accordingly."""
         self._form = form
         field = self.query_one(Input)
@@ -97,13 +96,13 @@ class ExportDialog(Dialog[ExportWish]):
         if message.value.strip():
             self.dismiss(ExportWish(message.value.strip(), self._form))
 
+    def on_offers_pressed(self, message: Offers.Pressed) -> None:
+        self._use_format(next(form for form in FORMATS if form == message.id))
+
     def _draw(self) -> None:
-        parts: list[Content | str] = []
-        for form in FORMATS:
-            style = "bold reverse $ink-mark" if form == self._form else "$ink-quiet"
-            click = Style.from_meta({"@click": f"screen.use_format('{form}')"})
-            parts += [Content.styled(f" {_NAMES[form]} ", style).stylize(click), " "]
-        self._formats.update(Content.assemble(*parts))
+        styles = dict.fromkeys(FORMATS, "$ink-quiet") | {self._form: "bold reverse $ink-mark"}
+        offers = [(form, Content.styled(f" {_NAMES[form]} ", styles[form])) for form in FORMATS]
+        self._formats.show(offers, self.size.width, gap=1)
 
 
 class ImportDialog(Dialog[str]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from textual import events
@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.style import Style
 from textual.widgets import Input, OptionList, Static
 
 from gemma_chat.host.protocol import ConversationView
@@ -21,6 +20,7 @@ from gemma_chat.ui.choice import Choice, ChoiceDialog
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.history.chat_list import ChatList
 from gemma_chat.ui.history.drawing import preview_of_messages, preview_of_passages, title_of
+from gemma_chat.ui.history.offers import Offers
 from gemma_chat.ui.host_calls import MOST_SEARCHED
 
 if TYPE_CHECKING:
@@ -61,9 +61,6 @@ class HistoryScreen(Dialog[int]):
         width: 1fr; height: 1fr; padding: 0 1; border-left: solid $foreground 15%;
         scrollbar-size-vertical: 1;
     }
-    HistoryScreen #history-keys {
-        height: auto; link-style: none; link-color: $ink-quiet; link-background-hover: $boost;
-    }
     HistoryScreen.-narrow #history-body { layout: vertical; }
     HistoryScreen.-narrow VerticalScroll {
         width: 1fr; height: 40%; padding: 0; border-left: none;
@@ -91,7 +88,7 @@ class HistoryScreen(Dialog[int]):
         self._input.max_length = MOST_SEARCHED
         self._list = ChatList()
         self._preview = Static(markup=False)
-        self._keys = Static(markup=False, id="history-keys")
+        self._keys = Offers()
         self._box = DialogBox("History", "esc closes")
         self._views: list[ConversationView] = []
         self._marked: dict[int, ConversationView] = {}
@@ -116,7 +113,7 @@ class HistoryScreen(Dialog[int]):
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        self._keys.update(_key_line(self._keymap, self._box.content_region.width))
+        self._keys.show(_offers(self._keymap), self._box.content_region.width)
         if self._views:
             self.call_after_refresh(self._draw_list)
 
@@ -208,6 +205,9 @@ class HistoryScreen(Dialog[int]):
     def action_run(self, action: str) -> None:
         """Carry out an action of the table."""
         self._run[action]()
+
+    def on_offers_pressed(self, message: Offers.Pressed) -> None:
+        self.action_run(message.id)
 
     def action_move(self, step: int, by: Literal["line", "page"]) -> None:
         """Move the cursor of the list."""
@@ -326,19 +326,8 @@ def _why_empty(words: str, *, failed: bool) -> str:
     return "No chats yet. What is said in a tab stays here."
 
 
-def _key_line(keymap: Keymap, cells: int) -> Content:
-    """What can be done, each with its key and to be clicked; a key stays beside its word."""
-    lines: list[list[Content]] = [[]]
-    used = 0
+def _offers(keymap: Keymap) -> Iterator[tuple[str, Content]]:
     for id_, word in _SHORT.items():
         keys = keymap.action(id_).keys
         key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
-        label = Content.styled(word, "$ink-quiet")
-        click = Style.from_meta({"@click": f"screen.run('{id_}')"})
-        offer = Content.assemble(key, label).stylize(click)
-        if used and used + offer.cell_length > cells:
-            lines.append([])
-            used = 0
-        lines[-1].append(offer)
-        used += offer.cell_length + 2
-    return Content("\n").join(Content("  ").join(line) for line in lines)
+        yield id_, Content.assemble(key, Content.styled(word, "$ink-quiet"))
