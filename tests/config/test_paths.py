@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,11 @@ from gemma_chat.errors import SettingsError
 
 
 @pytest.fixture
-def short_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for temporary files of this test's own, without a login session's folder."""
-    folder = tmp_path / "t"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
-    return folder
+def short_temp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files of this test's own, with a name as short as the system's."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: folder)
+        yield Path(folder)
 
 
 def below(home: Path, profile: str = "default") -> Paths:

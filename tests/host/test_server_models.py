@@ -13,8 +13,7 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import ServerSettings, Settings, SummarizerSettings
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import model_slot
-from gemma_chat.host.main import HostOptions, _model_source
-from gemma_chat.host.model_source import ServerModel, api_key, loader
+from gemma_chat.host.model_source import ServerModel, api_key, chosen_source, loader
 
 QUIET = SummarizerSettings(enabled=False)
 
@@ -92,11 +91,10 @@ async def test_a_server_that_is_not_there_yet_is_found_when_it_comes(
 def test_the_command_line_goes_before_the_settings(tmp_path: Path) -> None:
     paths = Paths.default()
     configured = Settings(server=ServerSettings(url="http://one:1", model="first"))
-    assert _model_source(paths, configured, HostOptions()) == ServerModel("http://one:1", "first")
-    options = HostOptions(server="http://two:2", server_model="second")
-    assert _model_source(paths, configured, options) == ServerModel("http://two:2", "second")
-    assert _model_source(paths, configured, HostOptions(model="/a.gguf")) == Path("/a.gguf")
-    assert _model_source(paths, configured, HostOptions(load=False)) is None
+    assert chosen_source(paths, configured) == ServerModel("http://one:1", "first")
+    named = chosen_source(paths, configured, server="http://two:2", server_model="second")
+    assert named == ServerModel("http://two:2", "second")
+    assert chosen_source(paths, configured, model="/a.gguf") == Path("/a.gguf")
 
 
 def test_the_key_comes_from_the_environment_and_is_for_the_configured_server_alone() -> None:
