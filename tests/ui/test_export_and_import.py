@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.ui.scripted import notes, screen_text
+from tests.ui.scripted import message, notes, screen_text
 from tests.ui.stored_chats import BIRDS, CODE, TAB, StoringLink, settle, terminal
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -127,6 +127,15 @@ async def test_a_command_exports_into_a_format_a_file_or_a_folder(folder: Path) 
         assert (folder / "sub" / "1-Pirate.md").is_file()
 
 
+async def test_a_long_chat_is_exported_whole(folder: Path) -> None:
+    link = StoringLink()
+    link.stored[TAB] = tuple(message(number, f"message {number}") for number in range(1, 1_202))
+    async with terminal(link, (80, 24)) as (app, pilot):
+        await say(pilot, app, "/export chat.json")
+        [read] = read_conversations(folder / "chat.json")
+        assert [line.text for line in read.lines] == [f"message {n}" for n in range(1, 1_202)]
+
+
 async def test_a_path_that_cannot_be_written_is_told() -> None:
     wrong = {
         "chat.doc": "chat.doc does not say in which format",
@@ -139,6 +148,21 @@ async def test_a_path_that_cannot_be_written_is_told() -> None:
         for path, sentence in wrong.items():
             await say(pilot, app, f"/export {path}")
             assert sentence in notes(app)[-1]
+
+
+async def test_a_folder_that_is_gone_is_told_and_home_is_suggested_instead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    async with terminal(StoringLink(), (80, 24)) as (app, pilot):
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        await say(pilot, app, "/export chat.md")
+        assert "was started is gone" in notes(app)[-1]
+        await pilot.press("alt+e")
+        await settle(pilot)
+        assert app.screen.query_one(Input).value == "~/1-Pirate.md"
 
 
 async def test_a_chat_without_messages_is_not_exported() -> None:

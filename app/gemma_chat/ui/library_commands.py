@@ -70,26 +70,26 @@ class LibraryCommands:
             self._ask_export_one(views[0].session, views[0].title, views[0].title or "chat")
             return
         from gemma_chat.ui.history.file_dialogs import ExportDialog
-        from gemma_chat.ui.history.files import short
+        from gemma_chat.ui.history.files import here, short
 
         def chosen(wish: ExportWish | None) -> None:
             if wish is not None:
                 self._app.spawn(self._export_all(views, wish))
 
         title = f"Export {len(views):,} chats into a folder"
-        dialog = ExportDialog(title, f"{short(Path.cwd())}/", "folder")
+        dialog = ExportDialog(title, f"{short(here())}/", "folder")
         self._app.push_screen(dialog, chosen)
 
     def _ask_export_one(self, session: int, title: str, shown_title: str) -> None:
         from gemma_chat.exchange.writing import file_name
         from gemma_chat.ui.history.file_dialogs import ExportDialog
-        from gemma_chat.ui.history.files import short
+        from gemma_chat.ui.history.files import here, short
 
         def chosen(wish: ExportWish | None) -> None:
             if wish is not None:
                 self._app.spawn(self._export_one(session, wish.path, wish.form))
 
-        suggested = short(Path.cwd() / file_name(title, session, "markdown"))
+        suggested = short(here() / file_name(title, session, "markdown"))
         dialog = ExportDialog(f"Export “{one_line(shown_title, 30)}”", suggested, "file")
         self._app.push_screen(dialog, chosen)
 

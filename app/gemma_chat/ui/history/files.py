@@ -28,6 +28,18 @@ def typed_path(typed: str) -> Path:
     except RuntimeError:
         name = one_line(typed.strip().partition("/")[0], 40)
         raise ExchangeError(f"There is no user {name} here. Type the whole path.") from None
+    except FileNotFoundError:
+        raise ExchangeError(
+            "The folder in which this terminal was started is gone. Type the whole path."
+        ) from None
+
+
+def here() -> Path:
+    """The folder in which the terminal was started; the home folder when that one is gone."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path.home()
 
 
 def target_of(wish: str, form: Format, title: str, session: int) -> tuple[Path, Format]:
@@ -75,6 +87,7 @@ def make_folder(folder: Path) -> None:
 def short(path: Path) -> str:
     """The path as a person writes it, the home folder as `~`."""
     try:
-        return f"~{os.sep}{path.relative_to(Path.home())}"
+        below = path.relative_to(Path.home())
     except (ValueError, RuntimeError):
         return str(path)
+    return str("~" / below)
