@@ -304,9 +304,9 @@ def confirmation(meant: Sequence[ConversationView]) -> ChoiceDialog:
     messages = sum(view.message_count for view in meant)
     tabs = sum(view.open for view in meant)
     closed = f", {tabs} open tab{'' if tabs == 1 else 's'}" if tabs else ""
-    about = f"{messages:,} message{'' if messages == 1 else 's'}{closed}; no way back"
+    about = f"{messages:,} message{'' if messages == 1 else 's'}{closed}"
     return ChoiceDialog(
-        f"Delete {name}?",
+        f"Delete {name} for good?",
         (
             Choice("keep", "Keep", key="k"),
             Choice("delete", f"Delete {_chats(len(meant))}", about, key="d"),
@@ -320,10 +320,10 @@ def _chats(count: int) -> str:
 
 def _why_empty(words: str, *, failed: bool) -> str:
     if failed:
-        return "The chats cannot be listed now. Type to try again."
+        return "The chats cannot be listed now.\nType to try again."
     if words:
         return "No chat has all these words."
-    return "No chats yet. What is said in a tab stays here."
+    return "No chats yet.\nWhat is said in a tab stays here."
 
 
 def _offers(keymap: Keymap) -> Iterator[tuple[str, Content]]:
