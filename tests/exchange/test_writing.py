@@ -14,7 +14,14 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.reading import parse_conversations
 from gemma_chat.exchange.transcript import Line, Transcript
-from gemma_chat.exchange.writing import FORMATS, Format, format_of, rendered, write_new_file
+from gemma_chat.exchange.writing import (
+    FORMATS,
+    Format,
+    file_name,
+    format_of,
+    rendered,
+    write_new_file,
+)
 
 SEA = Transcript(
     "The sea",
@@ -136,3 +143,20 @@ def test_a_file_is_private_whole_and_never_overwritten_unasked(tmp_path: Path) -
     assert list(folder.iterdir()) == [path]
     with pytest.raises(ExchangeError, match="cannot be written"):
         write_new_file(tmp_path / "missing" / "sea.md", "x")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("The sea", "7-The-sea.md"),
+        ("../../etc/passwd\x00\x1b[2J", "7-etc-passwd-2J.md"),
+        ("", "7.md"),
+        ("x" * 300, f"7-{'x' * 58}.md"),
+    ],
+)
+def test_a_title_becomes_a_plain_name_of_a_file(title: str, name: str) -> None:
+    assert file_name(title, 7, "markdown") == name
+
+
+def test_a_name_of_wide_letters_fits_into_a_file_system() -> None:
+    assert len(file_name("𠮷" * 300, 7, "html").encode()) <= 255

@@ -66,6 +66,19 @@ async def test_a_list_that_goes_on_says_so(terminal: Terminal) -> None:
     assert (len(rest.conversations), rest.more) == (1, False)
 
 
+async def test_conversations_are_listed_by_words_that_were_said_in_them(
+    terminal: Terminal,
+) -> None:
+    sea = await terminal.open("Water")
+    await terminal.ask(sea, "How deep is the sea?")
+    await terminal.open("Seaside")
+    await terminal.open("Sky")
+    assert await titles(terminal, words="sea") == ["Seaside", "Water"]
+    assert await titles(terminal, words="deep") == ["Water"]
+    with pytest.raises(HostError, match=r"10,001 characters; at most 10,000"):
+        await titles(terminal, words="x" * 10_001)
+
+
 async def test_what_was_said_is_found_also_in_a_closed_conversation(terminal: Terminal) -> None:
     sea = await terminal.open("Sea")
     await terminal.ask(sea, "Tell me of the whale")

@@ -236,7 +236,7 @@ async def test_files_and_history_work_for_a_tab(tmp_path: Path) -> None:
     engine = model(
         calling("read_file", path="plan.txt"),
         calling("list_files"),
-        calling("search_history", words="BIRD"),
+        calling("search_history", words="BIRD whe"),
     )
     tools = ToolSettings(
         sources=("files", "history"),

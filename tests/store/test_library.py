@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.store.conftest import SETTINGS, Clock
@@ -122,3 +123,19 @@ def test_a_backup_taken_while_another_process_writes_is_of_one_moment(
     copy = Store.open(tmp_path / "copy.db")
     assert {one.title for one in copy.conversations()} == {"Über den Wald", "Sea", "Sky"}
     copy.close()
+
+
+def test_conversations_are_listed_by_what_was_said_in_them_or_by_their_title(store: Store) -> None:
+    said = [NewMessage(role="user", text="How deep is the Sea?")]
+    first = store.library.add("Water", SessionSettings(), said)
+    store.library.add("Birds", SessionSettings(), [NewMessage(role="user", text="Sing!")])
+    third = store.library.add("Seaside", SessionSettings(), [NewMessage(role="user", text="Sun")])
+
+    def listed(words: str, **narrowed: Any) -> set[int]:
+        return {one.session for one in store.library.page(words=words, **narrowed)}
+
+    assert listed("SEA") == {first, third}
+    assert listed("sea de") == listed(" deep") == {first}
+    assert len(listed("sea", limit=1)) == len(listed("sea", limit=1, offset=1)) == 1
+    assert listed("sea", which="open") == listed("whale") == listed("?!") == set()
+    assert len(listed("  ")) == 3

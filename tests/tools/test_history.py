@@ -40,3 +40,12 @@ async def test_a_search_for_nothing_or_too_much_is_refused(words: str) -> None:
 
     with pytest.raises(ToolError, match="Search for 1 to 400 characters"):
         await history_tool(search).run(json.dumps({"words": words}))
+
+
+async def test_words_that_stand_apart_are_shown_where_the_first_of_them_stands() -> None:
+    async def search(words: str, limit: int) -> Sequence[FoundMessage]:
+        text = "x " * 500 + "the SEA" + " y" * 400 + "is wide"
+        return [FoundMessage("Holidays", "user", text, 0.0)]
+
+    shown = await history_tool(search).run('{"words": "sea wide"}')
+    assert "x the SEA y" in shown

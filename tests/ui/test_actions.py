@@ -10,14 +10,17 @@ from tests.ui.scripted import ScriptedLink, make_app
 from gemma_chat.ui.actions import ACTIONS, GROUPS, action, key_name, markdown_key_table
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.help import help_page
+from gemma_chat.ui.history.screen import HistoryScreen
 from gemma_chat.ui.transcript import Transcript
 
 NOT_BY_COMMAND = {"tab.number"}
 
 
-@pytest.mark.parametrize("place", ["input", "transcript"])
+@pytest.mark.parametrize("place", ["input", "transcript", "history"])
 def test_no_key_means_two_things_in_one_place(place: str) -> None:
-    heard = [each for each in ACTIONS if each.where in ("everywhere", place)]
+    # The history is a screen of its own: what is heard everywhere in the window is not heard there.
+    also = "history" if place == "history" else "everywhere"
+    heard = [each for each in ACTIONS if each.where in (also, place)]
     counted = Counter(key for each in heard for key in each.keys)
     assert [key for key, times in counted.items() if times > 1] == []
 
@@ -30,20 +33,22 @@ def test_every_action_has_words_and_a_known_group() -> None:
 def test_every_action_can_be_carried_out() -> None:
     app = make_app(ScriptedLink())
     known = set(app._commands._by_id)
-    assert {each.id for each in ACTIONS} - NOT_BY_COMMAND == known
+    in_history = {each.id for each in ACTIONS if each.where == "history"}
+    assert {each.id for each in ACTIONS} - NOT_BY_COMMAND - in_history == known
+    assert set(HistoryScreen(app, app._commands.library)._run) == in_history
 
 
 def test_bindings_are_made_from_the_table() -> None:
     bound = {
         binding.id: binding.key
-        for owner in (ChatApp, Transcript)
+        for owner in (ChatApp, Transcript, HistoryScreen)
         for binding in owner.BINDINGS
         if not isinstance(binding, tuple) and binding.id and "(" in binding.action
     }
     expected = {
         each.id: ",".join(each.keys)
         for each in ACTIONS
-        if each.where in ("everywhere", "transcript") and each.id != "tab.number"
+        if each.where in ("everywhere", "transcript", "history") and each.id != "tab.number"
     }
     expected |= {f"tab.number.{n}": f"alt+{n}" for n in range(1, 10)}
     assert bound == expected

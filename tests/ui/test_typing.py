@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.ui.scripted import ScriptedLink, make_app, message, notes, screen_text, tab
+from tests.ui.scripted import ScriptedLink, make_app, notes, screen_text, tab
 from textual import events
 from textual.command import CommandPalette
 from textual.pilot import Pilot
@@ -547,26 +547,3 @@ async def test_a_click_on_the_status_bar_opens_everything_there_is() -> None:
         await pilot.click(app.window.status_bar)
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
-
-
-async def test_a_chat_is_exported_whole_and_no_file_is_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    link = ScriptedLink()
-    link.stored[1] = tuple(message(number, f"message {number}") for number in range(1, 1_202))
-    app = make_app(link)
-    async with app.run_test(size=(100, 30)) as pilot:
-        link.connect([tab(1, "The sea/../")])
-        await pilot.pause()
-        for command in ("/export", "/export", "/export chat.json", "/export chat.doc"):
-            app.window.composer.load(Draft(command))
-            app.window.composer.send()
-            await settle(pilot)
-        written = (tmp_path / "1-The-sea.md").read_text()
-        assert "message 1\n" in written
-        assert "message 1201" in written
-        assert (tmp_path / "chat.json").is_file()
-        said = notes(app)
-        assert any("There is a file" in note for note in said)
-        assert any("chat.doc does not say in which format" in note for note in said)

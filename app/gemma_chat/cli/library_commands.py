@@ -144,7 +144,7 @@ def export(
     if on_stdout:
         print_text(text, end="")
         return
-    target = file or file_name(transcript, conversation.view.session, form)
+    target = file or Path(file_name(transcript.title, conversation.view.session, form))
     write_new_file(target, text, replace=force)
     click.echo(f"Written to {target}.", err=True)
 

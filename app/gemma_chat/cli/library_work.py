@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from gemma_chat.cli.naming import conversation_named
-from gemma_chat.exchange.transcript import Line, Transcript
+from gemma_chat.exchange.transcript import Transcript
+from gemma_chat.host.portable import import_request, transcript_from
 from gemma_chat.host.protocol import (
     Conversation,
     ConversationView,
     FetchConversation,
     FetchMessages,
     HitView,
-    ImportConversation,
-    ImportedMessage,
     ListConversations,
     MessageView,
     SearchMessages,
@@ -68,31 +66,9 @@ async def transcript_of(requester: Requester, name: str) -> tuple[Conversation, 
     view = await conversation_named(requester, name)
     conversation = await requester.request(FetchConversation(0, view.session))
     messages = await messages_of(requester, view.session)
-    return conversation, Transcript(
-        title=conversation.view.title,
-        lines=tuple(_lines(messages)),
-        created=conversation.view.created,
-        settings=conversation.settings,
-    )
-
-
-def _lines(messages: Sequence[MessageView]) -> Iterator[Line]:
-    for message in messages:
-        if message.state != "queued" and message.state != "streaming":
-            yield Line(message.role, message.text, message.created, message.state)
+    return conversation, transcript_from(conversation, messages)
 
 
 async def put_in(requester: Requester, transcript: Transcript, title: str | None = None) -> int:
     """Store a conversation under a new number, closed; returns the number."""
-    given = transcript.title if title is None else title
-    request = ImportConversation(
-        0,
-        " ".join(given.split())[:200],
-        tuple(
-            ImportedMessage(line.role, line.text, line.created, line.ending)
-            for line in transcript.lines
-        ),
-        transcript.settings,
-        transcript.created,
-    )
-    return (await requester.request(request)).session
+    return (await requester.request(import_request(transcript, title))).session

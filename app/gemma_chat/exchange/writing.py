@@ -21,6 +21,15 @@ ENDINGS: Final[dict[str, Format]] = {
     ".svg": "svg",
 }
 """Which format a file's name stands for."""
+ENDING_OF: Final[dict[Format, str]] = {
+    "markdown": ".md",
+    "json": ".json",
+    "html": ".html",
+    "svg": ".svg",
+}
+"""How the name of a file in a format ends."""
+_NAME_CHARACTERS: Final = 60
+"""Of four bytes at most, so that a name stays below the 255 bytes of file systems."""
 
 
 def rendered(transcript: Transcript, form: Format) -> str:
@@ -55,11 +64,10 @@ def format_of(path: Path) -> Format:
     return form
 
 
-def file_name(transcript: Transcript, session: int, form: Format) -> Path:
-    """A name for a file made of a conversation's title; always a plain one."""
-    ending = next(ending for ending, each in ENDINGS.items() if each == form)
-    words = "".join(letter if letter.isalnum() else " " for letter in transcript.title).split()
-    return Path("-".join([str(session), *words])[:80] + ending)
+def file_name(title: str, session: int, form: Format) -> str:
+    """A name for the file of a conversation, made of its number and title; always a plain one."""
+    words = "".join(letter if letter.isalnum() else " " for letter in title).split()
+    return "-".join([str(session), *words])[:_NAME_CHARACTERS] + ENDING_OF[form]
 
 
 def write_new_file(path: Path, text: str, *, replace: bool = False) -> None:

@@ -36,9 +36,11 @@ MAX_QUERY_CHARACTERS: Final = 10_000
 def listed(store: Store, request: ListConversations) -> Conversations:
     """One page of the list."""
     _check_page(request.limit, request.offset)
+    _check_query(request.words)
     found = store.library.page(
         request.which,
         containing=request.containing,
+        words=request.words,
         offset=request.offset,
         limit=request.limit + 1,
     )
@@ -64,11 +66,7 @@ def fetched(store: Store, request: FetchConversation) -> Conversation:
 def searched(store: Store, request: SearchMessages) -> Found:
     """One page of hits."""
     _check_page(request.limit, request.before)
-    if len(request.query) > MAX_QUERY_CHARACTERS:
-        raise HostError(
-            f"The search has {len(request.query):,} characters; at most "
-            f"{MAX_QUERY_CHARACTERS:,} are allowed. Search for fewer words."
-        )
+    _check_query(request.query)
     found = store.library.search(
         request.query,
         session=request.session,
@@ -110,6 +108,14 @@ async def backed_up(store: Store, request: BackUp) -> None:
 def _check_page(limit: int, start: int) -> None:
     if not 1 <= limit <= MAX_PAGE or start < 0:
         raise HostError(f"From 1 to {MAX_PAGE} entries can be asked for at once.")
+
+
+def _check_query(query: str) -> None:
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise HostError(
+            f"The search has {len(query):,} characters; at most "
+            f"{MAX_QUERY_CHARACTERS:,} are allowed. Search for fewer words."
+        )
 
 
 def _same_fields(record: object) -> ConversationView:

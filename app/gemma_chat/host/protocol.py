@@ -480,7 +480,8 @@ class AnswerTool(_Wire, frozen=True, tag="answer_tool"):
 class ListConversations(_Wire, frozen=True, tag="list_conversations"):
     """Conversations after the first `offset`, most recently used first. Answer: `Conversations`.
 
-    `containing` narrows them to those whose title holds it, in any case.
+    `containing` narrows them to those whose title holds it, in any case; `words` to those whose
+    title holds them or that have a message which `SearchMessages` finds with them.
     """
 
     id: int
@@ -488,6 +489,7 @@ class ListConversations(_Wire, frozen=True, tag="list_conversations"):
     containing: str = ""
     offset: int = 0
     limit: int = 100
+    words: str = ""
 
 
 class FetchConversation(_Wire, frozen=True, tag="fetch_conversation"):

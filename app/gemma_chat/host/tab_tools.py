@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.tools import MCP_PREFIX, ToolSettings
@@ -17,9 +16,6 @@ from gemma_chat.tools.on_board.clock import clock_tool
 from gemma_chat.tools.on_board.files import file_tools
 from gemma_chat.tools.on_board.history import FoundMessage, history_tool
 from gemma_chat.tools.tool import Tool
-
-MAX_SEARCHED: Final = 5_000
-"""Messages one search of the history looks at, the newest first."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,22 +72,11 @@ class TabTools:
             yield history_tool(self._search)
 
     async def _search(self, words: str, limit: int) -> Sequence[FoundMessage]:
-        """The newest messages that contain `words`, whatever their case."""
-        wanted = words.casefold()
-        found: list[FoundMessage] = []
-        left = MAX_SEARCHED
-        newest = sorted(self._store.conversations(), key=lambda one: one.updated, reverse=True)
-        for conversation in newest:
-            messages = self._store.messages(conversation.session, limit=left)
-            left -= len(messages)
-            found += (
-                FoundMessage(conversation.title, message.role, message.text, message.created)
-                for message in reversed(messages)
-                if wanted in message.text.casefold()
-            )
-            if left <= 0 or len(found) >= limit:
-                break
-        return found[:limit]
+        """The newest messages that hold all of `words`; the last one may be a beginning."""
+        return [
+            FoundMessage(hit.title, hit.role, self._store.message(hit.message).text, hit.created)
+            for hit in self._store.library.search(words, limit=limit)
+        ]
 
 
 def _folder(path: str) -> Path:

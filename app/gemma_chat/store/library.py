@@ -24,6 +24,13 @@ _WHERE: Final[dict[Which, str]] = {
     "open": "position IS NOT NULL",
     "closed": "position IS NULL",
 }
+MOST_MATCHES: Final = 20_000
+"""Of so many messages, the newest that match, the conversations are listed. Half a word that is
+found in every message would otherwise hold the host up while it is typed."""
+_SAID: Final = (
+    "id IN (SELECT conversation FROM messages WHERE id IN (SELECT rowid FROM message_index "
+    "WHERE message_index MATCH ?6 ORDER BY rowid DESC LIMIT ?7))"
+)
 # The hits are limited before anything is looked up about them.
 _SEARCH: Final = """
     SELECT found.id, conversation, title, role, messages.created, snippet FROM (
@@ -47,12 +54,20 @@ class Library:
         database.connection.create_function("folded", 1, str.casefold, deterministic=True)
 
     def page(
-        self, which: Which = "all", *, containing: str = "", offset: int = 0, limit: int = 100
+        self,
+        which: Which = "all",
+        *,
+        containing: str = "",
+        words: str = "",
+        offset: int = 0,
+        limit: int = 100,
     ) -> tuple[Listed, ...]:
         """`limit` conversations after the first `offset`, the most recently used first.
 
-        `containing` narrows them to those whose title holds it, in any case.
+        `containing` narrows them to those whose title holds it, in any case; `words` to those
+        whose title holds them or that have a message which `search` finds with them.
         """
+        expression = match_expression(storable(words))
         with self._database.reading() as connection:
             found = connection.execute(
                 "SELECT id, title, title_by, position IS NOT NULL, created, updated, "
@@ -62,8 +77,16 @@ class Library:
                 "WHERE conversation = conversations.id AND shown = 1 AND text != '' "
                 "ORDER BY id DESC LIMIT 1), '') "
                 f"FROM conversations WHERE {_WHERE[which]} AND instr(folded(title), ?1) "
+                f"AND (?5 = '' OR instr(folded(title), ?5) OR {_SAID if expression else 'FALSE'}) "
                 "ORDER BY updated DESC, id DESC LIMIT ?3 OFFSET ?2",
-                (storable(containing).casefold(), offset, max(0, limit), _PREVIEW_CHARACTERS),
+                (
+                    storable(containing).casefold(),
+                    offset,
+                    max(0, limit),
+                    _PREVIEW_CHARACTERS,
+                    storable(words).strip().casefold(),
+                    *([expression, MOST_MATCHES] if expression else []),
+                ),
             ).fetchall()
         return tuple(
             Listed(

@@ -1,9 +1,9 @@
 """The one table of what a person can do. Bindings, help, palette and the README are made from it.
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
-in the input box only; `transcript` while a message is selected. Keys that terminals swallow or
-garble (alt+enter and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are
-extras beside one that always arrives.
+in the input box only; `transcript` while a message is selected; `history` in the screen with all
+chats. Keys that terminals swallow or garble (alt+enter and alt+digit without `keys.teach_textual`,
+ctrl+tab, shift+enter in most) are extras beside one that always arrives.
 
 The keys here are the defaults; `keymap.py` lays those of the settings file over them. An action
 with `slash` can also be typed into the input as a command, `/name`, with its argument.
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["Messages", "Input", "Tabs", "Panels", "Transcript", "Model", "Program"]
-Where = Literal["everywhere", "input", "transcript", "palette"]
+Group = Literal["Messages", "Input", "Tabs", "History", "Panels", "Transcript", "Model", "Program"]
+Where = Literal["everywhere", "input", "transcript", "history", "palette"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,16 +374,6 @@ ACTIONS: tuple[Action, ...] = (
         slash=("clear",),
     ),
     Action(
-        "tab.export",
-        (),
-        "Export this chat",
-        "Tabs",
-        "To a new file in this folder, or the one that is named: .md, .json, .html or .svg.",
-        "palette",
-        slash=("export",),
-        argument="[FORMAT | FILE]",
-    ),
-    Action(
         "tab.system",
         (),
         "Set the system instruction",
@@ -421,6 +411,73 @@ ACTIONS: tuple[Action, ...] = (
         "palette",
         slash=("reset",),
         argument="[SETTING]",
+    ),
+    Action(
+        "history.open",
+        ("alt+h",),
+        "History",
+        "History",
+        "All chats, open and closed, found by what was said in them.",
+        slash=("chats",),
+    ),
+    Action(
+        "history.restore",
+        ("enter",),
+        "Open the chat",
+        "History",
+        "Goes to its tab when it is open; so does a double click.",
+        "history",
+    ),
+    Action(
+        "history.mark",
+        ("tab",),
+        "Mark the chat",
+        "History",
+        "For export and deletion; so does a click at the beginning of its line.",
+        "history",
+    ),
+    Action(
+        "history.mark_all",
+        ("ctrl+a",),
+        "Mark all chats that were found",
+        "History",
+        "Once more takes all marks away.",
+        "history",
+    ),
+    Action(
+        "history.export",
+        ("alt+e",),
+        "Export the marked chats",
+        "History",
+        "Without marks, the one under the cursor.",
+        "history",
+    ),
+    Action(
+        "history.delete",
+        ("ctrl+d",),
+        "Delete the marked chats",
+        "History",
+        "For good, when you confirm it; without marks, the one under the cursor.",
+        "history",
+    ),
+    Action(
+        "tab.export",
+        ("alt+e",),
+        "Export this chat",
+        "History",
+        "To a file: Markdown, JSON, HTML or SVG. One that exists is not replaced without asking.",
+        slash=("export",),
+        argument="[FORMAT | FILE]",
+    ),
+    Action(
+        "chat.import",
+        (),
+        "Import chats",
+        "History",
+        "From an export of this program, of ChatGPT or of llama.cpp's web page.",
+        "palette",
+        slash=("import",),
+        argument="[FILE]",
     ),
     Action(
         "panel.settings",
@@ -591,6 +648,7 @@ GROUPS: tuple[Group, ...] = (
     "Messages",
     "Input",
     "Tabs",
+    "History",
     "Transcript",
     "Panels",
     "Model",

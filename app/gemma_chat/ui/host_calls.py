@@ -6,7 +6,7 @@ Failure is told to the person by `say` and to the caller by the answer; nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError
@@ -15,6 +15,9 @@ from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import Link
 from gemma_chat.ui.own_events import AnyEvent, FetchBegun, FetchFailed, MessagesFetched
 
+if TYPE_CHECKING:
+    from gemma_chat.exchange.transcript import Transcript
+
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]
 
@@ -22,6 +25,8 @@ FIRST_FETCH = 500
 OLDER_FETCH = 500
 LARGEST_FETCH = 2000
 """The most messages the host gives at once."""
+MOST_SEARCHED = 1000
+"""Characters of a search; more than anybody types."""
 
 _Answer = TypeVar("_Answer", bound=p.Reply)
 
@@ -117,6 +122,43 @@ class HostCalls:
     async def pause_summarizer(self, *, paused: bool) -> bool:
         """Pause the summarizer or let it go on."""
         return await self._done(p.SetSummarizer(0, paused))
+
+    async def conversations(self, words: str, offset: int, limit: int) -> p.Conversations | None:
+        """A page of all conversations that hold these words, the newest first."""
+        request = p.ListConversations(0, "all", "", offset, limit, words[:MOST_SEARCHED])
+        return await self._ask(request, p.Conversations)
+
+    async def passages(self, session: int, words: str, limit: int) -> tuple[p.HitView, ...]:
+        """Where these words stand in a conversation, the newest first."""
+        request = p.SearchMessages(0, words[:MOST_SEARCHED], session, limit=limit)
+        answer = await self._ask(request, p.Found)
+        return answer.hits if answer else ()
+
+    async def newest_messages(self, session: int, limit: int) -> tuple[p.MessageView, ...]:
+        """The end of a conversation, oldest first."""
+        answer = await self._ask(p.FetchMessages(0, session, limit=limit), p.Messages)
+        return answer.messages if answer else ()
+
+    async def delete_conversations(self, sessions: tuple[int, ...]) -> bool:
+        """Delete conversations for good: all of them, or none."""
+        return await self._done(p.DeleteConversations(0, sessions))
+
+    async def whole_conversation(self, session: int) -> Transcript | None:
+        """A conversation with all its messages."""
+        from gemma_chat.host.portable import transcript_from
+
+        found = await self._ask(p.FetchConversation(0, session), p.Conversation)
+        messages = await self.all_messages(session) if found is not None else None
+        if found is None or messages is None:
+            return None
+        return transcript_from(found, messages)
+
+    async def put_in(self, transcript: Transcript) -> int:
+        """Store a conversation from a file, closed; its session, or 0."""
+        from gemma_chat.host.portable import import_request
+
+        answer = await self._ask(import_request(transcript), p.Imported)
+        return answer.session if answer else 0
 
     async def load_model(self, path: str) -> bool:
         """Another model file in place of the loaded one; the tabs stay."""

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gemma_chat.errors import ExchangeError, SettingsError
+from gemma_chat.errors import SettingsError
 from gemma_chat.ui.drafts import FOLD_CHARACTERS, Draft, draft_of
 from gemma_chat.ui.input.slash import SETTING, Call, Refusal, is_command, parse
 
 if TYPE_CHECKING:
     from gemma_chat.config.prompts import Prompt
-    from gemma_chat.host.protocol import SessionView
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.commands import Commands
     from gemma_chat.ui.composer import Composer
@@ -41,7 +40,6 @@ class InputCommands:
             "input.prompt": self.choose_prompt,
             "input.vi": self.switch_vi,
             "model.load": lambda: self.begin("/model "),
-            "tab.export": lambda: self.export(""),
             "program.suspend": self.suspend,
         }
         self._with_argument: dict[str, Callable[[str], None]] = {
@@ -49,7 +47,8 @@ class InputCommands:
             "input.prompt": self.use_prompt,
             "model.load": self.load_model,
             "message.attach": lambda path: commands.attaching.attach((Path(path).expanduser(),)),
-            "tab.export": self.export,
+            "tab.export": commands.library.export_to,
+            "chat.import": commands.library.import_from,
             "tab.rename": lambda title: commands.rename_to(title),
             "tab.system": settings.set_system,
             "tab.role": settings.role,
@@ -209,25 +208,6 @@ class InputCommands:
             composer.editor.focus()
 
         self._app.push_screen(PasteView(paste), answered)
-
-    def export(self, wish: str) -> None:
-        """Write the active conversation to a file; `wish` is a format or the file's name."""
-        tab = self._app.state.active_tab
-        if tab is not None:
-            self._app.spawn(self._export(tab.view, wish))
-
-    async def _export(self, view: SessionView, wish: str) -> None:
-        from gemma_chat.ui.exporting import write_conversation
-
-        messages = await self._app.calls.all_messages(view.session)
-        if messages is None:
-            return
-        try:
-            target = await asyncio.to_thread(write_conversation, view, messages, wish)
-        except ExchangeError as error:
-            self._app.say(str(error), "warning")
-        else:
-            self._app.say(f"Written to {target}.", "information")
 
     # ------------------------------------------------------------ prompts
 

@@ -133,7 +133,7 @@ class Keymap:
         for action, default in zip(self.actions, ACTIONS, strict=True):
             if action.keys == default.keys or not default.keys:
                 continue
-            if action.where not in ("everywhere", "transcript"):
+            if action.where not in ("everywhere", "transcript", "history"):
                 continue
             if action.id == TAB_NUMBERS:
                 for number in range(1, len(default.keys) + 1):
@@ -162,7 +162,10 @@ class _Taken:
 
 
 def _places(action: Action) -> tuple[str, ...]:
-    return (action.where,) if action.where in ("input", "transcript") else ("input", "transcript")
+    if action.where in ("input", "transcript", "history"):
+        return (action.where,)
+    # The history is a screen of its own: the keys of the window do not reach it.
+    return ("input", "transcript")
 
 
 def normal_key(text: str, *, typing: bool = True) -> str:

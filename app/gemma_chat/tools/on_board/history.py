@@ -27,16 +27,16 @@ class FoundMessage:
 
 
 SearchHistory = Callable[[str, int], Awaitable[Sequence[FoundMessage]]]
-"""The messages that contain a text, newest first, at most so many."""
+"""The messages that hold all words of a text, newest first, at most so many."""
 
 
 def history_tool(search: SearchHistory) -> Tool:
     """The tool `search_history`, which finds by `search`."""
 
     async def search_history(
-        words: Annotated[str, "A word or phrase that stands in the message"],
+        words: Annotated[str, "Words that all stand in the message, or a phrase in quotes"],
     ) -> str:
-        """Search the person's earlier conversations with you for a word or phrase."""
+        """Search the person's earlier conversations with you for messages with these words."""
         wanted = words.strip()
         if not wanted or len(wanted) > MAX_QUERY_CHARACTERS:
             raise ToolError(
@@ -54,8 +54,10 @@ def _shown(found: FoundMessage, words: str) -> str:
 
 
 def _around(text: str, words: str) -> str:
-    """The part of `text` where `words` stand."""
-    at = max(0, text.casefold().find(words.casefold()))
+    """The part of `text` where `words` stand; when they stand apart, the first of them."""
+    folded = text.casefold()
+    places = (folded.find(part.casefold().strip('"*')) for part in (words, *words.split()))
+    at = next((place for place in places if place >= 0), 0)
     begin = max(0, at - CONTEXT_CHARACTERS // 2)
     end = begin + CONTEXT_CHARACTERS + len(words)
     before, behind = "…" if begin else "", "…" if end < len(text) else ""

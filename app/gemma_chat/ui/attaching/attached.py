@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -105,8 +106,11 @@ def _is_media(path: Path | None) -> bool:
         return False
 
 
-def paths_like(typed: str) -> list[str]:
-    """Folders, and images and recordings, whose paths begin as typed; folders end with a slash."""
+def paths_like(typed: str, suffixes: Collection[str] = SUFFIXES) -> list[str]:
+    """Folders, and files with these endings (images and recordings), whose paths begin as typed.
+
+    Folders end with a slash.
+    """
     folder, _, beginning = typed.rpartition("/")
     shown = f"{folder}/" if folder or typed.startswith("/") else ""
     try:
@@ -116,7 +120,7 @@ def paths_like(typed: str) -> list[str]:
             for one in sorted(place.iterdir())
             if one.name.startswith(beginning) and one.name.isprintable()
             if beginning.startswith(".") or not one.name.startswith(".")
-            if one.is_dir() or one.suffix.lower() in SUFFIXES
+            if one.is_dir() or one.suffix.lower() in suffixes
         ]
     except (OSError, RuntimeError, ValueError):
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,21 +12,22 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from gemma_chat.media.facts import FORMATS
-from gemma_chat.ui.attaching.attached import paths_like
+from gemma_chat.ui.attaching.attached import SUFFIXES, paths_like
 from gemma_chat.ui.dialog import Dialog, DialogBox
 
 _LONGEST_PATH = 4096
 
 
 class PathSuggester(Suggester):
-    """Goes on with the first path that begins as typed."""
+    """Goes on with the first path that begins as typed: a folder, or a file with these endings."""
 
-    def __init__(self) -> None:
+    def __init__(self, suffixes: Collection[str] = SUFFIXES) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._suffixes = suffixes
 
     async def get_suggestion(self, value: str) -> str | None:
         """The whole path, or `None` when nothing begins like this."""
-        found = await asyncio.to_thread(paths_like, value) if value else []
+        found = await asyncio.to_thread(paths_like, value, self._suffixes) if value else []
         return next((path for path in found if path != value), None)
 
 

@@ -17,6 +17,7 @@ Completes = Literal["nothing", "file", "role", "preset", "prompt", "theme", "set
 _COMPLETES: dict[str, Completes] = {
     "input.file": "file",
     "message.attach": "file",
+    "chat.import": "file",
     "input.prompt": "prompt",
     "tab.role": "role",
     "tab.preset": "preset",
