@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,18 @@ def _package_folder(name: str) -> Path:
     assert spec is not None, f"the test extra installs {name}"
     assert spec.submodule_search_locations, f"{name} is a package"
     return Path(spec.submodule_search_locations[0])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_signals() -> None:
+    """What is ignored where the tests run (in the background, under nohup) is heard by programs.
+
+    A process begins with what its parent ignores.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
