@@ -12,14 +12,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
-
 from gemma_chat.engine.adapters import Adapter
 from gemma_chat.engine.embedding_cache import Embeddings
 from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
 from gemma_chat.engine.media_batch import MediaBatch
-from gemma_chat.engine.state_files import StateBytes
+from gemma_chat.engine.state_bytes import StateBytes, empty_state
 from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
 
@@ -282,7 +280,7 @@ class Context:
 
     def _save(self, stream: int, flags: int) -> StateBytes:
         size = self._llama.llama_state_seq_get_size_ext(self.handle, stream, flags)
-        state: StateBytes = np.empty(size, np.uint8)
+        state = empty_state(size)
         written = self._llama.llama_state_seq_get_data_ext(
             self.handle, _pointer(state), size, stream, flags
         )

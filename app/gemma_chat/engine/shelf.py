@@ -17,10 +17,11 @@ from typing import Literal
 import numpy as np
 
 from gemma_chat.engine.adapters import Adapter
-from gemma_chat.engine.state_files import StateBytes, StateFiles, StoredState, Tokens
+from gemma_chat.engine.state_bytes import StateBytes
+from gemma_chat.engine.state_files import StateFiles, StoredState, Tokens
 
 _MOST_ORPHANS = 512
-_MOST_PENDING = 8
+_MOST_PENDING = 4
 """States that may wait for the disk, in RAM, before a turn has to wait for it."""
 
 

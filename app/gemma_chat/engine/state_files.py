@@ -23,7 +23,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-StateBytes = npt.NDArray[np.uint8]
+from gemma_chat.engine.state_bytes import StateBytes, empty_state
+
 Tokens = npt.NDArray[np.int32]
 
 _MAGIC = b"gemma-chat state 1\n"
@@ -94,7 +95,9 @@ class StateFiles:
                 raise ValueError("its header has changed")
             with stored.path.open("rb") as file:
                 file.seek(-header.state_bytes, os.SEEK_END)
-                state = np.fromfile(file, np.uint8)
+                state = empty_state(header.state_bytes)
+                if file.readinto(state.data) != header.state_bytes:
+                    raise ValueError("it is cut short")
             if _checksum(tokens, state) != header.checksum:
                 raise ValueError("its checksum is wrong")
         except (OSError, ValueError) as error:

@@ -12,7 +12,7 @@ import numpy as np
 from gemma_chat.engine.context import plain_attention
 from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import native
-from gemma_chat.engine.state_files import StateBytes
+from gemma_chat.engine.state_bytes import StateBytes
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
 
 FULL_BATCH = 512
