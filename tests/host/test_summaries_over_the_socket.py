@@ -22,6 +22,8 @@ from gemma_chat.host.protocol import (
     SetSummarizer,
     Summarize,
 )
+from gemma_chat.host.summaries import _session_settings
+from gemma_chat.sessions import summary as notes
 
 EAGER = Settings(
     summarizer=SummarizerSettings(
@@ -144,3 +146,17 @@ async def test_without_a_model_a_summary_on_demand_is_refused(tmp_path: Path) ->
         tab = await terminal.open()
         with pytest.raises(HostError, match="no model"):
             await terminal.client.request(Summarize(0, tab))
+
+
+def test_by_default_the_host_asks_for_summaries_as_the_library_does() -> None:
+    ours = _session_settings(SummarizerSettings())
+    theirs = notes.SummarizerSettings()
+    for mine, other in (
+        (ours.for_summary, theirs.for_summary),
+        (ours.for_title, theirs.for_title),
+    ):
+        assert mine.system_instruction == other.system_instruction
+        assert mine.sampling.temperature == other.sampling.temperature == 0
+        assert mine.sampling.repeat_penalty == other.sampling.repeat_penalty
+        assert mine.sampling.max_output_tokens == other.sampling.max_output_tokens
+    assert ours.title_question == theirs.title_question

@@ -10,12 +10,12 @@ from tests.sessions.conftest import assert_used_well
 from tests.sessions.scripted import ScriptedEngine, words
 
 from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION
 from gemma_chat.engine.interface import ChatMessage
 from gemma_chat.errors import ContextOverflowError
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.summarizer import Summarizer
 from gemma_chat.sessions.summary import (
-    INSTRUCTION,
     TASK,
     TITLE_QUESTION,
     SummarizerSettings,
@@ -26,7 +26,7 @@ from gemma_chat.sessions.summary import (
 
 def reply(messages: Sequence[ChatMessage], _: SamplingSettings) -> str:
     """Names what it was asked, so that a test sees which conversation reached which summary."""
-    if messages[0].text != INSTRUCTION:
+    if messages[0].text != SUMMARY_INSTRUCTION:
         return f"reply to {messages[-1].text}"
     asked = messages[-1].text
     if asked.startswith(TITLE_QUESTION[:20]):

@@ -56,6 +56,12 @@ def test_a_title_is_asked_for_with_what_the_user_said_on_one_line() -> None:
     assert question == "Name: Where is Rome? And Oslo? {x}"
 
 
+def test_a_title_question_of_ones_own_always_tells_what_was_said() -> None:
+    job = SummaryJob("c", (SummaryMessage(1, "user", "Why is the sea salt?"),))
+    for template in ("Write a title.", "Name this: {questions}"):
+        assert "Why is the sea salt?" in title_question_for(job, template, len)
+
+
 def test_a_title_question_stays_short_whatever_was_said() -> None:
     job = SummaryJob("k", told("word " * 5000))
     assert count_words(title_question_for(job, TITLE_QUESTION, count_words)) < 170

@@ -475,7 +475,7 @@ def _summarizer_fields() -> tuple[SettingField, ...]:
             section=section,
             name="title_instruction",
             kind="text",
-            explanation="What it is told when it writes a title.",
+            explanation="What it is told when it writes a title; {questions} is what you said.",
             maximum=MAX_SYSTEM_INSTRUCTION,
         ),
         SettingField(

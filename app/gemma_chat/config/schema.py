@@ -10,6 +10,7 @@ from gemma_chat.config.key_wishes import KeyWishes
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
 
 KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
@@ -69,16 +70,11 @@ class SummarizerSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     paused: bool = False
     delay: float = 1.5
-    system_instruction: str = (
-        "You keep the notes of a conversation. Write what it is about, what was decided and what "
-        "is still open, in at most five short sentences. Write only the notes."
-    )
-    title_instruction: str = (
-        "Write a title of two to five words for this conversation. Write only the title."
-    )
+    system_instruction: str = SUMMARY_INSTRUCTION
+    title_instruction: str = TITLE_QUESTION
     max_tokens: int = 160
     title_max_tokens: int = 16
-    temperature: float = 0.3
+    temperature: float = 0.0
     top_k: int = 40
     top_p: float = 0.9
     min_p: float = 0.05

@@ -11,26 +11,13 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
 
 MAX_TITLE = 60
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _CUT = " […] "
 
-INSTRUCTION = "You summarize conversations in one or two short sentences."
 TASK = 'Summarize this conversation in two sentences. Begin with "The user".'
-# Models of 135M parameters continue a conversation they are shown; the form of the examples is
-# what makes them name it instead.
-TITLE_QUESTION = """\
-Give each conversation a short title.
-
-Conversation: How long do I have to boil eggs? And soft ones?
-Title: Boiling eggs
-
-Conversation: My bicycle chain keeps falling off when I go uphill.
-Title: Bicycle chain falls off
-
-Conversation: {questions}
-Title:"""
 TITLE_SOURCE_TOKENS = 120
 
 
@@ -71,7 +58,7 @@ class SummarizerSettings:
 
     session: SessionSettings = field(
         default_factory=lambda: SessionSettings(
-            system_instruction=INSTRUCTION,
+            system_instruction=SUMMARY_INSTRUCTION,
             sampling=SamplingSettings(temperature=0.0, repeat_penalty=1.1),
         )
     )
@@ -138,7 +125,12 @@ def question_for(job: SummaryJob, *, budget: int, count: Callable[[str], int]) -
 
 
 def title_question_for(job: SummaryJob, template: str, count: Callable[[str], int]) -> str:
-    """What is asked for a title: what the user said, on one line, in the place of `{questions}`."""
+    """What is asked for a title: what the user said, on one line, in the place of `{questions}`.
+
+    A template without that place has it at its end.
+    """
+    if "{questions}" not in template:
+        template += "\n\n{questions}"
     said = [message.text for message in job.messages if message.role == "user"]
     questions = " ".join(" ".join(said or [message.text for message in job.messages]).split())
     return template.replace("{questions}", fit_text(questions, TITLE_SOURCE_TOKENS, count))
