@@ -27,6 +27,9 @@ one: it is aborted, and the background turn evaluates it again later."""
 
 LARGEST_MICRO_BATCH = 512
 
+MOST_SAMPLED = 16
+"""Tokens of one batch that can be sampled from: a turn's newest one and guesses behind it."""
+
 STREAMS = 2
 """One for the chats, one for the background."""
 
@@ -86,9 +89,8 @@ class Context:
         parameters.n_ctx = padded * STREAMS
         self.micro_batch = micro_batch
         parameters.n_batch = parameters.n_ubatch = max(micro_batch, media_batch)
-        # Logits of more are never asked for, and with a large vocabulary they take most of the
-        # memory for computing.
-        parameters.n_outputs_max = micro_batch
+        # With a large vocabulary logits take most of the memory for computing.
+        parameters.n_outputs_max = MOST_SAMPLED
         parameters.type_k = parameters.type_v = self._llama.__dict__[_GGML_TYPES[kv_type]]
         parameters.flash_attn_type = (
             self._llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -143,7 +145,8 @@ class Context:
         """
         batch = self._batch
         count = len(tokens)
-        if not 0 < count <= self.micro_batch or position + count > self.context_size:
+        most = self.micro_batch if logits == "none" else min(MOST_SAMPLED, self.micro_batch)
+        if not 0 < count <= most or position + count > self.context_size:
             raise EngineCrashedError(
                 f"{count} tokens at position {position} do not fit a context of "
                 f"{self.context_size}; please report this."

@@ -36,7 +36,8 @@ def decode(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tokens/s of replies with their sampling, against `llama_decode` alone at the same depth."""
     with (
         rig.engine(without_lookup(rig.options)) as engine,
-        rig.bare(max(plan.depths) + plan.decoded + _MARGIN) as bare,
+        # A longer window spreads the cache over more memory: both have the same.
+        rig.bare(engine.description.context_size) as bare,
     ):
         for depth in plan.depths:
             prompt = _prompt(engine, depth, number=depth)
