@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,25 +34,31 @@ def url(smollm2_path: Path) -> Iterator[str]:
             *("--n_threads", "1", "--n_threads_batch", "1", "--api_key", KEY, "--verbose", "False"),
         ],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env={**os.environ, "OMP_WAIT_POLICY": "passive"},
     )
     try:
-        _wait_for(process, port)
+        _wait_until_it_serves(process)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended while it started"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise TimeoutError("The server did not come up.")
+def _wait_until_it_serves(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the line that says so; what it writes is read for as long as it runs."""
+    serves = threading.Event()
+    said: list[bytes] = []
+
+    def follow() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if b"Uvicorn running" in line:
+                serves.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    assert serves.wait(START_SECONDS), b"".join(said[-20:])
 
 
 @pytest.fixture
