@@ -65,8 +65,13 @@ class ChatApp(App[None]):
     """One terminal on a host."""
 
     TITLE = "gemma-chat"
-    # At the top, where they do not cover what is being typed.
-    CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
+    CSS = """
+    /* At the top, where they do not cover what is being typed. */
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
+    Toast { background: $panel; }
+    Input > .input--placeholder, Input > .input--suggestion { color: $ink-quiet; }
+    TextArea .text-area--placeholder { color: $ink-quiet; }
+    """
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of("everywhere", "run"),

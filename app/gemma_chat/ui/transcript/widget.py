@@ -65,7 +65,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         background: $background;
         color: $foreground;
 
-        &:focus { scrollbar-color: $primary; }
+        &:focus { scrollbar-color: $primary 50%; }
         & .transcript--person { color: $text-accent; text-style: bold; }
         & .transcript--model { color: $text-primary; text-style: bold; }
         & .transcript--status { color: $text-muted; }
