@@ -10,7 +10,8 @@ import textual.app
 import textual.pilot
 import textual.screen
 
-from gemma_chat.ui import pace, status_bar
+from gemma_chat.ui import status_bar
+from gemma_chat.ui.pace import Pace
 
 FRAME = 1 / 240
 """Seconds between two paints of the screen; a fast terminal's."""
@@ -34,8 +35,8 @@ async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
 def pilots_wait_for_the_program() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(textual.screen, "UPDATE_PERIOD", FRAME)
-        for module in (pace, status_bar):
-            patch.setattr(module, "SECONDS_BETWEEN", 0)
+        patch.setattr(Pace, "_schedule", Pace._now)
+        patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
         for module in (textual.app, textual.pilot):
             patch.setattr(module, "wait_for_idle", until_idle)
         yield

@@ -31,7 +31,7 @@ LEAST_CONTRAST = 4.5
 """Between text and the ground below it, by the formula of WCAG 2."""
 
 CURSOR_SHARE = 0.2
-"""Of the theme's first colour in the ground of what has the cursor."""
+"""Of the theme's first colour in the ground of what has the cursor, or is selected."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _COLOURS = frozenset(
@@ -288,7 +288,7 @@ def window_colours(theme: Theme) -> dict[str, str]:
         "block-cursor-foreground": foreground.hex,
         "block-cursor-blurred-background": cursor,
         "block-cursor-blurred-text-style": "bold",
-        "screen-selection-background": Color.parse(colours["primary"]).with_alpha(0.3).hex,
+        "screen-selection-background": Color.parse(colours["primary"]).with_alpha(CURSOR_SHARE).hex,
     }
     bar = {
         "scrollbar": background.blend(foreground, 0.25).hex,
