@@ -16,6 +16,7 @@ from gemma_chat.config.sampling import (
     MAX_STOP_LENGTH,
     MAX_STOP_STRINGS,
     MAX_SYSTEM_INSTRUCTION,
+    OVERFLOWS,
     SAMPLING_FIELDS,
 )
 from gemma_chat.errors import SettingsError
@@ -255,6 +256,9 @@ def sampling_fields(section: str) -> tuple[SettingField, ...]:
 
 SESSION_KEYS = ("system_instruction", "lora_path", "lora_scale")
 """The keys of such a section that belong to the session and not to its sampling."""
+
+DEFAULTS_KEYS = (*SESSION_KEYS, "overflow")
+"""Those of `defaults`: what becomes of a full context is no matter of a preset."""
 
 
 def _model_fields() -> tuple[SettingField, ...]:
@@ -547,6 +551,14 @@ SETTING_FIELDS: tuple[SettingField, ...] = (
     *_summarizer_fields(),
     *_terminal_fields(),
     *sampling_fields("defaults"),
+    SettingField(
+        section="defaults",
+        name="overflow",
+        kind="choice",
+        explanation="When the context is full, older turns are replaced by their summary, dropped "
+        "from it, or nothing more is answered (stop).",
+        choices=OVERFLOWS,
+    ),
 )
 
 PRESETS_SECTION = "presets"

@@ -1,0 +1,126 @@
+"""What the model sees of a conversation, part by part: the prompt itself, cut where parts end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise, takewhile
+from typing import Literal
+
+from gemma_chat.engine.interface import ChatMessage, Engine, Prompt
+from gemma_chat.sessions.conversation import Conversation
+
+PartKind = Literal["system", "summary", "pinned", "exchange", "opening"]
+"""The last one is how a question begins, which every prompt ends with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPart:
+    """A stretch of the prompt. `turn` is that of an exchange; 0 of everything else.
+
+    `text` has the control tokens written out; it is empty where only a server knows it.
+    """
+
+    kind: PartKind
+    tokens: int
+    text: str
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextView:
+    """The whole prompt. Its parts together are what the model is given before the next question.
+
+    `left_out` exchanges are not in it, and `summarized` of them are told by the summary. Up to
+    `room` tokens are kept free for the reply.
+
+        print(sum(part.tokens for part in session.context().parts))
+    """
+
+    parts: tuple[ContextPart, ...]
+    left_out: int
+    summarized: int
+    context_size: int
+    room: int
+
+    @property
+    def tokens(self) -> int:
+        """The length of the prompt."""
+        return sum(part.tokens for part in self.parts)
+
+
+_ASKED = ChatMessage("user", "")
+"""The question that is not asked yet."""
+
+_ANY = ChatMessage("user", "A")
+"""Stands behind a system instruction, which some templates write into the first question only."""
+
+
+def context_of(conversation: Conversation, engine: Engine) -> ContextView:
+    """The prompt that the next question of a conversation is put behind."""
+    settings, exchanges = conversation.settings, conversation.exchanges
+    replacement = conversation.replacement
+    messages = conversation.messages(settings, replacement, _ASKED)
+    kinds: list[tuple[PartKind, int]] = []
+    beginnings: list[Prompt] = []
+    at = 0
+
+    def part(
+        kind: PartKind, size: int, turn: int = 0, *, behind: Sequence[ChatMessage] = ()
+    ) -> None:
+        nonlocal at
+        at += size
+        kinds.append((kind, turn))
+        beginnings.append(conversation.prompt_of(settings, [*messages[:at], *behind]))
+
+    part("system", int(messages[0].role == "system"), behind=[_ANY])
+    if replacement.summary:
+        part("summary", len(replacement.messages()))
+    for one in replacement.kept(exchanges):
+        part("pinned" if one.pinned else "exchange", len(one.messages()), one.turn)
+    part("opening", 1)
+    covered = replace(replacement, exchanges=min(replacement.covered, replacement.exchanges))
+    return ContextView(
+        parts=tuple(
+            ContextPart(kind, tokens, text, turn)
+            for (kind, turn), (tokens, text) in zip(
+                kinds, _stretches(beginnings, engine), strict=True
+            )
+            if tokens
+        ),
+        left_out=replacement.replaces(exchanges),
+        summarized=covered.replaces(exchanges),
+        context_size=engine.description.context_size,
+        room=conversation.space(settings).room,
+    )
+
+
+def _stretches(prompts: Sequence[Prompt], engine: Engine) -> list[tuple[int, str]]:
+    """Cut the last prompt where each of those before it, which are its beginnings, ends."""
+    *beginnings, whole = prompts
+    tokens = engine.spelled(whole)
+    if tokens:
+        opening = _opening(whole, engine)
+        spelled = map(engine.spelled, beginnings)
+        ends = [_end(tokens, beginning, opening) for beginning in spelled]
+    else:
+        ends = [prompt.token_count for prompt in beginnings]
+    ends = list(accumulate([0, *ends, len(tokens) or whole.token_count], max))
+    return [
+        (end - begin, b"".join(tokens[begin:end]).decode("utf-8", "replace"))
+        for begin, end in pairwise(ends)
+    ]
+
+
+def _opening(prompt: Prompt, engine: Engine) -> bytes:
+    """The control token that opens a message, as that of the reply at the end of a prompt does."""
+    controls = [piece for piece in prompt.pieces if isinstance(piece, int)]
+    return b"".join(engine.spelled(replace(prompt, pieces=tuple(controls[-1:]))))
+
+
+def _end(tokens: Sequence[bytes], beginning: Sequence[bytes], opening: bytes) -> int:
+    """How many tokens of a prompt are those of its beginning, up to where a message opens."""
+    pairs = zip(tokens, beginning, strict=False)
+    end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    openings = [place for place in range(end) if tokens[place] == opening]
+    return openings[-1] if len(openings) > 1 else end
