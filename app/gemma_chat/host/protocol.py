@@ -20,7 +20,7 @@ import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000_000
 MAX_TITLE_CHARACTERS = 200
@@ -149,6 +149,32 @@ class SummaryView(_Wire, frozen=True):
     updated: float = 0.0
 
 
+class ReplacedView(_Wire, frozen=True):
+    """What of a conversation the model is not given any more as it was said.
+
+    Of the shown messages up to number `up_to`, `messages` are not in the prompt; what is pinned
+    is. `summary` stands for `summarized` of them, and for none when it is empty.
+    """
+
+    up_to: int = 0
+    messages: int = 0
+    summarized: int = 0
+    summary: str = ""
+    decided: float = 0.0
+
+
+class ContextPart(_Wire, frozen=True):
+    """A stretch of the prompt, with its control tokens written out; `title` is how it begins.
+
+    `opening` is how the next question opens, and the reply to it.
+    """
+
+    kind: Literal["system", "summary", "pinned", "exchange", "opening"]
+    tokens: int
+    text: str
+    title: str = ""
+
+
 class ToolQuestion(_Wire, frozen=True):
     """The model of a tab wants to call a tool, and a person has to allow it."""
 
@@ -182,6 +208,7 @@ class SessionView(_Wire, frozen=True):
     """What a person is asked in this tab, oldest first."""
     calling: tuple[str, ...] = ()
     """The tools whose calls run now, or wait for an answer."""
+    replaced: ReplacedView = ReplacedView()
 
 
 class LockEntry(_Wire, frozen=True):
@@ -634,6 +661,13 @@ class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
     height: int
 
 
+class ShowContext(_Wire, frozen=True, tag="show_context"):
+    """What the model sees of a tab. Answer: `Context`."""
+
+    id: int
+    session: int
+
+
 Request = (
     OpenSession
     | CloseSession
@@ -667,6 +701,7 @@ Request = (
     | PinMessage
     | ReorderQueue
     | FetchPreview
+    | ShowContext
 )
 
 
@@ -767,6 +802,21 @@ class Preview(_Wire, frozen=True, tag="preview"):
     rgb: bytes
 
 
+class Context(_Wire, frozen=True, tag="context"):
+    """The prompt that the next question of a tab is put behind: all its parts, in order.
+
+    Lengths are in tokens. Up to `room` are kept free for the reply. On a server, which renders
+    prompts itself, the texts of the parts are empty and their lengths estimates.
+    """
+
+    id: int
+    session: int
+    parts: tuple[ContextPart, ...]
+    context_size: int
+    room: int
+    replaced: ReplacedView = ReplacedView()
+
+
 Reply = (
     Done
     | Failed
@@ -779,6 +829,7 @@ Reply = (
     | Found
     | Imported
     | Preview
+    | Context
 )
 
 

@@ -26,6 +26,7 @@ from gemma_chat.host.protocol import (
     BackUp,
     ChangeSettings,
     CloseSession,
+    Context,
     ContinueReply,
     DeleteConversations,
     DeleteMessage,
@@ -61,12 +62,14 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    ShowContext,
     Status,
     StopHost,
     StopTurn,
     Summarize,
     SummarizerChanged,
 )
+from gemma_chat.host.replacing import context_view
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
 from gemma_chat.host.tab_tools import TabTools
@@ -249,6 +252,8 @@ class Service:
                 data = self._store.file_of(request.digest)
                 sides = (request.width, request.height)
                 return await asyncio.to_thread(preview, request.id, request.digest, data, sides)
+            case ShowContext():
+                return await self._show_context(request)
             case GetStatus():
                 return self._status(request.id)
             case (
@@ -261,7 +266,10 @@ class Service:
                 | PinMessage()
                 | ReorderQueue()
             ):
-                return await self._branching.answer(request, asker)
+                reply = await self._branching.answer(request, asker)
+                if isinstance(request, PinMessage):
+                    self._anticipate(request.session)
+                return reply
             case LoadModel():
                 self.load(whole_path(request.path))
             case SetSummarizer():
@@ -363,6 +371,10 @@ class Service:
         if self._settings.engine.anticipate:
             self._conversations.anticipate(session, draft)
 
+    def _make_room(self, session: int) -> None:
+        if self._settings.engine.anticipate:
+            self._conversations.make_room(session)
+
     def _defaults(self) -> SessionSettings:
         """The settings of a new tab: the file's as it is now, or as it was when it was right."""
         self._read_again()
@@ -399,6 +411,10 @@ class Service:
         if not title and self._conversations.is_shown(session):
             self._summaries.schedule(session)
         self._board.changed()
+
+    async def _show_context(self, request: ShowContext) -> Context:
+        context = await self._conversations.context(request.session)
+        return context_view(request.id, self._store, request.session, context)
 
     def _status(self, number: int) -> Status:
         self._slot.measure()
@@ -453,8 +469,11 @@ class Service:
         self._measure.soon()
         if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
             self._summaries.schedule(session)
+        if outcome.kept and not self._summaries.will_write(session):
+            self._make_room(session)
 
     def _summarized(self, session: int) -> None:
+        self._make_room(session)
         self._conversations.tell(session)
         self._board.changed()
 

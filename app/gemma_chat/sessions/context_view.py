@@ -16,15 +16,17 @@ PartKind = Literal["system", "summary", "pinned", "exchange", "opening"]
 
 @dataclass(frozen=True, slots=True)
 class ContextPart:
-    """A stretch of the prompt. `turn` is that of an exchange; 0 of everything else.
+    """A stretch of the prompt. `title` is how the question of an exchange begins.
 
     `text` has the control tokens written out; it is empty where only a server knows it.
+
+        print("".join(part.text for part in session.context().parts))
     """
 
     kind: PartKind
     tokens: int
     text: str
-    turn: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class ContextView:
         return sum(part.tokens for part in self.parts)
 
 
+TITLE = 100
+"""Characters of a question that name its exchange."""
+
 _ASKED = ChatMessage("user", "")
 """The question that is not asked yet."""
 
@@ -61,29 +66,29 @@ def context_of(conversation: Conversation, engine: Engine) -> ContextView:
     settings, exchanges = conversation.settings, conversation.exchanges
     replacement = conversation.replacement
     messages = conversation.messages(settings, replacement, _ASKED)
-    kinds: list[tuple[PartKind, int]] = []
+    kinds: list[tuple[PartKind, str]] = []
     beginnings: list[Prompt] = []
     at = 0
 
     def part(
-        kind: PartKind, size: int, turn: int = 0, *, behind: Sequence[ChatMessage] = ()
+        kind: PartKind, size: int, title: str = "", *, behind: Sequence[ChatMessage] = ()
     ) -> None:
         nonlocal at
         at += size
-        kinds.append((kind, turn))
+        kinds.append((kind, title))
         beginnings.append(conversation.prompt_of(settings, [*messages[:at], *behind]))
 
     part("system", int(messages[0].role == "system"), behind=[_ANY])
     if replacement.summary:
         part("summary", len(replacement.messages()))
     for one in replacement.kept(exchanges):
-        part("pinned" if one.pinned else "exchange", len(one.messages()), one.turn)
+        part("pinned" if one.pinned else "exchange", len(one.messages()), one.question[:TITLE])
     part("opening", 1)
     covered = replace(replacement, exchanges=min(replacement.covered, replacement.exchanges))
     return ContextView(
         parts=tuple(
-            ContextPart(kind, tokens, text, turn)
-            for (kind, turn), (tokens, text) in zip(
+            ContextPart(kind, tokens, text, title)
+            for (kind, title), (tokens, text) in zip(
                 kinds, _stretches(beginnings, engine), strict=True
             )
             if tokens

@@ -33,6 +33,7 @@ from gemma_chat.store.records import (
     TitleAuthor,
     TurnMetrics,
 )
+from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.text import storable
 
 INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
@@ -61,6 +62,8 @@ class Store:
         self.library = Library(database, clock)
         """All conversations together: paged, searched, copied, deleted."""
         self._branches = Branches(connection, self._reading, self._writing)
+        self.replacements = Replacements(connection, self._reading, self._writing, clock)
+        """What the model is given in the place of the oldest messages."""
 
     @classmethod
     def open(
