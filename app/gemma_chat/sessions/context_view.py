@@ -54,6 +54,9 @@ class ContextView:
 TITLE = 100
 """Characters of a question that name its exchange."""
 
+_OPENING = 4
+"""Tokens that may stand before the text of a message: its control token, its role, a line end."""
+
 _ASKED = ChatMessage("user", "")
 """The question that is not asked yet."""
 
@@ -78,7 +81,8 @@ def context_of(conversation: Conversation, engine: Engine) -> ContextView:
         kinds.append((kind, title))
         beginnings.append(conversation.prompt_of(settings, [*messages[:at], *behind]))
 
-    part("system", int(messages[0].role == "system"), behind=[_ANY])
+    if (has_system := messages[0].role == "system") or conversation.tools:
+        part("system", int(has_system), behind=[_ANY])
     if replacement.summary:
         part("summary", len(replacement.messages()))
     for one in replacement.kept(exchanges):
@@ -127,5 +131,5 @@ def _end(tokens: Sequence[bytes], beginning: Sequence[bytes], opening: bytes) ->
     """How many tokens of a prompt are those of its beginning, up to where a message opens."""
     pairs = zip(tokens, beginning, strict=False)
     end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    openings = [place for place in range(end) if tokens[place] == opening]
-    return openings[-1] if len(openings) > 1 else end
+    opened = [place for place in range(end) if tokens[place] == opening]
+    return opened[-1] if len(opened) > 1 and end - opened[-1] <= _OPENING else end
