@@ -285,7 +285,12 @@ class ChatApp(App[None]):
         self.change(MessageSelected(message.message))
 
     def on_reader_spot_clicked(self, message: Reader.SpotClicked) -> None:
-        spots = {"previous": "branch.previous", "next": "branch.next", "menu": "message.menu"}
+        spots = {
+            "previous": "branch.previous",
+            "next": "branch.next",
+            "menu": "message.menu",
+            "summary": "panel.summary",
+        }
         self._commands.run(spots[message.spot])
 
     def on_reader_counted(self, message: Reader.Counted) -> None:

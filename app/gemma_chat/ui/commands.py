@@ -23,6 +23,7 @@ from gemma_chat.ui.own_events import (
     ReopenedHere,
     TabSelected,
 )
+from gemma_chat.ui.summary_commands import SummaryCommands
 from gemma_chat.ui.tab_settings import TabSettings
 from gemma_chat.ui.text import one_line
 
@@ -66,7 +67,6 @@ class Commands:
             "transcript.end": lambda: self._scroll(lambda it: it.to_end()),
             "transcript.unfold": lambda: self._scroll(lambda it: it.toggle_asides()),
             "summarizer.pause": self.pause_summarizer,
-            "summary.now": self.summarize,
             "host.stop": self.stop_host,
             "host.retry": app.link.retry,
             "program.theme": self.choose_theme,
@@ -74,6 +74,7 @@ class Commands:
             "program.palette": app.action_command_palette,
             "program.quit": app.leave,
         }
+        self._by_id.update(SummaryCommands(app).by_id)
         self.attaching = AttachCommands(app)
         self._by_id["message.attach"] = self.attaching.ask
         self.messages = MessageCommands(app)
@@ -290,11 +291,6 @@ class Commands:
             self._app.say(said, "information")
         if panel := self._app.window.panel:
             panel.settled(self._app.state)
-
-    def summarize(self) -> None:
-        """Bring this tab's summary up to date."""
-        if self._app.state.active:
-            self._app.spawn(self._app.calls.summarize(self._app.state.active))
 
     def pause_summarizer(self) -> None:
         """Pause the summarizer, or let it go on."""

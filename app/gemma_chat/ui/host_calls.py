@@ -119,6 +119,10 @@ class HostCalls:
         """Bring the summary up to date now."""
         return await self._done(p.Summarize(0, session))
 
+    async def context(self, session: int) -> p.Context | None:
+        """What the model sees of a tab."""
+        return await self._ask(p.ShowContext(0, session), p.Context)
+
     async def pause_summarizer(self, *, paused: bool) -> bool:
         """Pause the summarizer or let it go on."""
         return await self._done(p.SetSummarizer(0, paused))
