@@ -34,13 +34,13 @@ class ContextScreen(Dialog[str]):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
-        self._context = context
+        self._seen = context
 
     def compose(self) -> ComposeResult:
         with DialogBox("What the model sees", "c copies · esc closes"):
-            yield Static(Content(heading_of(self._context)), id="context-head", markup=False)
+            yield Static(Content(heading_of(self._seen)), id="context-head", markup=False)
             yield TextArea(
-                listing_of(self._context), read_only=True, compact=True, highlight_cursor_line=False
+                listing_of(self._seen), read_only=True, compact=True, highlight_cursor_line=False
             )
             with Horizontal():
                 yield Button("Copy the prompt", id="copy", compact=True)
@@ -51,4 +51,4 @@ class ContextScreen(Dialog[str]):
 
     def action_copy(self) -> None:
         """Close, and let the prompt be copied."""
-        self.dismiss(prompt_of(self._context))
+        self.dismiss(prompt_of(self._seen))

@@ -49,7 +49,8 @@ class OverflowChoice(Select[Overflow]):
     def set(self, overflow: Overflow) -> None:
         """Show what holds; posts nothing."""
         self._set = overflow
-        self.value = overflow
+        with self.prevent(Select.Changed):
+            self.value = overflow
 
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()

@@ -195,14 +195,10 @@ def _context(state: TerminalState) -> Part:
     figures = f"context {about}{count(used)}/{count(window)}"
     full = used >= window * 0.85
     replaced = briefly(tab.view.replaced)
-    forms = (
-        f"{figures} {gauge(used, window)} {share}",
-        f"{figures} {share}",
-        f"ctx {share}",
-        share,
-    )
+    whole, brief = f"{figures} {gauge(used, window)} {share}", f"{figures} {share}"
+    forms: tuple[str, ...] = (whole, brief, f"ctx {share}", share)
     if replaced:
-        forms = (f"{forms[0]} ┄ {replaced}", f"{forms[1]} ┄ {replaced}", *forms)
+        forms = (f"{whole} ┄ {replaced}", f"{brief} ┄ {replaced}", *forms)
     return Part(
         forms,
         "warning" if full else "plain",

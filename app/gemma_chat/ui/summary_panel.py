@@ -28,7 +28,7 @@ _ACTIONS: Final = {
 
 
 class SummaryPanel(SidePanel):
-    """Shows the summary; asks to write it again, copy it, insert it, and to pause the summarizer."""
+    """Shows the summary; asks to write it again, to copy or insert it, to pause the summarizer."""
 
     DEFAULT_CSS = """
     SummaryPanel #summary-head { height: 2; padding: 0 1; color: $ink-quiet; }
@@ -42,7 +42,7 @@ class SummaryPanel(SidePanel):
         super().__init__()
         self._head = Static(id="summary-head", markup=False)
         self._text = Static(markup=False)
-        self._context = Static(id="summary-context", markup=False)
+        self._seen = Static(id="summary-context", markup=False)
         self._now = Button("Write again", id="now", compact=True)
         self._pause = Button("Pause", id="pause", compact=True)
 
@@ -50,7 +50,7 @@ class SummaryPanel(SidePanel):
         yield self._head
         with VerticalScroll(id="summary-scroll"):
             yield self._text
-            yield self._context
+            yield self._seen
         with Horizontal(classes="buttons"):
             yield self._now
             yield Button("Copy", id="copy", compact=True)
@@ -68,7 +68,7 @@ class SummaryPanel(SidePanel):
             return
         summary = tab.view.summary
         self._text.update(Content(shown(summary.text, _MOST_SHOWN) or _NOTHING_YET))
-        self._context.update(Content(_in_context(tab)))
+        self._seen.update(Content(_in_context(tab)))
         self._head.update(Content.assemble(("Summary\n", "bold $ink-title"), _head(state)))
         self._now.label = "Write again" if summary.text else "Write now"
         self._pause.label = "Resume" if state.summarizer.paused else "Pause"
