@@ -174,7 +174,7 @@ async def test_slash_context_shows_the_prompt_and_copies_it() -> None:
         assert isinstance(app.screen, ContextScreen)
         shown = screen_text(app)
         assert "60 of 8,192 tokens" in shown
-        assert "── system instruction · 10 tokens ──" in shown
+        assert "── beginning, with system instruction and tools · 10 tokens ──" in shown
         assert "── And now?" in shown
         assert "\x1b" not in shown
         await pilot.press("c")

@@ -415,7 +415,8 @@ def _process_fields() -> tuple[SettingField, ...]:
             section="engine",
             name="anticipate",
             kind="switch",
-            explanation="Evaluate system instructions and long drafts ahead, while nobody waits.",
+            explanation="Evaluate ahead, while nobody waits: system instructions, long drafts, and a "
+            "context whose older turns are about to be replaced.",
         ),
         SettingField(
             section="memory",

@@ -81,8 +81,9 @@ def context_of(conversation: Conversation, engine: Engine) -> ContextView:
         kinds.append((kind, title))
         beginnings.append(conversation.prompt_of(settings, [*messages[:at], *behind]))
 
-    if (has_system := messages[0].role == "system") or conversation.tools:
-        part("system", int(has_system), behind=[_ANY])
+    has_system = messages[0].role == "system"
+    # Without one, some templates write an instruction of their own.
+    part("system", int(has_system), behind=[_ANY])
     if replacement.summary:
         part("summary", len(replacement.messages()))
     for one in replacement.kept(exchanges):
@@ -93,7 +94,7 @@ def context_of(conversation: Conversation, engine: Engine) -> ContextView:
         parts=tuple(
             ContextPart(kind, tokens, text, title)
             for (kind, title), (tokens, text) in zip(
-                kinds, _stretches(beginnings, engine), strict=True
+                kinds, _stretches(beginnings, engine, own=int(has_system)), strict=True
             )
             if tokens
         ),
@@ -104,14 +105,20 @@ def context_of(conversation: Conversation, engine: Engine) -> ContextView:
     )
 
 
-def _stretches(prompts: Sequence[Prompt], engine: Engine) -> list[tuple[int, str]]:
-    """Cut the last prompt where each of those before it, which are its beginnings, ends."""
+def _stretches(prompts: Sequence[Prompt], engine: Engine, *, own: int) -> list[tuple[int, str]]:
+    """Cut the last prompt where each of those before it, which are its beginnings, ends.
+
+    The first of them holds `own` messages, and all others at least one.
+    """
     *beginnings, whole = prompts
     tokens = engine.spelled(whole)
     if tokens:
         opening = _opening(whole, engine)
         spelled = map(engine.spelled, beginnings)
-        ends = [_end(tokens, beginning, opening) for beginning in spelled]
+        ends = [
+            _end(tokens, beginning, opening, least=own if place == 0 else 1)
+            for place, beginning in enumerate(spelled)
+        ]
     else:
         ends = [prompt.token_count for prompt in beginnings]
     ends = list(accumulate([0, *ends, len(tokens) or whole.token_count], max))
@@ -127,9 +134,12 @@ def _opening(prompt: Prompt, engine: Engine) -> bytes:
     return b"".join(engine.spelled(replace(prompt, pieces=tuple(controls[-1:]))))
 
 
-def _end(tokens: Sequence[bytes], beginning: Sequence[bytes], opening: bytes) -> int:
-    """How many tokens of a prompt are those of its beginning, up to where a message opens."""
+def _end(tokens: Sequence[bytes], beginning: Sequence[bytes], opening: bytes, *, least: int) -> int:
+    """How many tokens of a prompt are those of its beginning, which holds `least` messages.
+
+    Where the next message opens in both, it ends before that.
+    """
     pairs = zip(tokens, beginning, strict=False)
     end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     opened = [place for place in range(end) if tokens[place] == opening]
-    return opened[-1] if len(opened) > 1 and end - opened[-1] <= _OPENING else end
+    return opened[-1] if len(opened) > least and end - opened[-1] <= _OPENING else end

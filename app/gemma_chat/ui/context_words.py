@@ -13,7 +13,7 @@ MOST_SHOWN: Final = 2_000_000
 _RULE: Final = "┄"
 _TITLE_CELLS: Final = 60
 _KINDS: Final = {
-    "system": "system instruction",
+    "system": "beginning, with system instruction and tools",
     "summary": "summary",
     "pinned": "pinned",
     "exchange": "",

@@ -23,7 +23,7 @@ CURSOR = Run("▌", frozenset({"status"}))
 _HEAD_SIGNS: dict[MessageState, str] = {"queued": "◷ queued", "streaming": "… writing"}
 _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
     "stopped": ("■ stopped", "status"),
-    "length": ("… cut at the reply limit", "warning"),
+    "length": ("… cut: the reply limit or the context is used up", "warning"),
     "interrupted": ("⚡ interrupted", "warning"),
     "failed": ("! failed", "error"),
 }
