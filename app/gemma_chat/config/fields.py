@@ -415,8 +415,8 @@ def _process_fields() -> tuple[SettingField, ...]:
             section="engine",
             name="anticipate",
             kind="switch",
-            explanation="Evaluate ahead, while nobody waits: system instructions, long drafts, and a "
-            "context whose older turns are about to be replaced.",
+            explanation="Evaluate ahead, while nobody waits: system instructions, long drafts, and "
+            "a context whose older turns are about to be replaced.",
         ),
         SettingField(
             section="memory",
