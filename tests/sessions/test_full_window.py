@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.sessions.scripted import ScriptedEngine
@@ -233,6 +234,7 @@ async def test_going_back_before_a_decision_takes_it_back(
 async def test_dropping_needs_no_summary_and_stopping_refuses(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
+    wrong: Any = "forget"
     dropping = await model.open_chat(history=exchanges(7), overflow="drop")
     dropping.digest = Digest("Numbers.", 7)
     await dropping.get_response("what now?")
@@ -243,7 +245,7 @@ async def test_dropping_needs_no_summary_and_stopping_refuses(
         await stopping.get_response("what now?")
     assert len(stopping.history) == 18
     with pytest.raises(SettingsError, match=r"overflow = 'forget'.*summary or drop or stop"):
-        await model.open_chat(overflow="forget")  # type: ignore[arg-type]
+        await model.open_chat(overflow=wrong)
 
 
 async def test_a_reply_that_filled_the_window_goes_on_with_room_made_for_it(

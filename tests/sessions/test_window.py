@@ -171,7 +171,7 @@ def test_a_tab_that_stops_uses_the_room_of_the_reply_and_then_refuses() -> None:
         )
 
     assert fit(380).replacement == NOTHING_REPLACED
-    with pytest.raises(ContextOverflowError, match=r"is full.*401 tokens.*400.*settings"):
+    with pytest.raises(ContextOverflowError, match=r"is full.*401 tokens.*400.*overflow"):
         fit(401)
 
 

@@ -108,7 +108,7 @@ class TurnsDropped:
 
     `turn` is 0 when that was decided between two turns, and evaluated ahead of the next one.
 
-    unsubscribe = session.subscribe(lambda event: print(event.dropped))
+        unsubscribe = session.subscribe(lambda event: print(event.dropped))
     """
 
     session: int

@@ -181,8 +181,8 @@ def fresh_replacement(current: Replacement, digest: Digest, since: int) -> Repla
 def _full(prompt: Prompt, space: Space) -> str:
     return (
         f"The context is full: this message and the conversation have {prompt.token_count} tokens, "
-        f"and it holds {space.size}. The tab is set to stop then; let older turns be replaced by "
-        "their summary in its settings, or go on in a new tab."
+        f"and it holds {space.size}. The setting overflow is set to stop then; let a summary take "
+        "the place of older turns, or go on in a new tab."
     )
 
 
