@@ -150,6 +150,32 @@ async def test_a_fork_takes_over_what_was_decided(tmp_path: Path) -> None:
         assert seen(rig)[0] == "This is"
 
 
+async def test_a_resumed_forked_or_cut_conversation_shows_the_context_it_takes(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, engine()) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await ask(terminal, tab, 1, 2)
+        used = terminal.tabs[tab].context_used
+    async with running(tmp_path, engine()) as rig:
+        terminal = await rig.connect()
+        assert terminal.tabs[tab].context_used == used > 80
+        transcript = await terminal.transcript(tab)
+        first, last = transcript[1].message, transcript[-1].message
+        fork = (await terminal.client.request(ForkFrom(0, tab, first))).session
+        await terminal.seen(
+            SessionChanged,
+            lambda e: e.view.session == fork and 40 < e.view.context_used < used,
+        )
+        await terminal.client.request(
+            DeleteMessage(0, tab, transcript[2].message, newest=last, scope="following")
+        )
+        await terminal.seen(
+            SessionChanged, lambda e: e.view.session == tab and e.view.context_used < used
+        )
+
+
 async def test_a_pinned_message_comes_back_into_the_context(tmp_path: Path) -> None:
     async with running(tmp_path, engine(), settings=EAGER) as rig:
         terminal = await rig.connect()

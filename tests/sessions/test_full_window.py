@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.sessions.scripted import ScriptedEngine
 
-from gemma_chat.errors import ContextOverflowError, SettingsError
+from gemma_chat.errors import ContextOverflowError, ModelClosedError, SettingsError
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
@@ -281,6 +281,22 @@ async def test_what_the_model_sees_is_shown_part_by_part(
         ("exchange", "user 6"),
         ("opening", ""),
     ]
-    assert context.parts[0].text.startswith("<system>Be kind<end>")
+    assert context.parts[0].text == "<system>Be kind<end>"
     assert "They told each other numbers." in context.parts[1].text
     assert (context.left_out, context.summarized, context.room) == (3, 3, 100)
+
+
+async def test_the_engine_is_not_closed_while_another_thread_uses_it() -> None:
+    engine = ScriptedEngine()
+    model = InferenceModel(engine)
+    session = await model.open_session()
+    await session.get_response("hello")
+    with model.engine_thread.reading():
+        closing = asyncio.create_task(model.close())
+        await asyncio.sleep(0)
+        assert engine.closed == 0
+        assert engine.count_tokens("still there") == 2
+    await closing
+    assert engine.closed == 1
+    with pytest.raises(ModelClosedError), model.engine_thread.reading():
+        pytest.fail("the engine is closed")

@@ -434,6 +434,17 @@ class Conversations:
 
         self._while_idle(session, anticipate)
 
+    def measure(self, session: int) -> None:
+        """Find out how much of the context a tab takes that was forked, imported or cut."""
+
+        async def measure(chat: Chat) -> None:
+            tokens = await asyncio.to_thread(lambda: chat.context_used)
+            if session in self._tabs and not self._is_busy(session):
+                self._store.set_context_used(session, tokens)
+                self.tell(session)
+
+        self._while_idle(session, measure)
+
     def make_room(self, session: int) -> None:
         """Prepare for a full context while nobody waits, with the summary as it is now."""
         self._while_idle(session, lambda chat: chat.make_room())

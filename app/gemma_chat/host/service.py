@@ -14,7 +14,7 @@ from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
-from gemma_chat.host.branching import Branching
+from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
@@ -234,6 +234,8 @@ class Service:
                 return Opened(request.id, self._open(request, asker))
             case ReopenSession():
                 await self._conversations.reopen(request.session, asker)
+                if not self._store.conversation(request.session).context_used:
+                    self._conversations.measure(request.session)
                 self._board.changed()
                 return Opened(request.id, request.session)
             case SendMessage():
@@ -267,8 +269,7 @@ class Service:
                 | ReorderQueue()
             ):
                 reply = await self._branching.answer(request, asker)
-                if isinstance(request, PinMessage):
-                    self._anticipate(request.session)
+                self._follow_change(request, reply)
                 return reply
             case LoadModel():
                 self.load(whole_path(request.path))
@@ -294,6 +295,16 @@ class Service:
                 self._conversations.must_be_open(request.session)
                 self._change_tab(request, asker)
         return Done(request.id)
+
+    def _follow_change(self, request: BranchRequest, reply: Reply) -> None:
+        """Other messages are shown, or pinned: let the context follow."""
+        match request:
+            case PinMessage():
+                self._anticipate(request.session)
+            case SelectBranch() | DeleteMessage():
+                self._conversations.measure(request.session)
+            case ForkFrom() if isinstance(reply, Opened):
+                self._conversations.measure(reply.session)
 
     async def _answer_from_library(self, request: _LibraryRequest) -> Reply:
         match request:

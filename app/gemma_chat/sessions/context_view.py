@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise, takewhile
 from typing import Literal
@@ -60,7 +61,8 @@ _OPENING = 4
 _ASKED = ChatMessage("user", "")
 """The question that is not asked yet."""
 
-_ANY = ChatMessage("user", "A")
+_ANY_TEXT = b"A"
+_ANY = ChatMessage("user", _ANY_TEXT.decode())
 """Stands behind a system instruction, which some templates write into the first question only."""
 
 
@@ -113,10 +115,10 @@ def _stretches(prompts: Sequence[Prompt], engine: Engine, *, own: int) -> list[t
     *beginnings, whole = prompts
     tokens = engine.spelled(whole)
     if tokens:
-        opening = _opening(whole, engine)
+        openings = _openings(beginnings[0], engine)
         spelled = map(engine.spelled, beginnings)
         ends = [
-            _end(tokens, beginning, opening, least=own if place == 0 else 1)
+            _end(tokens, beginning, openings, least=own if place == 0 else 1)
             for place, beginning in enumerate(spelled)
         ]
     else:
@@ -128,18 +130,26 @@ def _stretches(prompts: Sequence[Prompt], engine: Engine, *, own: int) -> list[t
     ]
 
 
-def _opening(prompt: Prompt, engine: Engine) -> bytes:
-    """The control token that opens a message, as that of the reply at the end of a prompt does."""
-    controls = [piece for piece in prompt.pieces if isinstance(piece, int)]
-    return b"".join(engine.spelled(replace(prompt, pieces=tuple(controls[-1:]))))
+def _openings(asked: Prompt, engine: Engine) -> set[bytes]:
+    """The control tokens that open messages: that of the question in `asked`, and of a reply."""
+    controls = [piece for piece in asked.pieces if isinstance(piece, int)][-1:]
+    controls += [
+        before
+        for before, piece in pairwise(asked.pieces)
+        if isinstance(before, int) and isinstance(piece, bytes) and piece.endswith(_ANY_TEXT)
+    ]
+    return set(engine.spelled(replace(asked, pieces=tuple(controls))))
 
 
-def _end(tokens: Sequence[bytes], beginning: Sequence[bytes], opening: bytes, *, least: int) -> int:
+def _end(
+    tokens: Sequence[bytes], beginning: Sequence[bytes], openings: AbstractSet[bytes], *, least: int
+) -> int:
     """How many tokens of a prompt are those of its beginning, which holds `least` messages.
 
     Where the next message opens in both, it ends before that.
     """
     pairs = zip(tokens, beginning, strict=False)
     end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    opened = [place for place in range(end) if tokens[place] == opening]
-    return opened[-1] if len(opened) > least and end - opened[-1] <= _OPENING else end
+    opened = [place for place in range(end) if tokens[place] in openings]
+    is_next = bool(opened) and opened[-1] >= 2 * least and end - opened[-1] <= _OPENING
+    return opened[-1] if is_next else end

@@ -20,6 +20,7 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import (
     GemmaChatError,
+    ModelClosedError,
     SessionClosedError,
     SettingsError,
 )
@@ -220,13 +221,15 @@ class Session:
     def context(self) -> ContextView:
         """What the model sees: the prompt as a next question would find it, part by part.
 
-        Renders the conversation once for each part, so call it off the loop when it is long.
+        Renders the conversation once for each part. When it is long, call this from another
+        thread, which is safe.
 
             for part in session.context().parts:
                 print(part.kind, part.tokens, part.text)
         """
         self.must_be_open()
-        return context_of(self._conversation, self._home.engine)
+        with self._home.engine_thread.reading():
+            return context_of(self._conversation, self._home.engine)
 
     @property
     def metrics(self) -> TurnMetrics:
@@ -580,7 +583,7 @@ class Session:
         before = (conversation.exchanges, conversation.replacements)
         if self._turns:
             return False
-        plan = await asyncio.to_thread(conversation.plan)
+        plan = await asyncio.to_thread(self._plan)
         unchanged = before == (conversation.exchanges, conversation.replacements)
         if self._turns or self._closed or self._home.closed or not unchanged:
             return False
@@ -588,6 +591,10 @@ class Session:
         if plan is not None:
             self.anticipate()
         return plan is not None
+
+    def _plan(self) -> Replacement | None:
+        with self._home.engine_thread.reading():
+            return self._conversation.plan()
 
     def _give_up_anticipation(self) -> None:
         job, self._anticipation = self._anticipation, None
@@ -781,7 +788,10 @@ class Session:
 
     def _count_history(self) -> int:
         try:
-            return 0 if self._home.closed else self._conversation.count_tokens()
+            with self._home.engine_thread.reading():
+                return self._conversation.count_tokens()
+        except ModelClosedError:
+            return 0
         except GemmaChatError:
             log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
             return 0
