@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from gemma_chat.host.protocol import (
     Refused,
     Reply,
     Request,
+    TurnText,
     Welcome,
 )
 
@@ -77,6 +79,8 @@ class Connection:
         self._program = program
         self._outbox = Outbox(answers.snapshot)
         self._filled = asyncio.Event()
+        self._pressing = asyncio.Event()
+        """Something waits beside text of replies."""
         self._emptied = asyncio.Event()
         self._finishing = False
         self._pid = 0
@@ -97,11 +101,14 @@ class Connection:
         if self.accepted:
             self._outbox.event(event)
             self._filled.set()
+            if not isinstance(event, TurnText):
+                self._pressing.set()
 
     def finish(self) -> None:
         """End the connection as soon as what waits has been sent."""
         self._finishing = True
         self._filled.set()
+        self._pressing.set()
 
     async def refuse(self, reason: str, *, leaving: bool = False) -> None:
         """Tell the client, once it has greeted, why it is not served."""
@@ -171,6 +178,7 @@ class Connection:
         while (payload := await read_payload(self._reader)) is not None:
             self._outbox.reply(await self._answer(payload))
             self._filled.set()
+            self._pressing.set()
             # The next request waits until this reply is out: a client that only asks and never
             # reads fills no memory here.
             self._emptied.clear()
@@ -196,14 +204,21 @@ class Connection:
         while True:
             await self._filled.wait()
             if self._outbox.only_text and not self._finishing:
-                await asyncio.sleep(TEXT_INTERVAL)
+                await self._collect_text()
             self._filled.clear()
+            self._pressing.clear()
             for message in self._outbox.take():
                 self._writer.write(_frame(message))
                 await self._writer.drain()
             self._emptied.set()
             if self._finishing and not self._outbox:
                 return
+
+    async def _collect_text(self) -> None:
+        """Give text a moment to become more, unless something comes that cannot wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TEXT_INTERVAL):
+                await self._pressing.wait()
 
 
 def _frame(message: Outgoing) -> bytes:

@@ -20,7 +20,7 @@ import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000_000
 MAX_TITLE_CHARACTERS = 200
@@ -399,12 +399,21 @@ class StopTurn(_Wire, frozen=True, tag="stop_turn"):
     turn: int = 0
 
 
+DraftBegun = Literal["from_the_hosts", "here"]
+
+
 class SaveDraft(_Wire, frozen=True, tag="save_draft"):
-    """Keep what stands in a tab's input box. Answer: `Done`."""
+    """Keep what stands in this terminal's input box of a tab. Answer: `Done`.
+
+    Each terminal has a draft of its own; `SessionView.draft` holds all of them, so that nothing is
+    lost whoever goes. `begun`: the first one that was made of that text takes the place of what
+    terminals that have gone left there; any other leaves it.
+    """
 
     id: int
     session: int
     text: str
+    begun: DraftBegun = "from_the_hosts"
 
 
 class SaveScroll(_Wire, frozen=True, tag="save_scroll"):
@@ -634,6 +643,17 @@ class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
     height: int
 
 
+class Goodbye(_Wire, frozen=True, tag="goodbye"):
+    """This terminal is about to end. Answer: `Done`.
+
+    `stays`: the host does not leave by itself, until it is stopped or a terminal that is the last
+    one attached says `as_set`, by which `host.keep_alive` counts again.
+    """
+
+    id: int
+    host: Literal["as_set", "stays"] = "as_set"
+
+
 Request = (
     OpenSession
     | CloseSession
@@ -667,6 +687,7 @@ Request = (
     | PinMessage
     | ReorderQueue
     | FetchPreview
+    | Goodbye
 )
 
 
@@ -723,6 +744,8 @@ class Status(_Wire, frozen=True, tag="status"):
     model: ModelView
     lock: LockView
     summarizer: SummarizerView
+    stays: bool = False
+    """A terminal has detached: with nobody attached the host waits for somebody."""
 
 
 class Conversations(_Wire, frozen=True, tag="conversations"):

@@ -25,6 +25,7 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     Found,
     GetStatus,
+    Goodbye,
     ImportConversation,
     Imported,
     ListConversations,
@@ -76,6 +77,7 @@ PlainRequest = (
     | DeleteMessage
     | PinMessage
     | ReorderQueue
+    | Goodbye
 )
 """A request that is answered with a bare `Done`."""
 
