@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -40,10 +41,10 @@ async def reply(
     host: Requester, finished: asyncio.Queue[TurnFinished], save_seconds: float
 ) -> float:
     """Tokens per second of one reply in a tab of its own."""
-    setattr(saving, "SAVE_SECONDS", save_seconds)  # noqa: B010
-    session = (await host.request(OpenSession(0, settings=SETTINGS))).session
-    await host.request(SendMessage(0, session, QUESTION))
-    return (await finished.get()).metrics.decode_tokens_per_second
+    with patch.object(saving, "SAVE_SECONDS", save_seconds):
+        session = (await host.request(OpenSession(0, settings=SETTINGS))).session
+        await host.request(SendMessage(0, session, QUESTION))
+        return (await finished.get()).metrics.decode_tokens_per_second
 
 
 async def measure(rounds: int) -> None:
@@ -75,16 +76,17 @@ def main() -> None:
     parser.add_argument("rounds", nargs="?", type=int, default=8)
     parser.add_argument("--slow-disk", action="store_true")
     given = parser.parse_args()
-    if given.slow_disk:
-        fsync = os.fsync
+    fsync = os.fsync
 
-        def slow(descriptor: int) -> None:
-            time.sleep(DISK_SECONDS)
-            fsync(descriptor)
+    def slow(descriptor: int) -> None:
+        time.sleep(DISK_SECONDS)
+        fsync(descriptor)
 
-        os.fsync = slow
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["GEMMA_CHAT_HOME"] = home
+    with (
+        tempfile.TemporaryDirectory() as home,
+        patch.object(os, "fsync", slow if given.slow_disk else fsync),
+        patch.dict(os.environ, {"GEMMA_CHAT_HOME": home}),
+    ):
         asyncio.run(measure(given.rounds))
 
 
