@@ -17,7 +17,7 @@ from gemma_chat.errors import StoreError
 from gemma_chat.host import connection, saving
 from gemma_chat.host.protocol import SaveDraft, TurnText
 from gemma_chat.host.saving import ReplySaver
-from gemma_chat.store.records import Aside, Thought
+from gemma_chat.store.records import Aside
 from gemma_chat.store.store import Store
 
 STEP = 0.1
@@ -33,14 +33,14 @@ class Disk:
         self.saves = 0
 
     def save_reply(
-        self, message: int, text: str, asides: Sequence[Aside] | None = None
+        self, message: int, turn: int, text: str, asides: Sequence[Aside] = ()
     ) -> Future[None]:
         saved: Future[None] = Future()
         asyncio.get_running_loop().call_later(self.seconds, self._keep, text, saved)
         return saved
 
     def _keep(self, text: str, saved: Future[None]) -> None:
-        self.kept += text
+        self.kept = text
         self.saves += 1
         saved.set_result(None)
 
@@ -67,7 +67,7 @@ async def test_all_text_is_saved_within_a_second(
             heard.append((clock.now(), terminal.heard(tab, turn)))
             await clock.pass_by(STEP)
             overdue = [text for when, text in heard if when <= clock.now() - 1.0]
-            assert (first + disk.kept).startswith(overdue[-1] if overdue else first)
+            assert not overdue or disk.kept.startswith(overdue[-1])
         passed = clock.now() - heard[0][0]
         assert passed - 1.0 <= disk.saves <= passed / saving.SAVE_SECONDS + 1
 
@@ -96,14 +96,20 @@ async def test_a_disk_that_hangs_holds_neither_the_stream_nor_other_tabs_up(
             await terminal.until(lambda: terminal.heard(tab, turn) == f"1: {SAID}")
             await terminal.client.request(SaveDraft(0, other, "meanwhile"))
             assert rig.store.conversation(other).draft == "meanwhile"
-            moves_on.set()
             assert (await terminal.finished(tab, turn)).reason == "stop"
+            assert (await terminal.ask(tab, "and then?")).reason == "stop"
+            moves_on.set()
         assert await terminal.said(tab) == [
             ("user", SAID, "complete"),
             ("assistant", f"1: {SAID}", "complete"),
+            ("user", "and then?", "complete"),
+            ("assistant", "2: and then?", "complete"),
         ]
     with_another = Store.open(tmp_path / "conversations.db")
-    assert with_another.messages(tab)[-1].text == f"1: {SAID}"
+    assert [one.text for one in with_another.messages(tab)][1::2] == [
+        f"1: {SAID}",
+        "2: and then?",
+    ]
     with_another.close()
 
 
@@ -111,48 +117,42 @@ async def test_what_could_not_be_saved_is_tried_again_with_what_came_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock(monkeypatch)
-    kept: list[tuple[str, tuple[Aside, ...] | None]] = []
+    reply, kept = "one", list[str]()
     full = StoreError("The disk is full.")
     told: list[StoreError] = []
 
-    async def save(text: str, asides: tuple[Aside, ...] | None) -> None:
+    async def save() -> None:
         if not told:
             raise full
-        kept.append((text, asides))
+        kept.append(reply)
 
     saver = ReplySaver(save, told.append)
-    thought = (Thought(at=0, text="Hm"),)
-    saver.replace_asides(thought)
-    saver.add("one ")
+    saver.changed()
     await clock.pass_by(saving.SAVE_SECONDS)
     assert told == [full]
-    saver.add("two")
+    reply = "one two"
     await clock.pass_by(saving.SAVE_SECONDS)
-    assert kept == [("one two", thought)]
-    saver.add("!")
+    assert kept == ["one two"]
+    await clock.pass_by(10.0)
+    assert kept == ["one two"]
+    reply = "one two three"
+    saver.changed()
     await clock.pass_by(saving.SAVE_SECONDS)
-    assert kept[1:] == [("!", None)]
-    await saver.end()
+    assert kept == ["one two", "one two three"]
 
 
-async def test_the_end_waits_for_the_save_under_way_and_begins_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_after_the_end_no_save_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     disk = Disk(0.3)
 
-    async def save(text: str, asides: tuple[Aside, ...] | None) -> None:
-        await asyncio.wrap_future(disk.save_reply(1, text, asides))
+    async def save() -> None:
+        await asyncio.wrap_future(disk.save_reply(1, 1, "so far"))
 
     saver = ReplySaver(save, lambda error: None)
-    saver.add("one")
+    saver.changed()
     await clock.pass_by(saving.SAVE_SECONDS)
-    saver.add("two")
-    ending = asyncio.create_task(saver.end())
-    await clock.pass_by(0.2)
-    assert not ending.done()
-    await clock.pass_by(0.1)
-    assert ending.done()
+    saver.changed()
+    saver.end()
     for _ in range(5):
         await clock.pass_by(10.0)
-    assert disk.kept == "one"
+    assert disk.saves == 1

@@ -24,13 +24,14 @@ def reply(store: Store) -> int:
     return store.add_message(session, turn=1, role="assistant", state="streaming").message
 
 
-def test_saves_follow_each_other(store: Store, reply: int) -> None:
-    saved = [store.save_reply(reply, f"{n} ") for n in range(50)]
-    saved.append(store.save_reply(reply, "", [Thought(at=0, text="Hm")]))
+def test_the_last_save_counts(store: Store, reply: int) -> None:
+    texts = [" ".join(map(str, range(n))) for n in range(50)]
+    saved = [store.save_reply(reply, 1, text, ()) for text in texts]
+    saved.append(store.save_reply(reply, 1, texts[-1], [Thought(at=0, text="Hm")]))
     for each in saved:
         each.result(SECONDS)
     found = store.message(reply)
-    assert found.text == "".join(f"{n} " for n in range(50))
+    assert (found.text, found.state) == (texts[-1], "streaming")
     assert found.asides == (Thought(at=0, text="Hm"),)
 
 
@@ -38,11 +39,27 @@ def test_a_store_in_memory_saves_at_once() -> None:
     store = Store.in_memory()
     session = store.create(SessionSettings()).session
     reply = store.add_message(session, turn=1, role="assistant", state="streaming").message
-    assert store.save_reply(reply, "Because.", [Thought(at=0, text="Hm")]).done()
+    assert store.save_reply(reply, 1, "Because.", [Thought(at=0, text="Hm")]).done()
     assert store.message(reply).text == "Because."
-    with pytest.raises(StoreError, match="no message 99"):
-        store.save_reply(99, "x").result(0)
     store.close()
+
+
+def test_a_save_that_comes_late_takes_nothing_back(store: Store, reply: int) -> None:
+    store.finish_message(reply, state="stopped", text="Because of it.")
+    store.save_reply(reply, 1, "Because", ()).result(SECONDS)
+    assert store.message(reply).text == "Because of it."
+    store.branches.reopen(reply, turn=2)
+    store.save_reply(reply, 1, "Because", ()).result(SECONDS)
+    assert store.message(reply).text == "Because of it."
+    store.save_reply(reply, 2, "Because of it. And", ()).result(SECONDS)
+    assert store.message(reply).text == "Because of it. And"
+
+
+def test_a_reply_that_is_gone_stays_gone(store: Store, reply: int) -> None:
+    store.remove_message(reply)
+    store.save_reply(reply, 1, "x", ()).result(SECONDS)
+    with pytest.raises(StoreError, match=f"no message {reply}"):
+        store.message(reply)
 
 
 def test_while_the_disk_is_slow_others_can_write(
@@ -55,7 +72,7 @@ def test_while_the_disk_is_slow_others_can_write(
         assert goes_on.wait(SECONDS)
 
     monkeypatch.setattr(os, "fsync", slow)
-    saved = store.save_reply(reply, "Because.")
+    saved = store.save_reply(reply, 1, "Because.", ())
     assert waits.wait(SECONDS)
     other = store.create(SessionSettings(), title="meanwhile")
     assert store.message(reply).text == "Because."
@@ -74,14 +91,8 @@ def test_a_disk_that_refuses_is_a_sentence(
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", refuse)
         with pytest.raises(StoreError, match=r"conversations\.db.*Input/output error"):
-            store.save_reply(reply, "x").result(SECONDS)
-    store.save_reply(reply, "y").result(SECONDS)
-
-
-def test_a_message_that_is_gone_is_a_sentence(store: Store, reply: int) -> None:
-    store.remove_message(reply)
-    with pytest.raises(StoreError, match=f"no message {reply}"):
-        store.save_reply(reply, "x").result(SECONDS)
+            store.save_reply(reply, 1, "x", ()).result(SECONDS)
+    store.save_reply(reply, 1, "y", ()).result(SECONDS)
 
 
 def test_closing_finishes_what_was_ordered_and_leaves_no_log_behind(tmp_path: Path) -> None:
@@ -89,7 +100,7 @@ def test_closing_finishes_what_was_ordered_and_leaves_no_log_behind(tmp_path: Pa
     store = Store.open(path)
     session = store.create(SessionSettings()).session
     reply = store.add_message(session, turn=1, role="assistant", state="streaming").message
-    saved = store.save_reply(reply, "to the last word")
+    saved = store.save_reply(reply, 1, "to the last word", ())
     store.close()
     store.close()
     assert saved.done()

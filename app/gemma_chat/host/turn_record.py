@@ -33,7 +33,6 @@ from gemma_chat.host.views import aside_view, message_view, stored_metrics
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import ToolResult
 from gemma_chat.store.database import Durability
-from gemma_chat.store.records import Aside as StoredAside
 from gemma_chat.store.records import FinishedState, Message
 from gemma_chat.store.store import Store
 
@@ -163,16 +162,15 @@ class TurnRecord:
             self._begin_reply(text)
         else:
             self._pieces.append(text)
-            self._saver.add(text)
+            self._saver.changed()
         self._publish(TurnText(self.session, self.turn, self._reply.message, self._length, text))
         self._length += len(text)
 
-    async def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """The turn has ended: bring both messages into their last state."""
         if self._tell_due is not None:
             self._tell_due.cancel()
-        # Else that save would come after the last one.
-        await self._saver.end()
+        self._saver.end()
         text = self._text()
         self._asides.end()
         if text.strip() or self._asides.all:
@@ -191,7 +189,8 @@ class TurnRecord:
         )
 
     def _text(self) -> str:
-        return "".join(self._pieces)
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
 
     def _begin_reply(self, text: str) -> None:
         self._reply = self._store.update_message(
@@ -201,8 +200,11 @@ class TurnRecord:
         self._pieces.append(text)
         self._tell(msgspec.structs.replace(self._reply, text=""))
 
-    async def _save(self, text: str, asides: tuple[StoredAside, ...] | None) -> None:
-        await asyncio.wrap_future(self._store.save_reply(self._reply.message, text, asides))
+    async def _save(self) -> None:
+        saved = self._store.save_reply(
+            self._reply.message, self.turn, self._text(), self._asides.all
+        )
+        await asyncio.wrap_future(saved)
 
     def _keep_asides(self) -> None:
         """Tell at once that a thought or a call began or ended, and store it soon."""
@@ -224,7 +226,7 @@ class TurnRecord:
             view = aside_view(aside)
             self._publish(AsideChanged(self.session, self.turn, self._reply.message, place, view))
         if changed:
-            self._saver.replace_asides(self._asides.all)
+            self._saver.changed()
 
     def _finish_reply(self, text: str, outcome: Outcome) -> None:
         state = _STATE_OF[outcome.reason]

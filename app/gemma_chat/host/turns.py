@@ -112,7 +112,7 @@ class RunningTurn:
             _log.exception("turn %d of conversation %d failed", self.number, self.session)
             outcome = Outcome("failed", TurnMetrics(finish_reason="failed"), UNFORESEEN)
         try:
-            await self.record.settle(outcome)
+            self.record.settle(outcome)
             self._on_end(self, outcome)
         except Exception:
             _log.exception("the end of turn %d of conversation %d", self.number, self.session)

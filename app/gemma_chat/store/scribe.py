@@ -25,33 +25,22 @@ BUSY_SECONDS: Final = 5.0
 """How long another connection that writes is waited for."""
 
 
-def append_text(connection: sqlite3.Connection, message: int, text: str) -> None:
-    """Put more text at the end of a reply; within a transaction."""
-    _touch(
-        connection,
-        "UPDATE messages SET text = text || ?2 WHERE id = ?1",
-        message,
-        storable(text),
+def put_down(
+    connection: sqlite3.Connection, message: int, turn: int, text: str, asides: Sequence[Aside]
+) -> None:
+    """Within a transaction, keep a reply of `turn` as it is so far.
+
+    One that is finished, goes on in another turn, or is gone is left as it is.
+    """
+    connection.execute(
+        "UPDATE messages SET text = ?3, asides = ?4 "
+        "WHERE id = ?1 AND turn = ?2 AND state IN ('queued', 'streaming')",
+        (message, turn, storable(text), rows.asides_json(asides)),
     )
-
-
-def replace_asides(connection: sqlite3.Connection, message: int, asides: Sequence[Aside]) -> None:
-    """Keep the thoughts and calls of a reply so far; within a transaction."""
-    _touch(
-        connection,
-        "UPDATE messages SET asides = ?2 WHERE id = ?1",
-        message,
-        rows.asides_json(asides),
-    )
-
-
-def _touch(connection: sqlite3.Connection, statement: str, message: int, value: object) -> None:
-    if not connection.execute(statement, (message, value)).rowcount:
-        raise StoreError(f"There is no message {message}.")
 
 
 class Scribe:
-    """Saves streaming replies one after the other. `save` may be called from any one thread."""
+    """Saves streaming replies one after the other, in the order of the calls."""
 
     def __init__(self, path: Path) -> None:
         """Write into the database at `path`, which is open; nothing is opened before a save."""
@@ -60,13 +49,13 @@ class Scribe:
         self._log: int | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gemma-chat scribe")
 
-    def save(self, message: int, text: str, asides: Sequence[Aside] | None = None) -> Future[None]:
-        """Put `text` at the end of a reply and, when they are given, replace its asides.
+    def save(self, message: int, turn: int, text: str, asides: Sequence[Aside]) -> Future[None]:
+        """Keep a reply of `turn` with all its text and asides so far, while it is not finished.
 
         The future is done when a power cut can take nothing of it back. It raises `StoreError`
-        when that failed; then nothing, or in rare cases all of it, was put down.
+        when that failed. A save that comes late, and one that comes twice, does no harm.
         """
-        return self._thread.submit(self._save, message, text, asides)
+        return self._thread.submit(self._save, message, turn, text, asides)
 
     def close(self) -> None:
         """Finish what was ordered, and close the file; twice is fine."""
@@ -76,13 +65,10 @@ class Scribe:
             return
         self._thread.shutdown(wait=True)
 
-    def _save(self, message: int, text: str, asides: Sequence[Aside] | None) -> None:
+    def _save(self, message: int, turn: int, text: str, asides: Sequence[Aside]) -> None:
         database = self._database or self._open()
         with database.writing("soon") as connection:
-            if text:
-                append_text(connection, message, text)
-            if asides is not None:
-                replace_asides(connection, message, asides)
+            put_down(connection, message, turn, text, asides)
         self._bring_to_disk()
 
     def _open(self) -> Database:

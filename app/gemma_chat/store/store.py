@@ -34,7 +34,7 @@ from gemma_chat.store.records import (
     TitleAuthor,
     TurnMetrics,
 )
-from gemma_chat.store.scribe import Scribe, append_text, replace_asides
+from gemma_chat.store.scribe import Scribe, put_down
 from gemma_chat.store.text import storable
 
 INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
@@ -320,40 +320,33 @@ class Store:
 
         A power cut may take back the last seconds of it; the death of the process may not.
         """
-        with self._writing("soon") as connection:
-            append_text(connection, message, text)
+        with self._writing("soon"):
+            self._touch_message(
+                "UPDATE messages SET text = text || ?2 WHERE id = ?1", message, storable(text)
+            )
 
     def set_asides(self, message: int, asides: Sequence[Aside]) -> None:
         """Keep the thoughts and calls of a reply so far; as safe as `append_text`."""
-        with self._writing("soon") as connection:
-            replace_asides(connection, message, asides)
+        with self._writing("soon"):
+            self._touch_message(
+                "UPDATE messages SET asides = ?2 WHERE id = ?1", message, rows.asides_json(asides)
+            )
 
     def save_reply(
-        self, message: int, text: str, asides: Sequence[Aside] | None = None
+        self, message: int, turn: int, text: str, asides: Sequence[Aside]
     ) -> Future[None]:
-        """Put more text at the end of a reply, and replace its asides, without waiting for it.
-
-        See `Scribe.save`. What is done to the same message otherwise has to wait for the future.
-        """
+        """Keep a streaming reply as it is so far, without waiting for it; see `Scribe.save`."""
         if str(self.path) == _IN_MEMORY:
-            return self._save_now(message, text, asides)
+            done: Future[None] = Future()
+            with self._writing("soon") as connection:
+                put_down(connection, message, turn, text, asides)
+            done.set_result(None)
+            return done
         if self._scribe is None:
             self._scribe = Scribe(self.path)
             # The scribe's own limit is a quarter of this, so that it is the one that waits.
             self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        return self._scribe.save(message, text, asides)
-
-    def _save_now(self, message: int, text: str, asides: Sequence[Aside] | None) -> Future[None]:
-        done: Future[None] = Future()
-        try:
-            self.append_text(message, text)
-            if asides is not None:
-                self.set_asides(message, asides)
-        except StoreError as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-        return done
+        return self._scribe.save(message, turn, text, asides)
 
     def update_message(
         self,
