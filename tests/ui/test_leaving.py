@@ -102,7 +102,7 @@ async def test_a_host_that_nobody_else_needs_is_stopped_at_once() -> None:
 @pytest.mark.parametrize(
     ("others", "lock", "said"),
     [
-        (2, p.LockView(), "2 other terminals"),
+        (2, p.LockView(), "2 other terminals are attached"),
         (0, WRITING, "interrupts 2 replies"),
         (1, WRITING, "interrupts 2 replies, 1 other terminal"),
     ],

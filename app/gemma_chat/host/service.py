@@ -180,12 +180,14 @@ class Service:
         )
 
     @property
-    def needed(self) -> bool:
-        """Whether there is a reason to stay with nobody attached.
+    def busy(self) -> bool:
+        """Whether a turn runs or waits."""
+        return bool(self._conversations.turns)
 
-        A turn runs or waits, or somebody has detached and not come back.
-        """
-        return self._stays or bool(self._conversations.turns)
+    @property
+    def needed(self) -> bool:
+        """Whether to stay with nobody attached: it is busy, or somebody has detached."""
+        return self.busy or self._stays
 
     def load(self, source: ModelSource) -> None:
         """Load the model of `source` in the background; its view tells how it goes."""

@@ -67,10 +67,12 @@ def disturbed_by_stop(state: TerminalState, others: int) -> str:
     turns = (*state.lock.holders, *state.lock.waiting)
     replies = {entry.session for entry in turns if not entry.background}
     replies |= {tab.session for tab in state.tabs if tab.view.calling}
-    parts = []
+    interrupts = ""
     if replies:
-        count = len(replies)
-        parts.append("interrupts a reply" if count == 1 else f"interrupts {count} replies")
-    if others:
-        parts.append(f"{others} other terminal{'' if others == 1 else 's'}")
-    return ", ".join(parts)
+        interrupts = f"interrupts {'a reply' if len(replies) == 1 else f'{len(replies)} replies'}"
+    if not others:
+        return interrupts
+    terminals = f"{others} other terminal{'' if others == 1 else 's'}"
+    if interrupts:
+        return f"{interrupts}, {terminals}"
+    return f"{terminals} {'is' if others == 1 else 'are'} attached"
