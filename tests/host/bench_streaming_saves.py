@@ -1,8 +1,9 @@
 """What saving a reply while it streams costs: tokens per second with and without.
 
-Run by hand: `python tests/host/bench_streaming_saves.py [ROUNDS]`. The host's service on the real
-model writes the same reply again and again, in turns with saves every half second and with none
-but the last one; medians and the ratio of each pair are printed. With `--slow-disk` every save
+Run by hand: `python tests/host/bench_streaming_saves.py [SECONDS]`. The host's service on the real
+model writes replies; within each of them saves are on for a second, off for a second, and so on,
+so that whatever else the machine does meets both. Printed is the median, over all seconds with
+saves, of their tokens beside those of the seconds before and after. With `--slow-disk` every save
 waits 300 ms for the disk.
 """
 
@@ -15,6 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,70 +27,115 @@ from tests.bench_terminal import QUESTION, model
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.host import saving
 from gemma_chat.host.local import local_host
-from gemma_chat.host.protocol import Event, OpenSession, SendMessage, TurnFinished
-from gemma_chat.host.requests import Requester
+from gemma_chat.host.protocol import Event, OpenSession, SendMessage, TurnFinished, TurnText
+from gemma_chat.store.records import Aside
+from gemma_chat.store.store import Store
 
-TOKENS = 250
 SETTINGS = SessionSettings(
-    sampling=SamplingSettings(temperature=0.7, random_seed=1, max_output_tokens=TOKENS)
+    sampling=SamplingSettings(temperature=0.9, random_seed=None, max_output_tokens=900)
 )
-NEVER = 1e9
+WINDOW = 1.0
 DISK_SECONDS = 0.3
 
 
-async def reply(
-    host: Requester, finished: asyncio.Queue[TurnFinished], save_seconds: float
-) -> float:
-    """Tokens per second of one reply in a tab of its own."""
-    with patch.object(saving, "SAVE_SECONDS", save_seconds):
-        session = (await host.request(OpenSession(0, settings=SETTINGS))).session
-        await host.request(SendMessage(0, session, QUESTION))
-        return (await finished.get()).metrics.decode_tokens_per_second
+class Switch:
+    """Lets saves through, or not, and counts them."""
+
+    def __init__(self) -> None:
+        self.on = True
+        self.saves = 0
+        self._save = Store.save_reply
+
+    def save_reply(
+        self, store: Store, message: int, turn: int, text: str, asides: Sequence[Aside]
+    ) -> Future[None]:
+        """In the place of the store's."""
+        if self.on:
+            self.saves += 1
+            return self._save(store, message, turn, text, asides)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
 
 
-async def measure(rounds: int) -> None:
+class Counter:
+    """Counts the pieces of a reply, each of which is a token or nearly so."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.begun = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, TurnText):
+            self.tokens += 1
+            self.begun.set()
+        elif isinstance(event, TurnFinished):
+            self.finished.set()
+
+
+async def windows(counter: Counter, switch: Switch) -> list[float]:
+    """Tokens per second of each whole window of one reply, with saves in the first, third, …"""
+    rates: list[float] = []
+    while not counter.finished.is_set():
+        switch.on = len(rates) % 2 == 0
+        before, begin = counter.tokens, time.perf_counter()
+        await asyncio.sleep(WINDOW)
+        if not counter.finished.is_set():
+            rates.append((counter.tokens - before) / (time.perf_counter() - begin))
+    return rates
+
+
+async def measure(seconds: float, switch: Switch) -> None:
     """Measure and print."""
-    finished: asyncio.Queue[TurnFinished] = asyncio.Queue()
-
-    def hear(event: Event) -> None:
-        if isinstance(event, TurnFinished):
-            finished.put_nowait(event)
-
-    every = saving.SAVE_SECONDS
-    pairs: list[tuple[float, float]] = []
-    async with local_host(Paths.default(), listener=hear, model=model()) as host:
-        await reply(host, finished, every)
-        for number in range(rounds):
-            # The one that comes first changes, so that nothing that drifts favours one of them.
-            order = (every, NEVER) if number % 2 else (NEVER, every)
-            speeds = {seconds: await reply(host, finished, seconds) for seconds in order}
-            pairs.append((speeds[every], speeds[NEVER]))
-            print(f"{speeds[every]:.1f} tok/s with saves, {speeds[NEVER]:.1f} without")
-    with_saves, without = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(one / other for one, other in pairs)
-    print(f"medians: {with_saves:.1f} with, {without:.1f} without; of each pair {ratio:.3f}")
+    with_saves: list[float] = []
+    without: list[float] = []
+    ratios: list[float] = []
+    counter = Counter()
+    async with local_host(Paths.default(), listener=counter.hear, model=model()) as host:
+        while WINDOW * (len(with_saves) + len(without)) < seconds:
+            counter.begun.clear()
+            counter.finished.clear()
+            session = (await host.request(OpenSession(0, settings=SETTINGS))).session
+            await host.request(SendMessage(0, session, QUESTION))
+            await counter.begun.wait()
+            rates = await windows(counter, switch)
+            with_saves += rates[::2]
+            without += rates[1::2]
+            for place in range(2, len(rates) - 1, 2):
+                ratios.append(2 * rates[place] / (rates[place - 1] + rates[place + 1]))
+    print(
+        f"{statistics.median(with_saves):.1f} tok/s with saves, {statistics.median(without):.1f} "
+        f"without; beside its neighbours {statistics.median(ratios):.3f} "
+        f"({len(ratios)} windows, {switch.saves} saves)"
+    )
 
 
 def main() -> None:
     """Measure in a home of its own."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("rounds", nargs="?", type=int, default=8)
+    parser.add_argument("seconds", nargs="?", type=float, default=80.0)
     parser.add_argument("--slow-disk", action="store_true")
     given = parser.parse_args()
-    fsync = os.fsync
+    fsync, switch = os.fsync, Switch()
 
     def slow(descriptor: int) -> None:
         time.sleep(DISK_SECONDS)
         fsync(descriptor)
 
+    def save(
+        store: Store, message: int, turn: int, text: str, asides: Sequence[Aside]
+    ) -> Future[None]:
+        return switch.save_reply(store, message, turn, text, asides)
+
     with (
         tempfile.TemporaryDirectory() as home,
+        patch.object(Store, "save_reply", save),
         patch.object(os, "fsync", slow if given.slow_disk else fsync),
         patch.dict(os.environ, {"GEMMA_CHAT_HOME": home}),
     ):
-        asyncio.run(measure(given.rounds))
+        asyncio.run(measure(given.seconds, switch))
 
 
 if __name__ == "__main__":

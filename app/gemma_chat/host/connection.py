@@ -35,10 +35,17 @@ A terminal that draws takes a core from the threads that compute, and all of the
 that is held up: on two cores 30 frames a second cost a fifth of the tokens. Keys are echoed at
 once in any case.
 """
+READERS_AT_FULL_PACE: Final = 4 * (os.cpu_count() or 1)
+"""Of more terminals than this each draws more seldom, so that all together cost no more."""
 _WRITE_BUFFER_BYTES: Final = 256 * 1024
 
 _decoder: Final = MessageDecoder[FromClient](FromClient)
 _log = logging.getLogger(__name__)
+
+
+def text_interval(readers: int) -> float:
+    """How long text is collected for each of so many clients, in seconds."""
+    return TEXT_INTERVAL * max(1.0, readers / READERS_AT_FULL_PACE)
 
 
 class _Numbered(msgspec.Struct):
@@ -72,7 +79,10 @@ class Connection:
         writer: asyncio.StreamWriter,
         answers: Answers,
         program: str,
+        readers: Callable[[], int],
     ) -> None:
+        """`readers` tells how many clients there are, this one among them."""
+        self._readers = readers
         self._reader = reader
         self._writer = writer
         self._answers = answers
@@ -217,7 +227,7 @@ class Connection:
     async def _collect_text(self) -> None:
         """Give text a moment to become more, unless something comes that cannot wait."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TEXT_INTERVAL):
+            async with asyncio.timeout(text_interval(self._readers())):
                 await self._pressing.wait()
 
 
