@@ -175,6 +175,8 @@ class ChatApp(App[None]):
                 self._notifier.ended(event)
                 if event.error:
                     self.say(event.error, "error")
+            case p.SessionClosed():
+                self._keeper.closed(event.session)
             case p.Snapshot():
                 self._keeper.forget()
                 self._keeper.tell_drafts(self.state)

@@ -31,6 +31,11 @@ class Keeper:
         self._scrolls.clear()
         self._read = (0, 0)
 
+    def closed(self, session: int) -> None:
+        """The tab is closed; should it come back, it comes with the host's draft."""
+        self._drafts.pop(session, None)
+        self._taken_over.discard(session)
+
     def tell_drafts(self, state: TerminalState) -> None:
         """Tell the host of the drafts of this terminal, as far as it has any."""
         for tab in state.tabs:
