@@ -28,7 +28,14 @@ from tests.bench_terminal import QUESTION, model
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.host.local import local_host
-from gemma_chat.host.protocol import Event, OpenSession, SendMessage, TurnFinished, TurnText
+from gemma_chat.host.protocol import (
+    Event,
+    GetStatus,
+    OpenSession,
+    SendMessage,
+    TurnFinished,
+    TurnText,
+)
 from gemma_chat.store.records import Aside
 from gemma_chat.store.store import Store
 
@@ -59,31 +66,36 @@ class Switch:
         return done
 
 
-class Counter:
-    """Counts the pieces of a reply, each of which is a token or nearly so."""
+class Watcher:
+    """Knows when a reply begins and ends."""
 
     def __init__(self) -> None:
-        self.tokens = 0
         self.begun = asyncio.Event()
         self.finished = asyncio.Event()
 
     def hear(self, event: Event) -> None:
         if isinstance(event, TurnText):
-            self.tokens += 1
             self.begun.set()
         elif isinstance(event, TurnFinished):
             self.finished.set()
 
 
-async def windows(counter: Counter, switch: Switch) -> list[float]:
+async def generated(host: Requester) -> int:
+    """How many tokens the reply under way has; 0 when there is none."""
+    holder = (await host.request(GetStatus(0))).lock.holder
+    return 0 if holder is None or holder.background else holder.generated
+
+
+async def windows(host: Requester, watcher: Watcher, switch: Switch) -> list[float]:
     """Tokens per second of each whole window of one reply, with saves in the first, third, …"""
     rates: list[float] = []
-    while not counter.finished.is_set():
+    while not watcher.finished.is_set():
         switch.on = len(rates) % 2 == 0
-        before, begin = counter.tokens, time.perf_counter()
+        before, begin = await generated(host), time.perf_watcher()
         await asyncio.sleep(WINDOW)
-        if not counter.finished.is_set():
-            rates.append((counter.tokens - before) / (time.perf_counter() - begin))
+        passed, after = time.perf_watcher() - begin, await generated(host)
+        if not watcher.finished.is_set() and after:
+            rates.append((after - before) / passed)
     return rates
 
 
@@ -92,15 +104,15 @@ async def measure(seconds: float, switch: Switch) -> None:
     with_saves: list[float] = []
     without: list[float] = []
     ratios: list[float] = []
-    counter = Counter()
-    async with local_host(Paths.default(), listener=counter.hear, model=model()) as host:
+    watcher = Watcher()
+    async with local_host(Paths.default(), listener=watcher.hear, model=model()) as host:
         while WINDOW * (len(with_saves) + len(without)) < seconds:
-            counter.begun.clear()
-            counter.finished.clear()
+            watcher.begun.clear()
+            watcher.finished.clear()
             session = (await host.request(OpenSession(0, settings=SETTINGS))).session
             await host.request(SendMessage(0, session, QUESTION))
-            await counter.begun.wait()
-            rates = await windows(counter, switch)
+            await watcher.begun.wait()
+            rates = await windows(host, watcher, switch)
             with_saves += rates[::2]
             without += rates[1::2]
             for place in range(2, len(rates) - 1, 2):
