@@ -36,6 +36,7 @@ from gemma_chat.host.protocol import (
     TurnFinished,
     TurnText,
 )
+from gemma_chat.host.requests import Requester
 from gemma_chat.store.records import Aside
 from gemma_chat.store.store import Store
 
@@ -91,9 +92,9 @@ async def windows(host: Requester, watcher: Watcher, switch: Switch) -> list[flo
     rates: list[float] = []
     while not watcher.finished.is_set():
         switch.on = len(rates) % 2 == 0
-        before, begin = await generated(host), time.perf_watcher()
+        before, begin = await generated(host), time.perf_counter()
         await asyncio.sleep(WINDOW)
-        passed, after = time.perf_watcher() - begin, await generated(host)
+        passed, after = time.perf_counter() - begin, await generated(host)
         if not watcher.finished.is_set() and after:
             rates.append((after - before) / passed)
     return rates
