@@ -33,6 +33,7 @@ from gemma_chat.host.protocol import (
     GetStatus,
     OpenSession,
     SendMessage,
+    StopTurn,
     TurnFinished,
     TurnText,
 )
@@ -87,10 +88,10 @@ async def generated(host: Requester) -> int:
     return 0 if holder is None or holder.background else holder.generated
 
 
-async def windows(host: Requester, watcher: Watcher, switch: Switch) -> list[float]:
+async def windows(host: Requester, watcher: Watcher, switch: Switch, most: float) -> list[float]:
     """Tokens per second of each whole window of one reply, with saves in the first, third, …"""
     rates: list[float] = []
-    while not watcher.finished.is_set():
+    while not watcher.finished.is_set() and len(rates) < most:
         switch.on = len(rates) % 2 == 0
         before, begin = await generated(host), time.perf_counter()
         await asyncio.sleep(WINDOW)
@@ -113,7 +114,10 @@ async def measure(seconds: float, switch: Switch) -> None:
             session = (await host.request(OpenSession(0, settings=SETTINGS))).session
             await host.request(SendMessage(0, session, QUESTION))
             await watcher.begun.wait()
-            rates = await windows(host, watcher, switch)
+            most = seconds / WINDOW - len(with_saves) - len(without)
+            rates = await windows(host, watcher, switch, max(most, 3))
+            await host.request(StopTurn(0, session))
+            await watcher.finished.wait()
             with_saves += rates[::2]
             without += rates[1::2]
             for place in range(2, len(rates) - 1, 2):
