@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.ui.screens.stage import Stage
-from tests.ui.screens.windows import ENDS, HOLDER, entry, in_a_chat
+from tests.ui.screens.windows import ENDS, HOLDER, REPLACED, entry, in_a_chat
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
@@ -133,7 +133,21 @@ async def paste(stage: Stage) -> None:
     await stage.settle()
 
 
+async def context(stage: Stage) -> None:
+    """What the model sees of a chat, part by part."""
+    parts = (
+        p.ContextPart("system", 10, "<|im_start|>system\nBe kind.<|im_end|>\n"),
+        p.ContextPart("summary", 40, "<|im_start|>user\nThey spoke of bread.<|im_end|>\n"),
+        p.ContextPart("exchange", 1, "<|im_start|>user\nWhy?<|im_end|>\n", "Why?"),
+        p.ContextPart("opening", 9, "<|im_start|>user\n"),
+    )
+    stage.link.answers[p.ShowContext] = p.Context(0, 1, parts, 8_192, 2_048, REPLACED)
+    await in_a_chat(stage)
+    await stage.press(*"/context", "enter")
+
+
 SCENES = (
+    context,
     help_page,
     palette,
     jump_list,

@@ -82,6 +82,8 @@ SUMMARY = p.SummaryView(
     updated=NOW - 200,
 )
 
+REPLACED = p.ReplacedView(2, 2, 2, "They spoke of bread.", NOW - 100)
+
 
 def entry(session: int, turn: int = 1, **changes: object) -> p.LockEntry:
     """A turn that holds the lock or waits for it."""
@@ -207,6 +209,12 @@ async def read_back(stage: Stage) -> None:
     await stage.press("ctrl+home")
     more = reply(3, "More.")
     await stage.happens(p.MessageChanged(1, 2, more))
+
+
+async def replaced(stage: Stage) -> None:
+    """The mark below what is in the model's context as a summary."""
+    await in_a_chat(stage, *EVERYTHING[:1], reply(2, "Mix, wait, fold, bake."), *ENDS[:2])
+    await stage.happens(p.SessionChanged(msgspec.structs.replace(TABS[0], replaced=REPLACED)))
 
 
 # ---------------------------------------------------------------- input
@@ -337,6 +345,7 @@ SCENES = (
     marked_code,
     search,
     read_back,
+    replaced,
     several_lines,
     slash_commands,
     vi_keys,
