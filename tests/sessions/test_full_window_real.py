@@ -1,4 +1,7 @@
-"""What a full window costs on the first layers of both real models: nothing but the question, also after a restart."""
+"""What a full window costs: nothing but the question, also after a restart.
+
+Counted on the first layers of both real models.
+"""
 
 from __future__ import annotations
 
