@@ -426,12 +426,21 @@ class StopTurn(_Wire, frozen=True, tag="stop_turn"):
     turn: int = 0
 
 
+DraftBegun = Literal["from_the_hosts", "here"]
+
+
 class SaveDraft(_Wire, frozen=True, tag="save_draft"):
-    """Keep what stands in a tab's input box. Answer: `Done`."""
+    """Keep what stands in this terminal's input box of a tab. Answer: `Done`.
+
+    Each terminal has a draft of its own; `SessionView.draft` holds all of them, so that nothing is
+    lost whoever goes. `begun`: the first one that was made of that text takes the place of what
+    terminals that have gone left there; any other leaves it.
+    """
 
     id: int
     session: int
     text: str
+    begun: DraftBegun = "from_the_hosts"
 
 
 class SaveScroll(_Wire, frozen=True, tag="save_scroll"):
@@ -668,6 +677,17 @@ class ShowContext(_Wire, frozen=True, tag="show_context"):
     session: int
 
 
+class Goodbye(_Wire, frozen=True, tag="goodbye"):
+    """This terminal is about to end. Answer: `Done`.
+
+    `stays`: the host does not leave by itself, until it is stopped or a terminal that is the last
+    one attached says `as_set`, by which `host.keep_alive` counts again.
+    """
+
+    id: int
+    host: Literal["as_set", "stays"] = "as_set"
+
+
 Request = (
     OpenSession
     | CloseSession
@@ -702,6 +722,7 @@ Request = (
     | ReorderQueue
     | FetchPreview
     | ShowContext
+    | Goodbye
 )
 
 
@@ -758,6 +779,8 @@ class Status(_Wire, frozen=True, tag="status"):
     model: ModelView
     lock: LockView
     summarizer: SummarizerView
+    stays: bool = False
+    """A terminal has detached: with nobody attached the host waits for somebody."""
 
 
 class Conversations(_Wire, frozen=True, tag="conversations"):

@@ -26,6 +26,7 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     Found,
     GetStatus,
+    Goodbye,
     ImportConversation,
     Imported,
     ListConversations,
@@ -78,6 +79,7 @@ PlainRequest = (
     | DeleteMessage
     | PinMessage
     | ReorderQueue
+    | Goodbye
 )
 """A request that is answered with a bare `Done`."""
 

@@ -16,6 +16,7 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
@@ -39,6 +40,7 @@ from gemma_chat.host.protocol import (
     FetchPreview,
     ForkFrom,
     GetStatus,
+    Goodbye,
     ImportConversation,
     ListConversations,
     LoadModel,
@@ -148,11 +150,13 @@ class Service:
         self._leave_lock: Callable[[], None] = _nothing
         self._tell_model = Throttle(PROGRESS_SECONDS, self._publish_model)
         self._phase = ""
+        self._stays = False
         self._closing = False
         self._slot = ModelSlot(load_model, self._model_changed)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._drafts = Drafts(store)
         self._tools = TabTools(store, self._servers, self._warn)
         self._conversations = Conversations(
             store,
@@ -183,6 +187,11 @@ class Service:
         """Whether a turn runs or waits."""
         return bool(self._conversations.turns)
 
+    @property
+    def needed(self) -> bool:
+        """Whether to stay with nobody attached: it is busy, or somebody has detached."""
+        return self.busy or self._stays
+
     def load(self, source: ModelSource) -> None:
         """Load the model of `source` in the background; its view tells how it goes."""
         self._slot.load(source)
@@ -208,7 +217,8 @@ class Service:
             return Failed(request.id, str(error))
 
     async def left(self, client: int) -> None:
-        """A client has gone, and what it opened in passing goes with it."""
+        """A client has gone, and what it opened in passing goes with it; its drafts stay."""
+        self._drafts.leave(client)
         try:
             await self._delete(self._conversations.passing(client))
         except GemmaChatError as error:
@@ -277,6 +287,8 @@ class Service:
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
                 self._on_stop()
+            case Goodbye():
+                self._part(request)
             case CloseSession() if request.session in self._conversations.passing(asker):
                 await self._delete((request.session,))
             case RenameSession():
@@ -322,6 +334,12 @@ class Service:
                 await backed_up(self._store, request)
         return Done(request.id)
 
+    def _part(self, request: Goodbye) -> None:
+        if request.host == "stays":
+            self._stays = True
+        elif self._clients() <= 1:
+            self._stays = False
+
     def _open(self, request: OpenSession, asker: int) -> int:
         settings = request.settings or self._defaults()
         title = checked_title(request.title)
@@ -337,6 +355,8 @@ class Service:
         for session in sessions:
             self._summaries.forget(session)
         await self._conversations.delete(sessions)
+        for session in sessions:
+            self._drafts.forget(session)
 
     async def _send(self, request: SendMessage, asker: int) -> Queued:
         files = request.attachments
@@ -359,21 +379,30 @@ class Service:
             case CloseSession():
                 self._summaries.forget(session)
                 self._conversations.close(session)
+                self._drafts.forget(session)
                 return
             case Summarize():
                 self._summaries.run_now(session)
                 return
             case SaveScroll():
+                # Each terminal has a place of its own: nobody else is told.
                 self._store.set_scroll(session, stored_scroll(request.scroll))
+                return
             case SaveDraft():
                 draft = checked_draft(request.text)
-                self._store.set_draft(session, draft)
-                if len(draft) >= LONG_DRAFT:
+                is_new = self._drafts.save(session, asker, draft, request.begun)
+                if is_new and len(draft) >= LONG_DRAFT:
                     self._anticipate(session, draft)
+                if not is_new:
+                    return
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
                 self._anticipate(session)
             case MarkRead():
+                known = self._store.conversation(session)
+                if not (known.unread or known.failed):
+                    # Another terminal was quicker.
+                    return
                 self._store.set_unread(session, unread=False)
                 self._store.set_failed(session, failed=False)
         self._conversations.tell(session, asker)
@@ -439,6 +468,7 @@ class Service:
             model=self._slot.view,
             lock=self._board.view(),
             summarizer=self._summaries.view,
+            stays=self._stays,
         )
 
     # ------------------------------------------------------------ what happens by itself

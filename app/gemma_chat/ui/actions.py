@@ -622,7 +622,7 @@ ACTIONS: tuple[Action, ...] = (
         (),
         "Stop the host and quit",
         "Model",
-        "Frees the model's memory; every conversation is kept.",
+        "Frees the model's memory; every conversation is kept. Asks when that disturbs somebody.",
         "palette",
     ),
     Action(
@@ -660,11 +660,19 @@ ACTIONS: tuple[Action, ...] = (
         "Back to the shell; fg brings the program back. Replies go on meanwhile.",
     ),
     Action(
+        "program.detach",
+        ("alt+q",),
+        "Detach",
+        "Program",
+        "Leave, and keep the host with its model until you attach again, however long that is.",
+        slash=("detach",),
+    ),
+    Action(
         "program.quit",
         ("ctrl+q",),
         "Quit",
         "Program",
-        "Replies go on in the host; the next start shows them.",
+        "Replies go on in the host; some minutes after the last terminal it leaves too.",
         slash=("quit",),
     ),
 )
