@@ -143,6 +143,14 @@ class Conversations:
         tab = self._tabs.get(session)
         return "" if tab is None else tab.title
 
+    def tab_of(self, engine_session: int) -> int:
+        """The tab whose chat computes in this session of the model; 0 when it is none."""
+        for tab in self._tabs.values():
+            if tab.chat is not None and tab.model is self._slot.model:
+                if tab.chat.session.id == engine_session:
+                    return tab.session
+        return 0
+
     def tell(self, session: int, asker: int = 0) -> None:
         """Tell everybody how a tab stands now; `asker` is the client that changed it."""
         tab = self._tabs.get(session)

@@ -197,6 +197,13 @@ class LockEntry(_Wire, frozen=True):
     generated: int = 0
     tokens_per_second: float = 0.0
     elapsed: float = 0.0
+    """Seconds since it began to hold or to wait."""
+    ticket: int = 0
+    """What `ChangeQueue` knows it by; 0 while it waits for a model and is in no queue yet."""
+    moved: int = 0
+    """Places it was moved up by hand; less than 0 where others were moved before it."""
+    about: int = 0
+    """The tab that background work is done for; 0 when it is none."""
 
 
 class LockView(_Wire, frozen=True):
@@ -625,6 +632,18 @@ class ReorderQueue(_Wire, frozen=True, tag="reorder_queue"):
     turns: tuple[int, ...]
 
 
+class ChangeQueue(_Wire, frozen=True, tag="change_queue"):
+    """Move an entry of the generation lock's queue by one place, or end it. Answer: `Done`.
+
+    It exchanges its place with its neighbour: persons' turns come before background work, and a
+    tab's questions stay in their order (`ReorderQueue` exchanges those).
+    """
+
+    id: int
+    ticket: int
+    change: Literal["sooner", "later", "cancel"]
+
+
 class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
     """The pixels of an attached picture, fitted into a size. Answer: `Preview`."""
 
@@ -667,6 +686,7 @@ Request = (
     | PinMessage
     | ReorderQueue
     | FetchPreview
+    | ChangeQueue
 )
 
 

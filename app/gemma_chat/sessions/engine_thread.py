@@ -11,6 +11,7 @@ threads, each with a turn of its own.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ class EngineThread:
         self._queue: TurnQueue[TurnJob] = TurnQueue()
         self._holders: list[TurnJob] = []
         """The turns that compute, in the order in which they began; at most one a slot."""
+        self._tickets = itertools.count(1)
         self._leaving: list[tuple[TurnJob, GemmaChatError | None]] = []
         self._failure: EngineCrashedError | None = None
         self._closing = False
@@ -67,6 +69,7 @@ class EngineThread:
         """
         with self._changed:
             self._must_accept()
+            job.ticket = next(self._tickets)
             position = self._queue.add(job)
             self._post((job, LockEvent(job.entry(), position=position)))
             for holder in self._giving_way():
@@ -87,6 +90,34 @@ class EngineThread:
                 job.stop_reason = reason
                 if job.run is not None:
                     job.run.interrupt()
+
+    def move(self, ticket: int, step: Literal[-1, 1]) -> bool:
+        """Exchange a waiting turn with its neighbour; see `TurnQueue.move`."""
+        with self._changed:
+            job = self._with_ticket(ticket)
+            other = None if job is None else self._queue.move(job, step)
+            if job is None or other is None:
+                return False
+            job.moved -= step
+            other.moved += step
+            order = self._queue.order
+            for one in (job, other):
+                self._post((one, LockEvent(one.entry(), position=order.index(one) + 1)))
+            return True
+
+    def withdraw(self, ticket: int) -> bool:
+        """End the turn with this ticket, as `stop`; `False` when there is none any more."""
+        with self._changed:
+            job = self._with_ticket(ticket)
+        if job is None:
+            return False
+        self.stop(job, "stopped")
+        return True
+
+    def _with_ticket(self, ticket: int) -> TurnJob | None:
+        """The turn that waits or computes under this ticket. The mutex is held."""
+        jobs = (*self._queue.order, *self._holders)
+        return next((job for job in jobs if job.ticket == ticket), None)
 
     def rephrase(self, questions: Mapping[TurnJob, str]) -> bool:
         """Let jobs that wait ask something else: all of them, or none when one has begun."""
