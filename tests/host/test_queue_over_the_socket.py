@@ -1,4 +1,4 @@
-"""The queue of the generation lock in persons' hands: any entry is moved and taken out by anybody."""
+"""The queue of the generation lock in persons' hands: anybody moves or takes out any entry."""
 
 from __future__ import annotations
 

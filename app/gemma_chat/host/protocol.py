@@ -56,6 +56,13 @@ class TurnMetrics(_Wire, frozen=True):
     prefill_tokens_per_second: float = 0.0
     decode_tokens_per_second: float = 0.0
     finish_reason: FinishReason = "stop"
+    guessed_tokens: int = 0
+    """Tokens that prompt lookup put forward, and how many of them were right."""
+    guessed_right_tokens: int = 0
+    seed: int | None = None
+    """What it was sampled with, drawn or set; `None` without chance."""
+    model: str = ""
+    """The name of the model that answered; empty where that was not noted."""
 
 
 class AttachmentView(_Wire, frozen=True):
@@ -244,6 +251,8 @@ class ModelView(_Wire, frozen=True):
     """How its makers recommend to sample; `None` while no model is loaded."""
     modalities: tuple[Literal["image", "audio"], ...] = ()
     """What it takes beside text."""
+    kv_disk_bytes: int = 0
+    """Saved states in files."""
     thinks: bool = True
     """Whether it can be told to think; false only of a model that is loaded and cannot."""
 

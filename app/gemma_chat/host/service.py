@@ -170,8 +170,7 @@ class Service:
             publish,
             lambda: self._conversations.turns,
             self._conversations.title,
-            lambda entry: self._conversations.tab_of(entry.session)
-            or self._summaries.view.session,
+            lambda entry: self._conversations.tab_of(entry.session) or self._summaries.view.session,
         )
         self._summaries = Summaries(
             store,

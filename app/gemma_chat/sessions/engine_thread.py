@@ -13,11 +13,15 @@ from __future__ import annotations
 import atexit
 import itertools
 import logging
+import random
 import threading
 from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter
 from typing import Literal
 
+import msgspec
+
+from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
 from gemma_chat.sessions.events import LockEntry, LockEvent
@@ -27,6 +31,8 @@ from gemma_chat.sessions.turn_queue import TurnQueue
 
 log = logging.getLogger(__name__)
 
+_SEEDS = 2**32 - 1
+"""llama.cpp's seeds are smaller; this one means to it that it draws one itself."""
 EXIT_SECONDS = 5.0
 """How long a program that ends without closing its model waits for the step under way."""
 
@@ -260,7 +266,9 @@ class EngineThread:
         lane: Literal["foreground", "background"] = "background" if job.background else "foreground"
         run: TurnRun
         if prepared.alternative is None:
-            run = self._engine.begin(job.sequence, prepared.prompt, prepared.sampling, lane)
+            sampling = _seeded(prepared.sampling)
+            job.seed = sampling.random_seed if sampling.temperature else None
+            run = self._engine.begin(job.sequence, prepared.prompt, sampling, lane)
         else:
             run = self._engine.anticipate(job.sequence, prepared.prompt, prepared.alternative, lane)
         job.counts = run.counts
@@ -389,6 +397,13 @@ class EngineThread:
         job.phase = "finished"
         self._post((job, job.result(reason, error, kept=kept)))
         self._post((job, LockEvent(job.entry(), reason=reason)))
+
+
+def _seeded(sampling: SamplingSettings) -> SamplingSettings:
+    """With a seed drawn where none is set, so that a reply can be had once more."""
+    if sampling.random_seed is not None or not sampling.temperature:
+        return sampling
+    return msgspec.structs.replace(sampling, random_seed=random.SystemRandom().randrange(_SEEDS))
 
 
 def _unexpected(error: Exception) -> EngineCrashedError:

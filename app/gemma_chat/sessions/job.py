@@ -89,6 +89,8 @@ class TurnJob:
     ticket: int = 0
     """Given by the queue."""
     moved: int = 0
+    seed: int | None = None
+    """What it is sampled with, once it has begun."""
     phase: TurnPhase = "queued"
     run: TurnRun | None = None
     stop_reason: FinishReason | None = None
@@ -122,7 +124,7 @@ class TurnJob:
         return TurnResult(
             reason,
             self.reply.text,
-            self.clock.metrics(self.counts, reason),
+            self.clock.metrics(self.counts, reason, self.seed),
             error,
             kept,
             thinking=self.reply.thinking,

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gemma_chat.config.presets import Preset
     from gemma_chat.config.sampling import SessionSettings
     from gemma_chat.ui.input.sources import ProgramSources
+    from gemma_chat.ui.lock_list import LockList
     from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
     from gemma_chat.ui.transcript.reader import Reader
@@ -304,6 +305,9 @@ class ChatApp(App[None]):
 
     def on_side_panel_settings_applied(self, message: SidePanel.SettingsApplied) -> None:
         self._commands.change_settings(message.session, message.settings)
+
+    def on_lock_list_wanted(self, message: LockList.Wanted) -> None:
+        self._commands.lock.carry_out(message.wish, message.entry)
 
     def on_side_panel_action_pressed(self, message: SidePanel.ActionPressed) -> None:
         self._commands.run(message.action)

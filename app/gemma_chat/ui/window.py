@@ -192,5 +192,9 @@ def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
             from gemma_chat.ui.summary_panel import SummaryPanel
 
             return SummaryPanel()
+        case "lock":
+            from gemma_chat.ui.lock_panel import LockPanel
+
+            return LockPanel()
         case _:
             return None
