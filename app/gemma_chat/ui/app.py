@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.console import RenderableType
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -22,6 +23,7 @@ from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.feed import TranscriptFeed
+from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
@@ -37,7 +39,7 @@ from gemma_chat.ui.own_events import (
     MessagesFetched,
     ScrollMoved,
 )
-from gemma_chat.ui.pace import Pace
+from gemma_chat.ui.pace import SECONDS_BETWEEN, Pace
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import read_pastes_in_bulk
@@ -91,7 +93,9 @@ class ChatApp(App[None]):
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
-        self._pace = Pace(self, self.take_events)
+        is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
+        self._frames = Frames() if is_slow else None
+        self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._commands = Commands(self)
         self._notifier = Notifier(self, options.settings.terminal.notify)
@@ -107,6 +111,20 @@ class ChatApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.window
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, frugal(renderable, self._frames, self.screen))
+
+    def draw_all(self) -> None:
+        """The terminal shows something else now: send the next picture as a whole."""
+        if self._frames is not None:
+            self._frames.forget()
+        self.refresh(layout=True)
+
+    def on_resize(self) -> None:
+        # Terminals cut or wrap what they show, also when the old size comes back at once.
+        if self._frames is not None:
+            self._frames.forget()
 
     async def on_ready(self) -> None:
         """The first paint is done; what it did not need comes now."""
