@@ -42,7 +42,7 @@ from gemma_chat.ui.own_events import (
 from gemma_chat.ui.pace import SECONDS_BETWEEN, Pace
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import TabBar
-from gemma_chat.ui.terminal_input import read_pastes_in_bulk
+from gemma_chat.ui.terminal_input import BackgroundTold, read_pastes_in_bulk
 from gemma_chat.ui.text import shown
 from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.tool_prompt import Choice
@@ -146,6 +146,13 @@ class ChatApp(App[None]):
         for action in self.keymap.new:
             # Not by `bind`, which gives no priority: the input would keep its own meaning of a key.
             self._bindings.bind(",".join(action.keys), f"run('{action.id}')", priority=True)
+
+    def on_background_told(self, message: BackgroundTold) -> None:
+        # Over a slow line the answer comes after the first paint.
+        if self._options.theme_for is not None:
+            theme = self._options.theme_for(message.background)
+            self.register_theme(theme)
+            self.theme = theme.name
 
     def _prepare_input(self) -> None:
         composer = self.window.composer
