@@ -31,7 +31,7 @@ def test_every_figure_of_a_turn_is_there() -> None:
     figures = dict(figures_of(REPLY))
     assert figures == {
         "prompt": "1,234 tokens",
-        "  kept from before": "900 in the KV cache",
+        "  kept from before": "900 in the cache",
         "  restored": "100 from a saved state",
         "  evaluated": "234 at 310 tok/s",
         "reply": "80 tokens",

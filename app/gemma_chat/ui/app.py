@@ -68,8 +68,19 @@ class ChatApp(App[None]):
     """One terminal on a host."""
 
     TITLE = "gemma-chat"
-    # At the top, where they do not cover what is being typed.
-    CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
+    # Toasts stand at the top, where they do not cover what is being typed. With sixteen colours
+    # Textual's cursor in a list is as bright as the text on it.
+    CSS = """
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
+    OptionList:ansi > .option-list--option-highlighted,
+    OptionList:focus:ansi > .option-list--option-highlighted {
+        background: ansi_bright_black; color: ansi_bright_white;
+    }
+    .-light-mode OptionList:ansi > .option-list--option-highlighted,
+    .-light-mode OptionList:focus:ansi > .option-list--option-highlighted {
+        background: ansi_white; color: ansi_black;
+    }
+    """
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of("everywhere", "run"),

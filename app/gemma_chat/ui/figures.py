@@ -37,7 +37,7 @@ def figures_of(reply: MessageView) -> tuple[tuple[str, str], ...]:
 def _figures(metrics: TurnMetrics, error: str) -> Iterator[tuple[str, str]]:
     cached = metrics.reused_tokens + metrics.restored_tokens
     yield "prompt", f"{cached + metrics.evaluated_tokens:,} tokens"
-    yield "  kept from before", f"{metrics.reused_tokens:,} in the KV cache"
+    yield "  kept from before", f"{metrics.reused_tokens:,} in the cache"
     yield "  restored", f"{metrics.restored_tokens:,} from a saved state"
     rate = metrics.prefill_tokens_per_second
     yield "  evaluated", f"{metrics.evaluated_tokens:,}{f' at {rate:.0f} tok/s' if rate else ''}"

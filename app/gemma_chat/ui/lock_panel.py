@@ -21,7 +21,6 @@ class LockPanel(SidePanel):
     LockPanel #lock-advice {
         height: 3; padding: 0 1; color: $ink-quiet; border-top: solid $foreground 15%;
     }
-    Window.-low LockPanel #lock-advice { height: 1; border: none; }
     """
 
     def __init__(self) -> None:

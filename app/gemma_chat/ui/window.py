@@ -83,6 +83,7 @@ class Window(Screen[None]):
     Window.-low Composer Suggestions { max-height: 3; }
     Window.-low Composer.-vi #mode { display: block; }
     Window.-low SettingsPanel #settings-advice { height: 3; }
+    Window.-low LockPanel #lock-advice { display: none; }
     """
 
     def __init__(self, install_command: str, keymap: Keymap | None = None) -> None:
