@@ -114,7 +114,7 @@ def storm(it: TmuxTerminal, engine: ScriptedEngine) -> None:
 
 async def lose_the_host(it: TmuxTerminal, rig: Rig) -> None:
     await rig.server.close("the test takes it away")
-    await asyncio.to_thread(it.until_shown, "host")
+    await asyncio.to_thread(it.until_shown, "✕")
     it.press("\x11")
     await asyncio.to_thread(it.until_shown, "shell>")
     assert it.modes == WHOLE

@@ -123,6 +123,8 @@ def in_tmux(command: str, environment: dict[str, str]) -> Iterator[TmuxTerminal]
         code = f"import os; os.execvp('tmux', {words!r})"
         with on_terminal(code, {"PYTHONPATH": str(APP), **environment}, SIZE) as terminal:
             try:
+                # From then on tmux can be asked what it shows.
+                terminal.until("\x1b[?1049h")
                 yield TmuxTerminal(terminal, name)
             finally:
                 subprocess.run(
