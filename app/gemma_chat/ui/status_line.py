@@ -12,6 +12,7 @@ import msgspec
 from rich.cells import cell_len
 
 from gemma_chat.host.protocol import LockEntry, ModelView
+from gemma_chat.ui.context_words import briefly
 from gemma_chat.ui.signs import FREE, HOLDING, circled
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import count, one_line, size
@@ -31,6 +32,7 @@ Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
 PALETTE = "program.palette"
 """What a click does where nothing else is meant: the way to everything by mouse."""
 LOCK = "panel.lock"
+CONTEXT = "context.show"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -211,11 +213,12 @@ def _context(state: TerminalState) -> Part:
     about = "~" if state.model.token_counts == "estimated" else ""
     figures = f"context {about}{count(used)}/{count(window)}"
     full = used >= window * 0.85
-    return Part(
-        (f"{figures} {gauge(used, window)} {share}", f"{figures} {share}", f"ctx {share}", share),
-        "warning" if full else "plain",
-        6,
-    )
+    replaced = briefly(tab.view.replaced)
+    whole, brief = f"{figures} {gauge(used, window)} {share}", f"{figures} {share}"
+    forms: tuple[str, ...] = (whole, brief, f"ctx {share}", share)
+    if replaced:
+        forms = (f"{whole} ┄ {replaced}", f"{brief} ┄ {replaced}", *forms)
+    return Part(forms, "warning" if full else "plain", 6, CONTEXT)
 
 
 def gauge(done: float, total: float, cells: int = _GAUGE_CELLS) -> str:
