@@ -146,6 +146,9 @@ async def test_a_click_on_the_lock_in_the_status_bar_opens_and_closes_it() -> No
             await pilot.click(StatusBar, offset=(6, 0))
             await pilot.pause()
             assert bool(app.query(LockList)) == is_open
+        await pilot.click(StatusBar, offset=(6, 1))
+        await pilot.pause()
+        assert link.asked(p.ShowContext)
         await pilot.click(StatusBar, offset=(40, 1))
         await pilot.pause()
         assert len(app.screen_stack) == 2
