@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 
+import pytest
 from tests.host.rig import Rig
 from tests.sessions.scripted import ScriptedEngine
-from tests.ui.tmux_terminal import SIZE, TmuxTerminal, host_in_reach, in_tmux
+from tests.ui.tmux_terminal import NEARBY, OVER_SSH, SIZE, TmuxTerminal, host_in_reach, in_tmux
 
 PAINTED = "ctrl+j new line"
 LINES = [f"line {number:02}" for number in range(1, 61)]
@@ -16,8 +18,11 @@ WHOLE = {"alternate_on": "0", "mouse_any_flag": "0", "cursor_flag": "1", "keypad
 STORM = 300
 
 
-async def test_keys_pastes_and_the_mouse_work_in_tmux_and_quitting_leaves_it_whole() -> None:
-    async with host_in_reach(ScriptedEngine()) as (_, command, variables):
+@pytest.mark.parametrize("line", [NEARBY, OVER_SSH], ids=["nearby", "over SSH"])
+async def test_keys_pastes_and_the_mouse_work_in_tmux_and_quitting_leaves_it_whole(
+    line: Mapping[str, str],
+) -> None:
+    async with host_in_reach(ScriptedEngine(), line) as (_, command, variables):
         with in_tmux(command, variables) as terminal:
             await asyncio.to_thread(use_everything, terminal)
 
@@ -70,7 +75,7 @@ async def test_a_reply_streams_through_a_suspension_a_storm_of_sizes_and_the_los
     None
 ):
     engine = ScriptedEngine(reply=lambda messages, sampling: " ".join(LINES))
-    async with host_in_reach(engine) as (rig, command, variables):
+    async with host_in_reach(engine, OVER_SSH) as (rig, command, variables):
         with in_tmux("PS1='shell> ' bash --norc --noprofile -i", variables) as terminal:
             await asyncio.to_thread(begin_a_reply, terminal, engine, command)
             await asyncio.to_thread(suspend, terminal, engine)

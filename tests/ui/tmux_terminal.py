@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 from tests.host.rig import Rig, running
@@ -36,6 +36,9 @@ set -g status off
 set -g set-clipboard on
 """
 SIZE = (80, 24)
+NEARBY: Mapping[str, str] = {}
+OVER_SSH: Mapping[str, str] = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
+"""By this the program knows that the line may be slow, and sends only what differs."""
 
 
 class TmuxTerminal:
@@ -133,13 +136,15 @@ def in_tmux(command: str, environment: dict[str, str]) -> Iterator[TmuxTerminal]
 
 
 @contextlib.asynccontextmanager
-async def host_in_reach(engine: ScriptedEngine) -> AsyncIterator[tuple[Rig, str, dict[str, str]]]:
+async def host_in_reach(
+    engine: ScriptedEngine, line: Mapping[str, str]
+) -> AsyncIterator[tuple[Rig, str, dict[str, str]]]:
     """A host of the test's own, whose engine does as it is told; and the program that finds it.
 
-    The program is a shell command, with the variables it needs.
+    The program is a shell command, with the variables it needs; `line` is `NEARBY` or `OVER_SSH`.
     """
     with tempfile.TemporaryDirectory(prefix="gc-") as folder:
-        variables = {"GEMMA_CHAT_HOME": folder}
+        variables = {"GEMMA_CHAT_HOME": folder, **line}
         program = Path(folder) / "program.py"
         program.write_text(PROGRAM)
         paths = Paths.default(environment=variables)
