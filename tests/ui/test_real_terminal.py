@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import textwrap
 from collections.abc import Mapping
 
 import pytest
@@ -110,19 +111,21 @@ def storm(it: TmuxTerminal, engine: ScriptedEngine) -> None:
         it.terminal._read(0.0)
     engine.gate.open()
     it.terminal.resize(*SIZE)
-    # tmux may be behind: words alone could stand in one of the sizes of the storm.
-    frame = f"╭{'─' * (SIZE[0] - 2)}╮"
-    survived = above_status(it.until_shown(PAINTED, LINES[-1], "lock free", frame))
-    assert len(survived) == SIZE[1] - 2
-    it.terminal.resize(SIZE[0] + 1, SIZE[1])
-    it.until(lambda screen: above_status(screen) != survived)
-    it.terminal.resize(*SIZE)
-    it.until(lambda screen: above_status(screen) == survived)
+    it.until(lambda screen: screen.splitlines()[1:-2] == picture())
+    it.until_shown("lock free")
 
 
-def above_status(screen: str) -> list[str]:
-    """The rows above the status bar, whose figures settle a moment after the reply."""
-    return screen.splitlines()[:-2]
+def picture() -> list[str]:
+    """The rows between tab bar and status bar once the reply is there."""
+    reply = textwrap.wrap(" ".join(LINES), SIZE[0] - 3)
+    talk = ["┃ You", "┃ Count", "", "  Assistant", *(f"  {row}" for row in reply)]
+    width = SIZE[0] - 2
+    frame = [
+        f"╭{'─' * width}╮",
+        f"│{' Message'.ljust(width)}│",
+        f"╰{' enter sends · ctrl+j new line · / commands ─'.rjust(width, '─')}╯",
+    ]
+    return [*talk, *[""] * (SIZE[1] - 3 - len(talk) - len(frame)), *frame]
 
 
 async def lose_the_host(it: TmuxTerminal, rig: Rig) -> None:
