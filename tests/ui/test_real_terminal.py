@@ -52,15 +52,15 @@ def use_everything(it: TmuxTerminal) -> None:
     it.until_shown(LINES[-1])
     it.press("\r")
     it.until_shown("2: line 01")
-    it.wheel("line", up=True, turns=40)
-    it.until_shown("You", "1: one line")
-    it.wheel("1: one line", up=False, turns=4)
-    it.until_gone("1: one line")
-
-    it.drag(LINES[9], len(LINES[9]) - 1)
+    it.wheel("line", up=True, turns=60)
+    # At the head nothing moves any more, however many turns are still on their way.
+    it.until(lambda screen: "You" in screen.splitlines()[1])
+    it.drag(LINES[2], len(LINES[2]) - 1)
     it.press("\x1bc")
     it.until_shown("copied to tmux")
-    assert it.tmux("show-buffer") == LINES[9]
+    assert it.tmux("show-buffer") == LINES[2]
+    it.wheel("1: one line", up=False, turns=60)
+    it.until_shown(LINES[-1])
 
     it.terminal.resize(40, 10)
     it.until(lambda screen: len(screen.splitlines()) == 10 and "lock free" in screen)
