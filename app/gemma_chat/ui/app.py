@@ -41,6 +41,7 @@ from gemma_chat.ui.own_events import (
 )
 from gemma_chat.ui.pace import SECONDS_BETWEEN, Pace
 from gemma_chat.ui.state import TerminalState, apply
+from gemma_chat.ui.styles import STYLES
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import BackgroundTold, read_pastes_in_bulk
 from gemma_chat.ui.text import shown
@@ -68,19 +69,7 @@ class ChatApp(App[None]):
     """One terminal on a host."""
 
     TITLE = "gemma-chat"
-    # Toasts stand at the top, where they do not cover what is being typed. With sixteen colours
-    # Textual's cursor in a list is as bright as the text on it.
-    CSS = """
-    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
-    OptionList:ansi > .option-list--option-highlighted,
-    OptionList:focus:ansi > .option-list--option-highlighted {
-        background: ansi_bright_black; color: ansi_bright_white;
-    }
-    .-light-mode OptionList:ansi > .option-list--option-highlighted,
-    .-light-mode OptionList:focus:ansi > .option-list--option-highlighted {
-        background: ansi_white; color: ansi_black;
-    }
-    """
+    CSS = STYLES
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of("everywhere", "run"),
