@@ -34,6 +34,14 @@ def test_going_on_replaces_the_older_state() -> None:
     assert len(shelf.longest([1, 2], 9)) == 1
 
 
+def test_what_lies_in_files_is_counted_apart_from_what_is_in_ram(tmp_path: Path) -> None:
+    shelf = with_files(tmp_path, budget=150)
+    shelf.put(holding(1, 2), state(100), "file")
+    shelf.put(holding(3, 4), state(120), "memory")
+    assert (shelf.bytes, shelf.disk_bytes) == (120, 100)
+    shelf.close()
+
+
 def test_taking_another_way_keeps_the_older_state_for_going_back() -> None:
     shelf = StateShelf(1000)
     session = holding(1, 2, 3)

@@ -44,6 +44,16 @@ def test_the_next_turn_evaluates_only_what_is_new(engine: LlamaEngine) -> None:
     assert second.counts.evaluated == second.prompt_tokens - held
 
 
+def test_guesses_from_the_conversation_are_counted_with_those_that_were_right(
+    smollm2: LlamaEngine,
+) -> None:
+    verse = "one two three four five six seven eight nine ten " * 4
+    messages = talk("Count.", verse, "Count again.")
+    _, run = speak(smollm2, smollm2.open_sequence(), messages, temperature=0.0)
+    assert run.counts.guessed >= run.counts.guessed_right > 0
+    assert run.counts.guessed_right < run.counts.generated
+
+
 def test_a_switch_to_another_session_and_back_changes_nothing(engine: LlamaEngine) -> None:
     """A→B→A gives token for token what an uninterrupted A gives."""
 

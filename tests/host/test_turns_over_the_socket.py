@@ -51,6 +51,22 @@ async def test_a_question_gets_its_reply_and_both_are_stored(terminal: Terminal)
     ]
 
 
+async def test_the_figures_of_a_reply_name_its_model_and_the_seed_that_was_drawn(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab = await terminal.open()
+    drawn = SessionSettings(sampling=SamplingSettings(random_seed=None, temperature=0.8, top_k=40))
+    await terminal.client.request(ChangeSettings(0, tab, drawn))
+    end = await terminal.ask(tab, "What is the sea?")
+    assert end.metrics.model == rig.engine.description.name
+    assert end.metrics.seed is not None
+    assert (await terminal.transcript(tab))[1].metrics == end.metrics
+    await terminal.client.request(
+        ChangeSettings(0, tab, SessionSettings(sampling=SamplingSettings(temperature=0.0)))
+    )
+    assert (await terminal.ask(tab, "And now?")).metrics.seed is None
+
+
 async def test_the_second_question_sees_the_first_exchange(rig: Rig, terminal: Terminal) -> None:
     tab = await terminal.open()
     await terminal.ask(tab, "one")

@@ -263,3 +263,41 @@ async def test_an_abandoned_stream_stops_decoding_within_a_token(
     assert session.metrics.finish_reason == "stopped"
     engine.gate.open()
     assert await other.get_response("next") == "S1 1: next"
+
+
+async def test_a_turn_that_is_moved_up_runs_before_its_neighbour_and_everybody_is_told(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    sessions = await open_sessions(model, 4)
+    engine.gate.hold()
+    turns = [session.start_turn(f"q{n}") for n, session in enumerate(sessions)]
+    await engine.gate.reached()
+    told: list[tuple[int, int]] = []
+    model.lock.subscribe(lambda event: told.append((event.entry.session, event.position)))
+    last = model.lock.waiting[-1]
+    assert model.lock.move(last.ticket, -1)
+    assert model.lock.move(last.ticket, -1)
+    assert not model.lock.move(last.ticket, -1)
+    assert [entry.moved for entry in model.lock.waiting] == [2, -1, -1]
+    engine.gate.open()
+    for turn in turns:
+        await turn.finished()
+    assert asked(engine) == ["q0", "q3", "q1", "q2"]
+    moves = [(sessions[3].id, 2), (sessions[2].id, 3), (sessions[3].id, 1), (sessions[1].id, 2)]
+    assert told[:4] == moves
+
+
+async def test_a_turn_is_withdrawn_by_its_ticket_waiting_or_running(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    sessions = await open_sessions(model, 3)
+    engine.gate.hold()
+    turns = [session.start_turn(f"q{n}") for n, session in enumerate(sessions)]
+    await engine.gate.reached()
+    assert model.lock.holder is not None
+    tickets = [model.lock.holder.ticket, model.lock.waiting[0].ticket]
+    assert all(model.lock.withdraw(ticket) for ticket in reversed(tickets))
+    engine.gate.open()
+    assert [(await turn.finished()).reason for turn in turns] == ["stopped", "stopped", "stop"]
+    assert not any(model.lock.withdraw(ticket) for ticket in tickets)
+    assert not model.lock.move(tickets[0], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,22 +24,25 @@ class Ask:
 
 
 class QueueAgainstASortedList(RuleBasedStateMachine):
-    """The queue always equals the waiting turns sorted by lane and by when they asked."""
+    """The queue always equals the waiting turns by lane, by when they asked, and by what a person
+    moved."""
 
     def __init__(self) -> None:
         super().__init__()
         self.queue: TurnQueue[Ask] = TurnQueue()
         self.model: list[Ask] = []
+        self.rank: dict[Ask, int] = {}
         self.holder: Ask | None = None
         self.asked = 0
 
     def expected(self) -> list[Ask]:
-        return sorted(self.model, key=lambda ask: (ask.background, ask.number))
+        return sorted(self.model, key=lambda ask: (ask.background, self.rank[ask]))
 
     @rule(background=st.booleans())
     def ask(self, background: bool) -> None:
         self.asked += 1
         ask = Ask(self.asked, background)
+        self.rank[ask] = self.asked
         self.model.append(ask)
         assert self.queue.add(ask) == self.expected().index(ask) + 1
 
@@ -64,6 +68,7 @@ class QueueAgainstASortedList(RuleBasedStateMachine):
         gives_way = bool(self.queue.giving_way([self.holder], slots=1))
         assert gives_way == (self.holder.background and waits)
         if gives_way:
+            self.rank[self.holder] = min([0, *(self.rank[ask] for ask in self.model)]) - 1
             self.model.append(self.holder)
             assert self.queue.put_back(self.holder) == self.expected().index(self.holder) + 1
             self.holder = None
@@ -75,6 +80,17 @@ class QueueAgainstASortedList(RuleBasedStateMachine):
         self.model.remove(ask)
         assert self.queue.remove(ask)
         assert not self.queue.remove(ask)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), step=st.sampled_from((-1, 1)))
+    def move(self, data: st.DataObject, step: Literal[-1, 1]) -> None:
+        ask = data.draw(st.sampled_from(self.model))
+        lane = [one for one in self.expected() if one.background == ask.background]
+        place = lane.index(ask) + step
+        other = lane[place] if 0 <= place < len(lane) else None
+        assert self.queue.move(ask, step) is other
+        if other is not None:
+            self.rank[ask], self.rank[other] = self.rank[other], self.rank[ask]
 
     @invariant()
     def order_is_lane_then_time(self) -> None:
@@ -134,3 +150,16 @@ def test_a_second_question_of_a_session_that_runs_sends_nobody_away() -> None:
     queue.add(Ask(3, False, of=2))
     assert queue.giving_way(running, slots=2) == ()
     assert queue.take(running) is None
+
+
+def test_two_questions_of_one_session_never_change_places_and_who_left_cannot_be_moved() -> None:
+    queue: TurnQueue[Ask] = TurnQueue()
+    first, second, other = Ask(1, False, of=1), Ask(2, False, of=1), Ask(3, False, of=2)
+    for ask in (first, second, other):
+        queue.add(ask)
+    assert queue.move(second, -1) is None
+    assert queue.move(other, -1) is second
+    assert queue.order == (first, other, second)
+    assert queue.take() is first
+    assert queue.move(first, 1) is None
+    assert queue.order == (other, second)

@@ -33,8 +33,7 @@ class PtyTerminal:
         self.pid = pid
         self.output = b""
         self.exit_code: int | None = None
-        columns, rows = size
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.resize(*size)
 
     def until(self, text: str) -> None:
         """Read until this was written; fails with the last output otherwise."""
@@ -48,6 +47,10 @@ class PtyTerminal:
     def send(self, keys: str) -> None:
         """Type."""
         os.write(self._master, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; the kernel tells the program (SIGWINCH)."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def signal(self, number: signal.Signals, pid: int | None = None) -> None:
         """Send a signal to the program, or to one of its processes."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from textual.theme import Theme
 
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.sampling import SessionSettings
@@ -16,6 +17,7 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.background import Background
 from gemma_chat.ui.input.sent import SentMessages
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
@@ -255,6 +257,7 @@ def make_app(
     servers: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     state_dir: Path = NOWHERE,
+    theme_for: Callable[[Background], Theme] | None = None,
 ) -> ChatApp:
     """The terminal program on a scripted link, with the program's own themes.
 
@@ -278,6 +281,7 @@ def make_app(
         own=OWN,
         settings=settings,
         theme=first_theme(theme, NOWHERE, {}).theme,
+        theme_for=theme_for,
         shelf=lambda: SHELF,
         warnings=warnings,
         keep_setting=keep,

@@ -536,6 +536,14 @@ def _terminal_fields() -> tuple[SettingField, ...]:
         ),
         SettingField(
             section=section,
+            name="slow_line",
+            kind="choice",
+            explanation="Whether as few bytes as possible are sent to the terminal: auto does it "
+            "over SSH.",
+            choices=("auto", "always", "never"),
+        ),
+        SettingField(
+            section=section,
             name="sent_history",
             kind="whole",
             explanation="How many sent messages the input remembers for the next start; "

@@ -14,6 +14,7 @@ from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
 
 KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
+SlowLine = Literal["auto", "always", "never"]
 Notification = Literal["none", "bell", "osc9"]
 
 
@@ -100,6 +101,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
     mouse: bool = True
     vi_keys: bool = False
     notify: Notification = "bell"
+    slow_line: SlowLine = "auto"
     sent_history: int = 500
 
 

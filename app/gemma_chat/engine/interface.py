@@ -164,7 +164,10 @@ class MemoryFigures:
     weights_bytes: int
     kv_resident_bytes: int
     kv_saved_bytes: int
+    """Saved states in RAM."""
     projector_bytes: int = 0
+    kv_disk_bytes: int = 0
+    """Saved states in files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +278,10 @@ class TokenCounts:
     """Prompt tokens decoded in this turn."""
     generated: int = 0
     """Tokens sampled in this turn, the end token not among them."""
+    guessed: int = 0
+    """Tokens that prompt lookup put forward and a batch verified."""
+    guessed_right: int = 0
+    """Those of them that were sampled."""
 
 
 class SequenceHandle(Protocol):

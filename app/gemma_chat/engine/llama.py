@@ -226,6 +226,7 @@ class LlamaEngine:
             kv_resident_bytes=self._context.kv_bytes,
             kv_saved_bytes=self._shelf.bytes,
             projector_bytes=self._projector_bytes,
+            kv_disk_bytes=self._shelf.disk_bytes,
         )
 
     def count_tokens(self, text: str) -> int:

@@ -132,6 +132,13 @@ class StateShelf:
         """What all states take in RAM."""
         return self._ram
 
+    @property
+    def disk_bytes(self) -> int:
+        """What the states that are in files take there."""
+        with self._lock:
+            stored = (saved.stored for saved in self._states.values())
+            return sum(one.bytes for one in stored if one is not None)
+
     # ------------------------------------------------------------ a session's state
 
     def put(

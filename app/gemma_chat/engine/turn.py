@@ -146,6 +146,8 @@ class LlamaTurn:
             if reason is not None or self._force(parts) or token != guess:
                 break
             right += 1
+        self.counts.guessed += len(draft)
+        self.counts.guessed_right += right
         if self._speculation is not None:
             self._speculation.sampled(draft, right, token)
         self._evaluation.cut(position + 1 + right)

@@ -157,6 +157,14 @@ class Conversations:
         tab = self._tabs.get(session)
         return "" if tab is None else tab.title
 
+    def tab_of(self, engine_session: int) -> int:
+        """The tab whose chat computes in this session of the model; 0 when it is none."""
+        for tab in self._tabs.values():
+            chat = tab.chat if tab.model is self._slot.model else None
+            if chat is not None and chat.session.id == engine_session:
+                return tab.session
+        return 0
+
     def tell(self, session: int, asker: int = 0) -> None:
         """Tell everybody how a tab stands now; `asker` is the client that changed it."""
         tab = self._tabs.get(session)
@@ -516,6 +524,7 @@ class Conversations:
             model = await self._slot.ready()
             chat = await self._chat_of(tab, model)
             chat.tools = tools
+            record.model = model.description.name
             if record.kind == "go_on":
                 return chat.continue_response(sampling=sampling)
             media = self._media_of(record.question)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gemma_chat.host.protocol import LockChanged, LockEntry, LockView, TurnPhase
+from gemma_chat.errors import HostError
+from gemma_chat.host.protocol import ChangeQueue, LockChanged, LockEntry, LockView, TurnPhase
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.sessions import events
@@ -17,7 +18,7 @@ FIGURES_SECONDS: Final = 1.0
 SUMMARIZER_NAME: Final = "summarizer"
 ANTICIPATION_NAME: Final = "warm-up"
 
-_Order = tuple[tuple[int, int, str, TurnPhase], ...]
+_Order = tuple[tuple[int, int, str, TurnPhase, int], ...]
 
 
 class LockBoard:
@@ -28,12 +29,14 @@ class LockBoard:
         publish: Callable[[LockChanged], None],
         turns: Callable[[], Iterable[RunningTurn]],
         name_of: Callable[[int], str],
+        about: Callable[[events.LockEntry], int],
     ) -> None:
         """`turns` are those of all tabs that have not ended, in the order they were asked;
-        `name_of` gives the title of a tab."""
+        `name_of` gives the title of a tab, `about` the tab that background work is for, or 0."""
         self._publish = publish
         self._turns = turns
         self._name_of = name_of
+        self._about = about
         self._lock: GenerationLock | None = None
         self._order: _Order = ()
         self._throttle = Throttle(FIGURES_SECONDS, self._tell)
@@ -49,6 +52,25 @@ class LockBoard:
             self._throttle.now()
         else:
             self._throttle.soon()
+
+    def change(self, request: ChangeQueue) -> None:
+        """Move or end an entry. Raises `HostError` where that cannot be."""
+        lock = self._lock
+        if lock is None or not request.ticket:
+            raise HostError(
+                "This message waits for a model; it can be moved once the model is loaded."
+            )
+        match request.change:
+            case "cancel":
+                done = lock.withdraw(request.ticket)
+            case "sooner":
+                done = lock.move(request.ticket, -1)
+            case "later":
+                done = lock.move(request.ticket, 1)
+        if not done:
+            raise HostError(_why_not(lock, request))
+        # What began before is finished by the engine, which may be busy; it waits no longer.
+        self.changed()
 
     def close(self) -> None:
         """Tell nothing more."""
@@ -85,6 +107,9 @@ class LockBoard:
             generated=entry.generated,
             tokens_per_second=entry.tokens_per_second,
             elapsed=time.monotonic() - entry.since,
+            ticket=entry.ticket,
+            moved=entry.moved,
+            about=self._about(entry) if turn is None else 0,
         )
 
     def _not_queued(self, turn: RunningTurn) -> LockEntry:
@@ -94,6 +119,22 @@ class LockBoard:
             name=self._name_of(turn.session),
             elapsed=time.monotonic() - turn.since,
         )
+
+
+def _why_not(lock: GenerationLock, request: ChangeQueue) -> str:
+    waiting = lock.waiting
+    place = next((i for i, one in enumerate(waiting) if one.ticket == request.ticket), -1)
+    if place < 0:
+        return "This turn waits no longer: it runs, or has ended. Nothing was changed."
+    beside = place + (-1 if request.change == "sooner" else 1)
+    if 0 <= beside < len(waiting):
+        if waiting[beside].session == waiting[place].session:
+            return (
+                "Its neighbour is a question of the same tab, and those stay in their order; "
+                "ctrl+up on the message itself exchanges the two."
+            )
+        return "Background work runs after all that people wait for; it keeps its place."
+    return f"It is the {'first' if request.change == 'sooner' else 'last'} in the queue already."
 
 
 def _background_name(entry: events.LockEntry) -> str:
@@ -108,4 +149,4 @@ def _order(view: LockView) -> _Order:
     """What must be told at once when it changes."""
     nobody = LockEntry(0, 0, "", phase="idle")
     entries = (*(view.holders or (nobody,)), *view.waiting)
-    return tuple((one.session, one.turn, one.name, one.phase) for one in entries)
+    return tuple((one.session, one.turn, one.name, one.phase, one.ticket) for one in entries)

@@ -91,6 +91,7 @@ class ModelSlot:
                 weights_bytes=figures.weights_bytes,
                 kv_resident_bytes=figures.kv_resident_bytes,
                 kv_saved_bytes=figures.kv_saved_bytes,
+                kv_disk_bytes=figures.kv_disk_bytes,
             )
             if model.failure is not None:
                 view = msgspec.structs.replace(view, phase="failed", error=str(model.failure))

@@ -56,6 +56,13 @@ class TurnMetrics(_Wire, frozen=True):
     prefill_tokens_per_second: float = 0.0
     decode_tokens_per_second: float = 0.0
     finish_reason: FinishReason = "stop"
+    guessed_tokens: int = 0
+    """Tokens that prompt lookup put forward, and how many of them were right."""
+    guessed_right_tokens: int = 0
+    seed: int | None = None
+    """What it was sampled with, drawn or set; `None` without chance."""
+    model: str = ""
+    """The name of the model that answered; empty where that was not noted."""
 
 
 class AttachmentView(_Wire, frozen=True):
@@ -224,6 +231,13 @@ class LockEntry(_Wire, frozen=True):
     generated: int = 0
     tokens_per_second: float = 0.0
     elapsed: float = 0.0
+    """Seconds since it began to hold or to wait."""
+    ticket: int = 0
+    """What `ChangeQueue` knows it by; 0 while it waits for a model and is in no queue yet."""
+    moved: int = 0
+    """Places it was moved up by hand; less than 0 where others were moved before it."""
+    about: int = 0
+    """The tab that background work is done for; 0 when it is none."""
 
 
 class LockView(_Wire, frozen=True):
@@ -264,6 +278,8 @@ class ModelView(_Wire, frozen=True):
     """How its makers recommend to sample; `None` while no model is loaded."""
     modalities: tuple[Literal["image", "audio"], ...] = ()
     """What it takes beside text."""
+    kv_disk_bytes: int = 0
+    """Saved states in files."""
     thinks: bool = True
     """Whether it can be told to think; false only of a model that is loaded and cannot."""
 
@@ -661,6 +677,18 @@ class ReorderQueue(_Wire, frozen=True, tag="reorder_queue"):
     turns: tuple[int, ...]
 
 
+class ChangeQueue(_Wire, frozen=True, tag="change_queue"):
+    """Move an entry of the generation lock's queue by one place, or end it. Answer: `Done`.
+
+    It exchanges its place with its neighbour: persons' turns come before background work, and a
+    tab's questions stay in their order (`ReorderQueue` exchanges those).
+    """
+
+    id: int
+    ticket: int
+    change: Literal["sooner", "later", "cancel"]
+
+
 class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
     """The pixels of an attached picture, fitted into a size. Answer: `Preview`."""
 
@@ -723,6 +751,7 @@ Request = (
     | FetchPreview
     | ShowContext
     | Goodbye
+    | ChangeQueue
 )
 
 

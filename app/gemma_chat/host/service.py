@@ -25,6 +25,7 @@ from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     AnswerTool,
     BackUp,
+    ChangeQueue,
     ChangeSettings,
     CloseSession,
     Context,
@@ -173,7 +174,10 @@ class Service:
             on_summary_outdated=lambda session: self._summaries.schedule(session),
         )
         self._board = LockBoard(
-            publish, lambda: self._conversations.turns, self._conversations.title
+            publish,
+            lambda: self._conversations.turns,
+            self._conversations.title,
+            lambda entry: self._conversations.tab_of(entry.session) or self._summaries.view.session,
         )
         self._summaries = Summaries(
             store,
@@ -287,6 +291,8 @@ class Service:
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
                 self._on_stop()
+            case ChangeQueue():
+                self._board.change(request)
             case Goodbye():
                 self._part(request)
             case CloseSession() if request.session in self._conversations.passing(asker):

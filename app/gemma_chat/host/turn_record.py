@@ -91,6 +91,8 @@ class TurnRecord:
         Unless it goes on: then only the reply is unfinished, and it has its text so far.
         """
         self.kind = kind
+        self.model = ""
+        """The name of the model that answers, once there is one."""
         self.brought_back = False
         """It brought no reply, and the one there was before is shown again."""
         self._store = store

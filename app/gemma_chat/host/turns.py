@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
+import msgspec
+
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.protocol import FinishReason, TurnMetrics
 from gemma_chat.host.turn_record import Outcome, TurnRecord
@@ -143,7 +145,8 @@ class RunningTurn:
         error = "" if result.error is None else str(result.error)
         interrupted = result.reason == "stopped" and self._reason == "closed"
         ended: FinishReason = "closed" if interrupted else result.reason
-        return Outcome(ended, turn_metrics(result.metrics), error, result.kept)
+        metrics = msgspec.structs.replace(turn_metrics(result.metrics), model=self.record.model)
+        return Outcome(ended, metrics, error, result.kept)
 
     def _follow_call(self, piece: Piece) -> None:
         if piece.call is None:

@@ -11,13 +11,18 @@ threads, each with a turn of its own.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic, perf_counter
 from typing import Literal, Protocol
 
+import msgspec
+
+from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
 from gemma_chat.sessions.events import LockEntry, LockEvent
@@ -27,6 +32,8 @@ from gemma_chat.sessions.turn_queue import TurnQueue
 
 log = logging.getLogger(__name__)
 
+_SEEDS = 2**32 - 1
+"""llama.cpp's seeds are smaller; this one means to it that it draws one itself."""
 EXIT_SECONDS = 5.0
 """How long a program that ends without closing its model waits for the step under way."""
 
@@ -54,6 +61,7 @@ class EngineThread:
         self._queue: TurnQueue[TurnJob] = TurnQueue()
         self._holders: list[TurnJob] = []
         """The turns that compute, in the order in which they began; at most one a slot."""
+        self._tickets = itertools.count(1)
         self._leaving: list[tuple[TurnJob, GemmaChatError | None]] = []
         self._failure: EngineCrashedError | None = None
         self._closing = False
@@ -77,6 +85,7 @@ class EngineThread:
         """
         with self._changed:
             self._must_accept()
+            job.ticket = next(self._tickets)
             position = self._queue.add(job)
             self._post((job, LockEvent(job.entry(), position=position)))
             for holder in self._giving_way():
@@ -97,6 +106,34 @@ class EngineThread:
                 job.stop_reason = reason
                 if job.run is not None:
                     job.run.interrupt()
+
+    def move(self, ticket: int, step: Literal[-1, 1]) -> bool:
+        """Exchange a waiting turn with its neighbour; see `TurnQueue.move`."""
+        with self._changed:
+            job = self._with_ticket(ticket)
+            other = None if job is None else self._queue.move(job, step)
+            if job is None or other is None:
+                return False
+            job.moved -= step
+            other.moved += step
+            order = self._queue.order
+            for one in (job, other):
+                self._post((one, LockEvent(one.entry(), position=order.index(one) + 1)))
+            return True
+
+    def withdraw(self, ticket: int) -> bool:
+        """End the turn with this ticket, as `stop`; `False` when there is none any more."""
+        with self._changed:
+            job = self._with_ticket(ticket)
+        if job is None:
+            return False
+        self.stop(job, "stopped")
+        return True
+
+    def _with_ticket(self, ticket: int) -> TurnJob | None:
+        """The turn that waits or computes under this ticket. The mutex is held."""
+        jobs = (*self._queue.order, *self._holders)
+        return next((job for job in jobs if job.ticket == ticket), None)
 
     def rephrase(self, questions: Mapping[TurnJob, str]) -> bool:
         """Let jobs that wait ask something else: all of them, or none when one has begun."""
@@ -258,7 +295,9 @@ class EngineThread:
         lane: Literal["foreground", "background"] = "background" if job.background else "foreground"
         run: TurnRun
         if prepared.alternative is None:
-            run = self._engine.begin(job.sequence, prepared.prompt, prepared.sampling, lane)
+            sampling = _seeded(prepared.sampling)
+            job.seed = sampling.random_seed if sampling.temperature else None
+            run = self._engine.begin(job.sequence, prepared.prompt, sampling, lane)
         else:
             run = self._engine.anticipate(job.sequence, prepared.prompt, prepared.alternative, lane)
         job.counts = run.counts
@@ -388,6 +427,13 @@ class EngineThread:
         # Whoever waited for the result finds the lock's listeners told of it.
         ended = LockEvent(job.entry(), reason=reason)
         self._post((job, job.result(reason, error, kept=kept)), (job, ended))
+
+
+def _seeded(sampling: SamplingSettings) -> SamplingSettings:
+    """With a seed drawn where none is set, so that a reply can be had once more."""
+    if sampling.random_seed is not None or not sampling.temperature:
+        return sampling
+    return msgspec.structs.replace(sampling, random_seed=random.SystemRandom().randrange(_SEEDS))
 
 
 def _unexpected(error: Exception) -> EngineCrashedError:

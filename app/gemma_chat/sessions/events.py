@@ -85,6 +85,10 @@ class LockEntry:
     since: float
     """When it began to hold or to wait, by `time.monotonic`."""
     purpose: Purpose = "reply"
+    ticket: int = 0
+    """Its number in the queue, never used again by this model: what `GenerationLock.move` takes."""
+    moved: int = 0
+    """Places it was moved up by hand; less than 0 where others were moved before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,11 @@ class TurnJob:
     """A grammar or schema for this turn alone."""
     receive: Callable[[Report], None] = _nobody
     """Takes the reports of this turn, on the loop."""
+    ticket: int = 0
+    """Given by the queue."""
+    moved: int = 0
+    seed: int | None = None
+    """What it is sampled with, once it has begun."""
     phase: TurnPhase = "queued"
     run: TurnRun | None = None
     stop_reason: FinishReason | None = None
@@ -108,6 +113,8 @@ class TurnJob:
             tokens_per_second=self.clock.rate(self.counts.generated),
             since=self.clock.since,
             purpose=self.purpose,
+            ticket=self.ticket,
+            moved=self.moved,
         )
 
     def result(
@@ -117,7 +124,7 @@ class TurnJob:
         return TurnResult(
             reason,
             self.reply.text,
-            self.clock.metrics(self.counts, reason),
+            self.clock.metrics(self.counts, reason, self.seed),
             error,
             kept,
             thinking=self.reply.thinking,

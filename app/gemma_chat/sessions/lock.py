@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Literal
 
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import LockEntry, LockEvent
@@ -43,6 +44,23 @@ class GenerationLock:
     def waiting(self) -> tuple[LockEntry, ...]:
         """The turns that wait, in the order in which they will run."""
         return self._engine_thread.entries()[1]
+
+    def move(self, ticket: int, step: Literal[-1, 1]) -> bool:
+        """Let a waiting turn exchange its place with the one before it (-1) or behind it (1).
+
+        Only neighbours of one lane change places, and never two turns of one session. `False`
+        when there is no such neighbour, or the turn waits no longer.
+
+            model.lock.move(model.lock.waiting[-1].ticket, -1)
+        """
+        return self._engine_thread.move(ticket, step)
+
+    def withdraw(self, ticket: int) -> bool:
+        """Stop a turn, waiting or running; `False` when it has ended already.
+
+        model.lock.withdraw(model.lock.waiting[0].ticket)
+        """
+        return self._engine_thread.withdraw(ticket)
 
     def subscribe(self, listener: LockListener) -> Callable[[], None]:
         """Call `listener` on the event loop for every transition; returns the way to stop that.

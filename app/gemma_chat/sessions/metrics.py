@@ -33,6 +33,12 @@ class TurnMetrics:
     prefill_tokens_per_second: float = 0.0
     decode_tokens_per_second: float = 0.0
     finish_reason: FinishReason = "stop"
+    guessed_tokens: int = 0
+    """Tokens of the reply that prompt lookup put forward and a batch verified."""
+    guessed_right_tokens: int = 0
+    """Those of them that proved right."""
+    seed: int | None = None
+    """What the reply was sampled with, drawn or set; `None` where nothing was drawn by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,9 @@ def together(steps: Sequence[TurnMetrics], reason: FinishReason) -> TurnMetrics:
             generated, [(step.generated_tokens, step.decode_tokens_per_second) for step in steps]
         ),
         finish_reason=reason,
+        guessed_tokens=sum(step.guessed_tokens for step in steps),
+        guessed_right_tokens=sum(step.guessed_right_tokens for step in steps),
+        seed=steps[0].seed,
     )
 
 
@@ -130,7 +139,9 @@ class TurnClock:
         """Tokens per second of decoding so far."""
         return tokens / self.decode if self.decode > 0 else 0.0
 
-    def metrics(self, counts: TokenCounts, reason: FinishReason) -> TurnMetrics:
+    def metrics(
+        self, counts: TokenCounts, reason: FinishReason, seed: int | None = None
+    ) -> TurnMetrics:
         """The figures of the turn, now that it is over."""
         return TurnMetrics(
             reused_tokens=counts.reused,
@@ -142,4 +153,7 @@ class TurnClock:
             prefill_tokens_per_second=counts.evaluated / self.prefill if self.prefill else 0.0,
             decode_tokens_per_second=self.rate(counts.generated),
             finish_reason=reason,
+            guessed_tokens=counts.guessed,
+            guessed_right_tokens=counts.guessed_right,
+            seed=seed,
         )

@@ -3,7 +3,9 @@
 Invariants, each a property test:
 
 * a foreground turn runs before every background turn;
-* within a lane, turns run in the order in which they asked;
+* within a lane, turns run in the order in which they asked, until a person moves one;
+* a move exchanges two neighbours of one lane, and never two turns of one session: nobody is
+  sent further back than one place, and no question is answered before the one it builds on;
 * a turn that gave way keeps its place: it is the first of its lane again;
 * taking a turn out changes nothing about the order of the others;
 * two turns of one session never run at the same time, however many slots the engine has.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 
 class Waiting(Protocol):
@@ -65,6 +67,22 @@ class TurnQueue(Generic[T]):
         except ValueError:
             return False
         return True
+
+    def move(self, turn: T, step: Literal[-1, 1]) -> T | None:
+        """Exchange `turn` with the one before it (-1) or behind it (1); returns that one.
+
+        `None`, and nothing is changed, where there is none in its lane or it is a turn of the same
+        session.
+        """
+        lane = self._lane(turn)
+        if turn not in lane:
+            return None
+        place = lane.index(turn)
+        other = place + step
+        if not 0 <= other < len(lane) or lane[other].session == turn.session:
+            return None
+        lane[place], lane[other] = lane[other], turn
+        return lane[place]
 
     def clear(self) -> tuple[T, ...]:
         """Take all turns out, in the order in which they would have run."""

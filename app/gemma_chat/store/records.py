@@ -34,6 +34,11 @@ class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     prefill_tokens_per_second: float = 0.0
     decode_tokens_per_second: float = 0.0
     finish_reason: FinishReason = "stop"
+    guessed_tokens: int = 0
+    guessed_right_tokens: int = 0
+    seed: int | None = None
+    model: str = ""
+    """The name of the model that answered."""
 
 
 class Attachment(msgspec.Struct, frozen=True):

@@ -300,6 +300,15 @@ ACTIONS: tuple[Action, ...] = (
         "transcript",
     ),
     Action(
+        "message.figures",
+        ("i",),
+        "Figures of the reply",
+        "Messages",
+        "Tokens read, kept and written, times, speed, why it ended, model and seed.",
+        "transcript",
+        slash=("figures",),
+    ),
+    Action(
         "message.delete",
         ("d", "delete"),
         "Delete",
@@ -502,6 +511,15 @@ ACTIONS: tuple[Action, ...] = (
         "Panels",
         "The running summary that the summarizer writes between replies.",
         slash=("summary",),
+    ),
+    Action(
+        "panel.lock",
+        ("f5",),
+        "Generation lock",
+        "Panels",
+        "Who generates and who waits, to be moved, stopped or gone to; memory. So does a click on "
+        "the lock in the status bar.",
+        slash=("queue",),
     ),
     Action(
         "context.show",

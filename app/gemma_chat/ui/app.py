@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.console import RenderableType
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -22,6 +23,7 @@ from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.feed import TranscriptFeed
+from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
@@ -37,11 +39,11 @@ from gemma_chat.ui.own_events import (
     MessagesFetched,
     ScrollMoved,
 )
-from gemma_chat.ui.pace import Pace
+from gemma_chat.ui.pace import SECONDS_BETWEEN, Pace
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.styles import STYLES
 from gemma_chat.ui.tab_bar import TabBar
-from gemma_chat.ui.terminal_input import read_pastes_in_bulk
+from gemma_chat.ui.terminal_input import BackgroundTold, read_pastes_in_bulk
 from gemma_chat.ui.text import shown
 from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.tool_prompt import Choice
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from gemma_chat.config.presets import Preset
     from gemma_chat.config.sampling import SessionSettings
     from gemma_chat.ui.input.sources import ProgramSources
+    from gemma_chat.ui.lock_list import LockList
     from gemma_chat.ui.search_bar import SearchBar
     from gemma_chat.ui.transcript import Transcript
     from gemma_chat.ui.transcript.reader import Reader
@@ -92,7 +95,9 @@ class ChatApp(App[None]):
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
-        self._pace = Pace(self, self.take_events)
+        is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
+        self._frames = Frames() if is_slow else None
+        self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._composing = 0
         """The tab whose draft stands in the input."""
@@ -110,6 +115,20 @@ class ChatApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.window
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, frugal(renderable, self._frames, self.screen))
+
+    def draw_all(self) -> None:
+        """The terminal shows something else now: send the next picture as a whole."""
+        if self._frames is not None:
+            self._frames.forget()
+        self.refresh(layout=True)
+
+    def on_resize(self) -> None:
+        # Terminals cut or wrap what they show, also when the old size comes back at once.
+        if self._frames is not None:
+            self._frames.forget()
 
     async def on_ready(self) -> None:
         """The first paint is done; what it did not need comes now."""
@@ -131,6 +150,13 @@ class ChatApp(App[None]):
         for action in self.keymap.new:
             # Not by `bind`, which gives no priority: the input would keep its own meaning of a key.
             self._bindings.bind(",".join(action.keys), f"run('{action.id}')", priority=True)
+
+    def on_background_told(self, message: BackgroundTold) -> None:
+        # Over a slow line the answer comes after the first paint.
+        if self._options.theme_for is not None:
+            theme = self._options.theme_for(message.background)
+            self.register_theme(theme)
+            self.theme = theme.name
 
     def _prepare_input(self) -> None:
         composer = self.window.composer
@@ -334,6 +360,9 @@ class ChatApp(App[None]):
 
     def on_side_panel_settings_applied(self, message: SidePanel.SettingsApplied) -> None:
         self._commands.change_settings(message.session, message.settings)
+
+    def on_lock_list_wanted(self, message: LockList.Wanted) -> None:
+        self._commands.lock.carry_out(message.wish, message.entry)
 
     def on_side_panel_action_pressed(self, message: SidePanel.ActionPressed) -> None:
         self._commands.run(message.action)

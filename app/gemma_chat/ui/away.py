@@ -128,7 +128,7 @@ class Away:
                 self._off_screen = False
                 self._back_at = time.monotonic()
         app.ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
-        app.refresh(layout=True)
+        app.draw_all()
 
 
 def editor_command(environment: Mapping[str, str]) -> list[str]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.host.protocol import ToolAnswer
+from gemma_chat.host.protocol import LockEntry, ToolAnswer
 from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
 from gemma_chat.ui.leaving import Leaving
 from gemma_chat.ui.library_commands import LibraryCommands
+from gemma_chat.ui.lock_commands import LockCommands
 from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
@@ -61,6 +62,7 @@ class Commands:
             "panel.settings": lambda: self.toggle_panel("settings"),
             "panel.reset_field": self.reset_field,
             "panel.summary": lambda: self.toggle_panel("summary"),
+            "panel.lock": lambda: self.toggle_panel("lock"),
             "transcript.page_up": lambda: self._scroll(lambda it: it.scroll_page_up(animate=False)),
             "transcript.page_down": lambda: self._scroll(
                 lambda it: it.scroll_page_down(animate=False)
@@ -77,6 +79,7 @@ class Commands:
             "program.detach": leaving.detach,
             "program.quit": leaving.quit,
         }
+        self.lock = LockCommands(app, self)
         self._by_id.update(SummaryCommands(app).by_id)
         self.attaching = AttachCommands(app)
         self._by_id["message.attach"] = self.attaching.ask
@@ -254,7 +257,11 @@ class Commands:
             return
         entry = app.state.own_turn(app.state.active)
         if entry is not None:
-            app.spawn(self._stop(entry.session, entry.turn, queued=entry.phase == "queued"))
+            self.end_turn(entry)
+
+    def end_turn(self, entry: LockEntry) -> None:
+        """End a turn of any tab; a question that waited comes back into its tab's input."""
+        self._app.spawn(self._stop(entry.session, entry.turn, queued=entry.phase == "queued"))
 
     async def _stop(self, session: int, turn: int, *, queued: bool) -> None:
         app = self._app

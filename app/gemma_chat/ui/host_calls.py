@@ -107,6 +107,10 @@ class HostCalls:
         """Answer the waiting messages of a tab in this order."""
         return await self._done(p.ReorderQueue(0, session, turns))
 
+    async def change_queue(self, ticket: int, change: Literal["sooner", "later", "cancel"]) -> bool:
+        """Move an entry of the generation lock's queue by a place, or take it out."""
+        return await self._done(p.ChangeQueue(0, ticket, change))
+
     async def stop(self, session: int, turn: int) -> bool:
         """End one turn, running or queued."""
         return await self._done(p.StopTurn(0, session, turn))

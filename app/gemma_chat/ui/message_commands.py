@@ -53,6 +53,7 @@ class MessageCommands:
             "message.fork": self.fork,
             "message.quote": self.quote,
             "message.pin": self.pin,
+            "message.figures": self.figures,
             "message.delete": self.delete,
             "queue.up": lambda: self.reorder(-1),
             "queue.down": lambda: self.reorder(1),
@@ -270,6 +271,19 @@ class MessageCommands:
                 self._app.calls.pin(tab.session, message.message, pinned=not message.pinned)
             )
 
+    def figures(self) -> None:
+        """Show the figures of the message's reply."""
+        found = self._about("assistant")
+        reply = None if found is None else _reply_with_figures(*found)
+        if found is None:
+            return
+        if reply is None:
+            self._app.say("There are no figures of this message yet.", "information")
+            return
+        from gemma_chat.ui.figures import FiguresDialog
+
+        self._app.push_screen(FiguresDialog(reply))
+
     # ------------------------------------------------------------ deleting and the queue
 
     def delete(self) -> None:
@@ -383,6 +397,17 @@ class MessageCommands:
         return None
 
 
+def _reply_with_figures(tab: TabState, message: p.MessageView) -> p.MessageView | None:
+    """The reply that a message is, or got, when its figures are known."""
+    replies = (
+        one
+        for one in (message, *tab.conversation.messages)
+        if one.role == "assistant" and one.turn == message.turn
+    )
+    reply = next(replies, None)
+    return reply if reply is not None and reply.metrics is not None else None
+
+
 def _another_seed(sampling: SamplingSettings, branches: int) -> SamplingSettings | None:
     """With a fixed seed the same settings would give the same reply: the next seed is taken."""
     if sampling.random_seed is None:
@@ -408,6 +433,7 @@ def _offers(tab: TabState, message: p.MessageView) -> list[Choice]:
         "message.fork": not waits,
         "message.quote": True,
         "message.pin": True,
+        "message.figures": _reply_with_figures(tab, message) is not None,
         "message.delete": not runs,
         "queue.up": waits,
         "queue.down": waits,

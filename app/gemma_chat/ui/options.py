@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.theme import Theme
 
 from gemma_chat.config.settings import Settings
+from gemma_chat.ui.background import Background
 from gemma_chat.ui.input.sent import SentMessages
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.themes import Shelf
@@ -33,6 +34,8 @@ class AppOptions:
     settings: Settings = field(default_factory=Settings)
     theme: Theme | None = None
     """The theme to start with; `None` is Textual's."""
+    theme_for: Callable[[Background], Theme] | None = None
+    """The theme for a background that the terminal tells later; `None` where one was chosen."""
     shelf: Callable[[], Shelf] = field(default=lambda: Shelf((), ()))
     """Reads all themes; called after the first paint."""
     warnings: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import LinkPhase
 
-Panel = Literal["none", "settings", "summary"]
+Panel = Literal["none", "settings", "summary", "lock"]
 
 
 class LinkState(msgspec.Struct, frozen=True):

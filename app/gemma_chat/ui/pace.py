@@ -21,8 +21,11 @@ MOST_WRITES_WAITING = 2
 class Pace:
     """Calls `take` soon after `wake`, at most thirty times a second."""
 
-    def __init__(self, app: App[Any], take: Callable[[], None]) -> None:
+    def __init__(
+        self, app: App[Any], take: Callable[[], None], seconds_between: float = SECONDS_BETWEEN
+    ) -> None:
         self._app = app
+        self._seconds_between = seconds_between
         self._take = take
         self._due = False
         self._taken_at = 0.0
@@ -36,7 +39,7 @@ class Pace:
         self._app.call_later(self._schedule)
 
     def _schedule(self) -> None:
-        self._in(self._taken_at + SECONDS_BETWEEN - time.monotonic())
+        self._in(self._taken_at + self._seconds_between - time.monotonic())
 
     def _in(self, seconds: float) -> None:
         if seconds > 0:

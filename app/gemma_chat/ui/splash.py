@@ -14,6 +14,8 @@ import termios
 from types import TracebackType
 from typing import Any, Final
 
+from gemma_chat.ui.background import Background, taken_out
+
 _CLEAR: Final = "\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l"
 _LEAVE: Final = "\x1b[?1049l\x1b[?25h"
 _MOST_BYTES: Final = 64 * 1024
@@ -31,16 +33,20 @@ def outline(columns: int, rows: int) -> str:
 
 def typed_text(typed: bytes) -> str:
     """The text in what was typed; keys that are not text are left out."""
-    text = codecs.decode(typed, "utf-8", "ignore").replace("\r", "\n")
+    text, _ = taken_out(codecs.decode(typed, "utf-8", "ignore"))
+    text = text.replace("\r", "\n")
     return _CONTROL.sub("", _SEQUENCE.sub("", text))
 
 
 class Splash:
     """Shows the outline while it is entered; an exception takes it away again."""
 
-    def __init__(self, keyboard: int = 0, screen: int = 2) -> None:
+    def __init__(self, keyboard: int = 0, screen: int = 2, question: str = "") -> None:
+        """`question` asks the terminal for its background."""
         self._keyboard = keyboard
         self._screen = screen
+        self._question = question
+        self._typed = b""
         self._attributes: list[Any] | None = None
 
     def __enter__(self) -> Splash:
@@ -48,18 +54,25 @@ class Splash:
         quiet = termios.tcgetattr(self._keyboard)
         quiet[3] &= ~(termios.ECHO | termios.ICANON)
         termios.tcsetattr(self._keyboard, termios.TCSANOW, quiet)
-        self._write(outline(*os.get_terminal_size(self._screen)))
+        self._write(self._question + outline(*os.get_terminal_size(self._screen)))
         return self
+
+    def background(self) -> Background:
+        """What the terminal has answered so far."""
+        self._read()
+        return taken_out(codecs.decode(self._typed, "utf-8", "ignore"))[1]
 
     def typed(self) -> str:
         """What was typed since the outline is there. The keyboard is Textual's from now on."""
-        typed = b""
-        while len(typed) < _MOST_BYTES and select.select([self._keyboard], [], [], 0)[0]:
+        self._read()
+        return typed_text(self._typed)
+
+    def _read(self) -> None:
+        while len(self._typed) < _MOST_BYTES and select.select([self._keyboard], [], [], 0)[0]:
             read = os.read(self._keyboard, 4096)
             if not read:
                 break
-            typed += read
-        return typed_text(typed)
+            self._typed += read
 
     def __exit__(
         self,

@@ -20,6 +20,7 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, change
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
+from gemma_chat.ui.background import question_for
 from gemma_chat.ui.link import Inbox
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
@@ -78,14 +79,15 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
     await link.start()
     for _ in range(_FIRST_STEPS):
         await asyncio.sleep(0)
-    with Splash() as splash, guard_screen(options.launch.paths.terminal_log_file):
+    question = "" if _is_theme_chosen(options) else question_for(os.environ)
+    with Splash(question=question) as splash, guard_screen(options.launch.paths.terminal_log_file):
 
         def painted() -> None:
             _collect_garbage_again()
             # Until here a signal simply ends this process, and the supervisor restores the rest.
             _end_orderly(app, supervisor)
 
-        app = _app(options, link, inbox, painted)
+        app = _app(options, link, inbox, splash, painted)
         app.type_ahead(splash.typed())
         try:
             await app.run_async(mouse=options.settings.terminal.mouse)
@@ -108,8 +110,16 @@ def _explain(failure: BaseException, log: Path) -> None:
     )
 
 
+def _is_theme_chosen(options: TerminalOptions) -> bool:
+    return bool(options.theme or options.settings.terminal.theme)
+
+
 def _app(
-    options: TerminalOptions, link: HostLink, inbox: Inbox, painted: Callable[[], None]
+    options: TerminalOptions,
+    link: HostLink,
+    inbox: Inbox,
+    splash: Splash,
+    painted: Callable[[], None],
 ) -> ChatApp:
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.input.sent import SentMessages
@@ -119,7 +129,10 @@ def _app(
 
     paths = options.launch.paths
     themes_dir = paths.themes_dir
-    first = first_theme(options.theme or options.settings.terminal.theme, themes_dir, os.environ)
+    wanted = options.theme or options.settings.terminal.theme
+    # By now, a tenth of a second after it was asked, a terminal nearby has answered.
+    background = "unknown" if _is_theme_chosen(options) else splash.background()
+    first = first_theme(wanted, themes_dir, os.environ, background)
     return ChatApp(
         link,
         inbox,
@@ -127,6 +140,9 @@ def _app(
             own=os.getpid(),
             settings=options.settings,
             theme=first.theme,
+            theme_for=None
+            if _is_theme_chosen(options)
+            else lambda told: first_theme("", themes_dir, os.environ, told).theme,
             shelf=lambda: load_themes(themes_dir),
             warnings=(first.problem,) if first.problem else (),
             environment=os.environ,

@@ -6,6 +6,7 @@ import time
 from typing import ClassVar, Literal
 
 from rich.segment import Segment
+from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.timer import Timer
@@ -13,7 +14,7 @@ from textual.widget import Widget
 
 from gemma_chat.ui.sizes import LOW
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.status_line import WIDE, Row, rows_of
+from gemma_chat.ui.status_line import PALETTE, WIDE, Row, action_at, rows_of
 
 PADDING = 1
 SECONDS_BETWEEN = 0.25
@@ -74,9 +75,11 @@ class StatusBar(Widget):
         else:
             self._later = self.set_timer(wait, self._draw)
 
-    async def on_click(self) -> None:
-        # The way to everything by mouse, in windows of every size.
-        await self.app.run_action("command_palette")
+    async def on_click(self, event: events.Click) -> None:
+        spot = event.get_content_offset(self)
+        row = self._rows[spot.y] if spot is not None and spot.y < len(self._rows) else ()
+        action = action_at(row, spot.x) if spot is not None else PALETTE
+        await self.app.run_action(f"app.run('{action}')")
 
     def _draw(self) -> None:
         self._later = None

@@ -29,12 +29,20 @@ _HOLDERS = 3
 Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
 
 
+PALETTE = "program.palette"
+"""What a click does where nothing else is meant: the way to everything by mouse."""
+LOCK = "panel.lock"
+CONTEXT = "context.show"
+
+
 class Part(msgspec.Struct, frozen=True):
     """One thing the bar says. The smaller `importance`, the sooner it is shortened."""
 
     forms: tuple[str, ...]
     kind: Kind = "plain"
     importance: int = 0
+    action: str = PALETTE
+    """The action of the table that a click on it carries out."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -42,6 +50,7 @@ class Shown(msgspec.Struct, frozen=True):
 
     text: str
     kind: Kind
+    action: str = PALETTE
 
 
 Row = tuple[Shown, ...]
@@ -75,6 +84,16 @@ def advice_of(state: TerminalState) -> str:
             return ""
 
 
+def action_at(row: Row, x: int) -> str:
+    """What a click on cell `x` of a row does."""
+    end = 0
+    for shown in row:
+        end += cell_len(shown.text)
+        if x < end:
+            return shown.action
+    return PALETTE
+
+
 def _fitted(parts: list[Part], width: int) -> Row:
     parts = [part for part in parts if any(part.forms)]
     chosen = [0] * len(parts)
@@ -96,7 +115,7 @@ def _fitted(parts: list[Part], width: int) -> Row:
         if text:
             if row:
                 row.append(Shown(SEPARATOR, "quiet"))
-            row.append(Shown(text, part.kind))
+            row.append(Shown(text, part.kind, part.action))
     return tuple(row)
 
 
@@ -108,14 +127,14 @@ def _lock_parts(state: TerminalState) -> list[Part]:
         return [_link(state)]
     holders = state.lock.holders
     if not holders:
-        parts = [Part((f"{FREE} lock free", FREE), "quiet", 9)]
+        parts = [Part((f"{FREE} lock free", FREE), "quiet", 9, LOCK)]
         if state.summarizer.paused:
-            parts.append(Part(("summarizer paused", ""), "quiet", 2))
+            parts.append(Part(("summarizer paused", ""), "quiet", 2, LOCK))
         return parts
     parts = [_holder(state, holder) for holder in holders[:_HOLDERS]]
     if len(holders) > _HOLDERS:
         others = len(holders) - _HOLDERS
-        parts.append(Part((f"{HOLDING} {others} more", f"+{others}"), "holding", 8))
+        parts.append(Part((f"{HOLDING} {others} more", f"+{others}"), "holding", 8, LOCK))
     return [*parts, _waiting(state)]
 
 
@@ -146,7 +165,7 @@ def _short_name(state: TerminalState, entry: LockEntry) -> str:
 
 def _holder(state: TerminalState, entry: LockEntry) -> Part:
     name = entry_name(state, entry)
-    if entry.background and (number := state.number(entry.session or state.summarizer.session)):
+    if entry.background and (number := state.number(entry.about or state.summarizer.session)):
         name += f" on {number}"
     short = _short_name(state, entry)
     if entry.phase == "prefill":
@@ -163,7 +182,7 @@ def _holder(state: TerminalState, entry: LockEntry) -> Part:
     ]
     if entry.elapsed < 1:
         del forms[0]
-    return Part(tuple(forms), "holding", 8)
+    return Part(tuple(forms), "holding", 8, LOCK)
 
 
 def _waiting(state: TerminalState) -> Part:
@@ -178,7 +197,7 @@ def _waiting(state: TerminalState) -> Part:
         forms.append(f"{'  '.join(short[:3])} +{len(short) - 3}")
     forms.append(f"{len(waiting)} waiting")
     forms.append(f"+{len(waiting)}")
-    return Part(tuple(forms), "waiting", 7)
+    return Part(tuple(forms), "waiting", 7, LOCK)
 
 
 def _context(state: TerminalState) -> Part:
@@ -199,11 +218,7 @@ def _context(state: TerminalState) -> Part:
     forms: tuple[str, ...] = (whole, brief, f"ctx {share}", share)
     if replaced:
         forms = (f"{whole} ┄ {replaced}", f"{brief} ┄ {replaced}", *forms)
-    return Part(
-        forms,
-        "warning" if full else "plain",
-        6,
-    )
+    return Part(forms, "warning" if full else "plain", 6, CONTEXT)
 
 
 def gauge(done: float, total: float, cells: int = _GAUGE_CELLS) -> str:
@@ -262,7 +277,7 @@ def _memory(model: ModelView) -> Part:
         f"weights {size(model.weights_bytes)}  kv {size(model.kv_resident_bytes)}"
         f"  saved {size(model.kv_saved_bytes)}"
     )
-    return Part((detailed, size(total), ""), "quiet", 1)
+    return Part((detailed, size(total), ""), "quiet", 1, LOCK)
 
 
 def _safe_mode(model: ModelView) -> list[Part]:

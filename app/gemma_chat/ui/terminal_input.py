@@ -1,4 +1,8 @@
-"""Reads pastes in bulk: Textual's parser takes a microsecond for every character of one."""
+"""Reads what comes by the keyboard: pastes in bulk, and what the terminal answers.
+
+Textual's parser takes a microsecond for every character of a paste, and would type the terminal's
+answer about its background into the input.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,18 @@ from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.message import Message
 
+from gemma_chat.ui.background import Background, begun_answer, taken_out
+
+_ANSWER_BEGINS = "\x1b]1"
 _LONGEST_CUT = len(BRACKETED_PASTE_END) - 1
+
+
+class BackgroundTold(Message):
+    """The terminal has answered what its background is."""
+
+    def __init__(self, background: Background) -> None:
+        super().__init__()
+        self.background = background
 
 
 class BulkPasteParser(XTermParser):
@@ -18,6 +33,8 @@ class BulkPasteParser(XTermParser):
     """
 
     _pasted: list[str] | None = None
+    _held = ""
+    """The beginning of an answer that was cut by the edge of a read."""
 
     def feed(self, data: str) -> Iterable[Message]:
         if not data:
@@ -26,6 +43,11 @@ class BulkPasteParser(XTermParser):
         while data:
             if self._pasted is None:
                 before, mark, data = data.partition(BRACKETED_PASTE_START)
+                before, self._held = self._held + before, ""
+                if _ANSWER_BEGINS in before:
+                    before, told = self._without_answer(before)
+                    if told != "unknown":
+                        yield BackgroundTold(told)
                 if before:
                     yield from super().feed(before)
                 if mark:
@@ -36,6 +58,12 @@ class BulkPasteParser(XTermParser):
                     # NUL cannot be shown, stored or sent.
                     yield events.Paste(self._ended.replace("\0", ""))
                     self._ended = None
+
+    def _without_answer(self, keys: str) -> tuple[str, Background]:
+        keys, told = taken_out(keys)
+        end = begun_answer(keys)
+        self._held = keys[end:]
+        return keys[:end], told
 
     _ended: str | None = None
 

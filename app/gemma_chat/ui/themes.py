@@ -20,11 +20,13 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 import gemma_chat
 from gemma_chat.errors import SettingsError
+from gemma_chat.ui.background import Background, named_background
 
 OWN_THEMES = ("gemma-dark", "gemma-light", "gemma-high-contrast", "harbour", "parchment")
 DEFAULT_THEME = "gemma-dark"
 DEFAULT_LIGHT_THEME = "gemma-light"
 SIXTEEN_COLOURS_THEME = "ansi-dark"
+SIXTEEN_COLOURS_LIGHT_THEME = "ansi-light"
 
 MAX_FILE_BYTES = 64 * 1024
 LEAST_CONTRAST = 4.5
@@ -89,10 +91,15 @@ def load_themes(own_dir: Path) -> Shelf:
     return Shelf(tuple(themes.values()), tuple(problems))
 
 
-def first_theme(wanted: str, own_dir: Path, environment: Mapping[str, str]) -> FirstTheme:
+def first_theme(
+    wanted: str,
+    own_dir: Path,
+    environment: Mapping[str, str],
+    background: Background = "unknown",
+) -> FirstTheme:
     """The theme to start with, read alone: the others are not needed for the first paint."""
     problem = ""
-    for name in dict.fromkeys((choose(wanted, environment), DEFAULT_THEME)):
+    for name in dict.fromkeys((choose(wanted, environment, background), DEFAULT_THEME)):
         for directory in (own_dir, _shipped_dir()):
             file = directory / f"{name}.toml"
             with contextlib.suppress(SettingsError):
@@ -119,8 +126,10 @@ def load_theme(file: Path) -> Theme:
         ) from None
 
 
-def choose(wanted: str, environment: Mapping[str, str]) -> str:
+def choose(wanted: str, environment: Mapping[str, str], background: Background = "unknown") -> str:
     """The name of the theme to start with: the wanted one, if the terminal can show it.
+
+    Where none is wanted it is light on a light background.
 
     With `NO_COLOR`, and 256 colours, Textual's ANSI themes are black on black: a theme of ours
     takes their place, which comes out in readable greys.
@@ -129,6 +138,10 @@ def choose(wanted: str, environment: Mapping[str, str]) -> str:
     if wanted and not (monochrome and wanted.startswith("ansi-")):
         return wanted
     few = _has_sixteen_colours(environment) and not monochrome
+    if background == "unknown":
+        background = named_background(environment)
+    if background == "light":
+        return SIXTEEN_COLOURS_LIGHT_THEME if few else DEFAULT_LIGHT_THEME
     return SIXTEEN_COLOURS_THEME if few else DEFAULT_THEME
 
 

@@ -83,6 +83,7 @@ class Window(Screen[None]):
     Window.-low Composer Suggestions { max-height: 3; }
     Window.-low Composer.-vi #mode { display: block; }
     Window.-low SettingsPanel #settings-advice { height: 3; }
+    Window.-low LockPanel #lock-advice { display: none; }
     """
 
     def __init__(self, install_command: str, keymap: Keymap | None = None) -> None:
@@ -192,5 +193,9 @@ def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:
             from gemma_chat.ui.summary_panel import SummaryPanel
 
             return SummaryPanel()
+        case "lock":
+            from gemma_chat.ui.lock_panel import LockPanel
+
+            return LockPanel()
         case _:
             return None
