@@ -20,6 +20,7 @@ from textual.drivers.headless_driver import HeadlessDriver
 from textual.pilot import Pilot
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.transcript import Transcript
 
 SIZE = (120, 40)
@@ -47,6 +48,9 @@ class RenderingDriver(HeadlessDriver):
 
 
 class BenchApp(App[None]):
+    def get_css_variables(self) -> dict[str, str]:
+        return super().get_css_variables() | window_colours(self.current_theme)
+
     def compose(self) -> ComposeResult:
         yield Transcript()
 

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.ui.themes import window_colours
 from gemma_chat.ui.transcript import Transcript, pacing
 from gemma_chat.ui.transcript.widget import NEW_TEXT_BELOW
 
@@ -31,6 +32,9 @@ class OneTranscript(App[None]):
         super().__init__()
         self.scrolled: list[ScrollPosition] = []
         self.wanted: list[int] = []
+
+    def get_css_variables(self) -> dict[str, str]:
+        return super().get_css_variables() | window_colours(self.current_theme)
 
     def compose(self) -> ComposeResult:
         yield Transcript(assistant="Gemma")
