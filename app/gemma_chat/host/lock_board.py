@@ -17,7 +17,7 @@ FIGURES_SECONDS: Final = 1.0
 SUMMARIZER_NAME: Final = "summarizer"
 ANTICIPATION_NAME: Final = "warm-up"
 
-_Order = tuple[tuple[int, int, str, TurnPhase], ...]
+Order = tuple[tuple[int, int, str, TurnPhase], ...]
 
 
 class LockBoard:
@@ -35,7 +35,7 @@ class LockBoard:
         self._turns = turns
         self._name_of = name_of
         self._lock: GenerationLock | None = None
-        self._order: _Order = ()
+        self._order: Order = ()
         self._throttle = Throttle(FIGURES_SECONDS, self._tell)
 
     def watch(self, lock: GenerationLock | None) -> None:
@@ -45,7 +45,7 @@ class LockBoard:
 
     def changed(self) -> None:
         """The lock, its queue or a title may have changed: tell at once when the order did."""
-        if _order(self.view()) != self._order:
+        if order_of(self.view()) != self._order:
             self._throttle.now()
         else:
             self._throttle.soon()
@@ -67,7 +67,7 @@ class LockBoard:
 
     def _tell(self) -> None:
         view = self.view()
-        self._order = _order(view)
+        self._order = order_of(view)
         self._publish(LockChanged(view))
 
     def _entry(
@@ -104,8 +104,8 @@ def _phase(phase: events.TurnPhase) -> TurnPhase:
     return "idle" if phase == "finished" else phase
 
 
-def _order(view: LockView) -> _Order:
-    """What must be told at once when it changes."""
+def order_of(view: LockView) -> Order:
+    """Who holds the lock and who waits: what must be told at once when it changes."""
     nobody = LockEntry(0, 0, "", phase="idle")
     entries = (*(view.holders or (nobody,)), *view.waiting)
     return tuple((one.session, one.turn, one.name, one.phase) for one in entries)
