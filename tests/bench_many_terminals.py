@@ -166,7 +166,8 @@ async def replies(desk: Desk, frozen: int, count: int) -> None:
     print(
         f"  {statistics.median(speeds):.1f} tok/s; processors in use: host {by_host:.2f}, living "
         f"terminals {by_programs:.2f}, this measurement {by_this:.2f}, others "
-        f"{by_all - by_host - by_programs - by_this:.2f}; host memory {psutil.Process(host).memory_info().rss / 1e6:.0f} MB"
+        f"{by_all - by_host - by_programs - by_this:.2f}; host memory "
+        f"{psutil.Process(host).memory_info().rss / 1e6:.0f} MB"
     )
 
 
