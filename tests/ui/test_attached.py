@@ -47,12 +47,12 @@ def desk(own_home: Path) -> Iterator[ExitStack]:
         yield stack
 
 
-def opened(desk: ExitStack, code: str) -> PtyTerminal:
-    """A terminal that is connected and shows the first tab."""
+def opened(desk: ExitStack, code: str, title: str = "New chat") -> PtyTerminal:
+    """A terminal that is connected and shows the tab with this title."""
     terminal = desk.enter_context(
         on_terminal(code, {"GEMMA_CHAT_HOME": os.environ["GEMMA_CHAT_HOME"]})
     )
-    terminal.until("New chat")
+    terminal.until(title)
     terminal.until(WITHOUT_MODEL)
     return terminal
 
@@ -64,8 +64,9 @@ def test_terminals_share_tabs_and_not_drafts_and_a_detached_host_keeps_everythin
     bert = opened(desk, ATTACH)
     anne.send("/title Harbour\r")
     bert.until("Harbour")
-    anne.send("alpha")
-    bert.send("beta")
+    for terminal, draft in ((anne, "δ"), (bert, "ω")):
+        terminal.send(draft)
+        terminal.until(draft)
     bert.send(QUIT)
     assert bert.wait() == 0
     anne.send(DETACH)
@@ -74,9 +75,9 @@ def test_terminals_share_tabs_and_not_drafts_and_a_detached_host_keeps_everythin
     status = asyncio.run(host_status(paths))
     assert status is not None
     assert (status.clients, status.stays) == (0, True)
-    cleo = opened(desk, ATTACH)
-    cleo.until("alpha")
-    cleo.until("beta")
+    cleo = opened(desk, ATTACH, "Harbour")
+    cleo.until("δ")
+    cleo.until("ω")
     cleo.send(QUIT)
     assert cleo.wait() == 0
     assert asyncio.run(stop_host(paths))
