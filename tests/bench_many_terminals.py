@@ -114,6 +114,17 @@ def processor_seconds(pids: Sequence[int]) -> float:
     return total
 
 
+def shares(host: int, programs: Sequence[int]) -> tuple[float, float, float]:
+    """Seconds of the processors that went to the host, the terminals and this measurement."""
+    return processor_seconds([host]), processor_seconds(programs), time.process_time()
+
+
+def whole_machine() -> float:
+    """Seconds of all processors that were not idle."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
 async def replies(desk: Desk, frozen: int, count: int) -> None:
     """Let replies be written while keys are typed; print what was measured."""
     asking, living = desk.terminals[0], desk.terminals[: len(desk.terminals) - frozen]
@@ -123,7 +134,7 @@ async def replies(desk: Desk, frozen: int, count: int) -> None:
     programs = [pid for one in living for pid in (one.pid, *one.children())]
     keys: list[float] = []
     speeds: list[float] = []
-    used, passed, typed = [0.0, 0.0, 0.0], 0.0, 0
+    used, passed, typed = [0.0, 0.0, 0.0, 0.0], 0.0, 0
     for number in range(count):
         asking.send(QUESTION + "\r")
         await asyncio.to_thread(desk.read, 1.0)
@@ -131,7 +142,7 @@ async def replies(desk: Desk, frozen: int, count: int) -> None:
             for one in desk.terminals[len(living) :]:
                 freeze(one)
         begin = time.monotonic()
-        before = [processor_seconds([host]), processor_seconds(programs), time.process_time()]
+        before = [*shares(host, programs), whole_machine()]
         while watcher.finished.empty():
             terminal = living[typed % len(living)]
             letter = LETTERS[typed // len(living) % len(LETTERS)]
@@ -140,7 +151,7 @@ async def replies(desk: Desk, frozen: int, count: int) -> None:
             if watcher.finished.empty():
                 keys.append(taken)
             await asyncio.to_thread(desk.read, BETWEEN_KEYS)
-        after = [processor_seconds([host]), processor_seconds(programs), time.process_time()]
+        after = [*shares(host, programs), whole_machine()]
         used = [one + end - start for one, start, end in zip(used, before, after, strict=True)]
         passed += time.monotonic() - begin
         speeds.append((await watcher.finished.get()).metrics.decode_tokens_per_second)
@@ -151,11 +162,12 @@ async def replies(desk: Desk, frozen: int, count: int) -> None:
         f"{statistics.median(keys) * 1000:.1f} ms, p95 {p95 * 1000:.1f} ms, "
         f"worst {max(keys) * 1000:.1f} ms"
     )
-    shares = [f"{seconds / passed:.2f}" for seconds in used]
+    by_host, by_programs, by_this, by_all = (seconds / passed for seconds in used)
     print(
-        f"  {statistics.median(speeds):.1f} tok/s; processors in use: host {shares[0]}, living "
-        f"terminals {shares[1]}, this measurement {shares[2]}; "
-        f"host memory {psutil.Process(host).memory_info().rss / 1e6:.0f} MB"
+        f"  {statistics.median(speeds):.1f} tok/s; processors in use: host {by_host:.2f}, living "
+        f"terminals {by_programs:.2f}, this measurement {by_this:.2f}, others "
+        f"{by_all - by_host - by_programs - by_this:.2f}; host memory "
+        f"{psutil.Process(host).memory_info().rss / 1e6:.0f} MB"
     )
 
 

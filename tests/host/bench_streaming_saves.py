@@ -27,6 +27,7 @@ from tests.bench_terminal import QUESTION, model
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.settings import change
 from gemma_chat.host.local import local_host
 from gemma_chat.host.protocol import (
     Event,
@@ -152,6 +153,10 @@ def main() -> None:
         patch.object(os, "fsync", slow if given.slow_disk else fsync),
         patch.dict(os.environ, {"GEMMA_CHAT_HOME": home}),
     ):
+        paths = Paths.default()
+        paths.make_folders()
+        # Guesses come in bursts, and would be measured instead.
+        change(paths.settings_file, "model.prompt_lookup", "false")
         asyncio.run(measure(given.seconds, switch))
 
 

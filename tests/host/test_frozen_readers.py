@@ -18,7 +18,15 @@ from tests.host.rig import DEADLINE, Rig, Terminal, running
 
 from gemma_chat.host import connection, framing, server
 from gemma_chat.host.framing import encode_frame
-from gemma_chat.host.protocol import PROTOCOL_VERSION, Hello, RenameSession, TurnText
+from gemma_chat.host.protocol import (
+    PROTOCOL_VERSION,
+    Hello,
+    LockChanged,
+    LockEntry,
+    LockView,
+    RenameSession,
+    TurnText,
+)
 
 READER = """
 import asyncio, sys
@@ -177,6 +185,24 @@ async def test_who_will_read_nothing_more_is_let_go_with_the_next_event(rig: Rig
     await terminal.open()
     await rig.clients(1)
     half.close()
+
+
+async def test_figures_of_the_lock_are_collected_and_a_new_holder_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "TEXT_INTERVAL", 1000.0)
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        holders = [LockEntry(1, 1, "a", generated=n, phase="generating") for n in (1, 2, 3)]
+        rig.server.publish(LockChanged(LockView(holders[0])))
+        await terminal.order((1, 1))
+        known = len(terminal.events)
+        for holder in holders[1:]:
+            rig.server.publish(LockChanged(LockView(holder)))
+        await asyncio.sleep(0)
+        rig.server.publish(LockChanged(LockView(LockEntry(2, 1, "b", phase="generating"))))
+        await terminal.order((2, 1))
+        assert len(terminal.events[known:]) == 1
 
 
 async def test_text_that_is_collected_holds_nothing_else_back(

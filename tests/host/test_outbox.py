@@ -15,7 +15,6 @@ from gemma_chat.host.protocol import (
     LockEntry,
     LockView,
     ModelView,
-    Notice,
     Snapshot,
     SummarizerView,
     TurnText,
@@ -72,14 +71,6 @@ def test_of_states_in_a_row_only_the_latest_is_sent() -> None:
     assert box.take() == [LockChanged(LockView(entries[-1]))]
 
 
-def test_text_may_be_collected_and_everything_else_goes_at_once() -> None:
-    box = new()
-    box.event(text(5, 0, "a"))
-    assert box.only_text
-    box.event(Notice("error", "x"))
-    assert not box.only_text
-
-
 @pytest.mark.parametrize("limit", ["MAX_WAITING_EVENTS", "MAX_WAITING_CHARACTERS"])
 def test_too_much_makes_room_for_a_snapshot_and_keeps_replies(
     limit: str, monkeypatch: pytest.MonkeyPatch
@@ -91,7 +82,6 @@ def test_too_much_makes_room_for_a_snapshot_and_keeps_replies(
         box.event(text(number, 0, "ab"))
     box.reply(Done(2))
     assert box
-    assert not box.only_text
     assert box.take() == [Done(1), Done(2), SNAPSHOT]
     assert not box
 

@@ -7,6 +7,7 @@ import socket
 import stat
 import struct
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -149,6 +150,16 @@ def test_many_terminals_together_draw_no_more_often_than_a_few() -> None:
     assert connection.text_interval(1) == connection.text_interval(few) == connection.TEXT_INTERVAL
     frames = [count / connection.text_interval(count) for count in (few, 2 * few, 5 * few)]
     assert frames == pytest.approx([frames[0]] * 3)
+
+
+def test_terminals_take_turns_in_being_told_of_text() -> None:
+    waits = [connection.seconds_to_wait(100.0, 0.3, place) for place in (0.0, 0.25, 0.5, 0.75)]
+    gaps = [later - earlier for earlier, later in pairwise(sorted(waits))]
+    assert gaps == pytest.approx([0.075] * 3)
+    assert all(0 < wait <= 0.3 for wait in waits)
+    for place, wait in zip((0.0, 0.25, 0.5, 0.75), waits, strict=True):
+        again = connection.seconds_to_wait(100.0 + wait + 0.001, 0.3, place)
+        assert again == pytest.approx(0.299)
 
 
 async def test_who_connects_and_says_nothing_is_cut_off(

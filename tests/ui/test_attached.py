@@ -29,7 +29,7 @@ sys.exit(start.run_terminal(start.TerminalOptions(load_settings(paths), launch))
 """
 ATTACH = "import sys; sys.argv[1:] = ['attach']; from gemma_chat.cli.main import main; main()"
 WITHOUT_MODEL = "No model"
-DETACH, QUIT, NEW_TAB = "\x1bq", "\x11", "\x14"
+DETACH, QUIT = "\x1bq", "\x11"
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def desk(own_home: Path) -> Iterator[ExitStack]:
         yield stack
 
 
-def opened(desk: ExitStack, code: str) -> PtyTerminal:
-    """A terminal that is connected and shows the first tab."""
+def opened(desk: ExitStack, code: str, title: str = "New chat") -> PtyTerminal:
+    """A terminal that is connected and shows the tab with this title."""
     terminal = desk.enter_context(
         on_terminal(code, {"GEMMA_CHAT_HOME": os.environ["GEMMA_CHAT_HOME"]})
     )
-    terminal.until("1 New chat")
+    terminal.until(title)
     terminal.until(WITHOUT_MODEL)
     return terminal
 
@@ -62,12 +62,11 @@ def test_terminals_share_tabs_and_not_drafts_and_a_detached_host_keeps_everythin
 ) -> None:
     anne = opened(desk, FIRST)
     bert = opened(desk, ATTACH)
-    anne.send(NEW_TAB)
-    bert.until("2 New chat")
-    anne.until("2 New chat")
-    anne.send("\x1b[5;5~")
-    anne.send("alpha")
-    bert.send("beta")
+    anne.send("/title Harbour\r")
+    bert.until("Harbour")
+    for terminal, draft in ((anne, "δ"), (bert, "ω")):
+        terminal.send(draft)
+        terminal.until(draft)
     bert.send(QUIT)
     assert bert.wait() == 0
     anne.send(DETACH)
@@ -76,9 +75,9 @@ def test_terminals_share_tabs_and_not_drafts_and_a_detached_host_keeps_everythin
     status = asyncio.run(host_status(paths))
     assert status is not None
     assert (status.clients, status.stays) == (0, True)
-    cleo = opened(desk, ATTACH)
-    cleo.until("alpha")
-    cleo.until("beta")
+    cleo = opened(desk, ATTACH, "Harbour")
+    cleo.until("δ")
+    cleo.until("ω")
     cleo.send(QUIT)
     assert cleo.wait() == 0
     assert asyncio.run(stop_host(paths))

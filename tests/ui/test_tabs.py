@@ -101,8 +101,9 @@ async def test_a_draft_that_is_gone_on_with_takes_the_place_of_the_hosts_once() 
             said = [(one.text, one.begun) for one in link.asked(p.SaveDraft)]
             assert said == [("half a x", "from_the_hosts"), ("half a xy", "here")] * round_
             link.event(p.SessionClosed(1))
+            await pilot.pause(0.1)
             link.event(p.SessionChanged(tab(1, "Pirate", draft="half a ")))
-            await pilot.pause()
+            await pilot.pause(0.1)
             await pilot.press("ctrl+pageup")
             await pilot.pause()
 

@@ -13,13 +13,16 @@ import msgspec
 
 from gemma_chat.errors import ProtocolError
 from gemma_chat.host.framing import MessageDecoder, encode_frame, read_payload
+from gemma_chat.host.lock_board import Order, order_of
 from gemma_chat.host.outbox import Outbox, Outgoing
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    AsideChanged,
     Event,
     Failed,
     FromClient,
     Hello,
+    LockChanged,
     Refused,
     Reply,
     Request,
@@ -37,6 +40,8 @@ once in any case.
 """
 READERS_AT_FULL_PACE: Final = 4 * (os.cpu_count() or 1)
 """Of more terminals than this each draws more seldom, so that all together cost no more."""
+_GOLDEN_RATIO: Final = 0.618034
+"""Its multiples are spread evenly between whole numbers, however many there are."""
 _WRITE_BUFFER_BYTES: Final = 256 * 1024
 
 _decoder: Final = MessageDecoder[FromClient](FromClient)
@@ -46,6 +51,15 @@ _log = logging.getLogger(__name__)
 def text_interval(readers: int) -> float:
     """How long text is collected for each of so many clients, in seconds."""
     return TEXT_INTERVAL * max(1.0, readers / READERS_AT_FULL_PACE)
+
+
+def seconds_to_wait(now: float, interval: float, place: float) -> float:
+    """How long until it is a client's turn: once in `interval`, at its place (0 to 1) therein.
+
+    Were all served at once, all would draw at once, and each of them would wait for the others
+    before it shows the next key.
+    """
+    return interval - (now - place * interval) % interval if interval > 0 else 0.0
 
 
 class _Numbered(msgspec.Struct):
@@ -79,9 +93,12 @@ class Connection:
         writer: asyncio.StreamWriter,
         answers: Answers,
         program: str,
+        *,
+        number: int,
         readers: Callable[[], int],
     ) -> None:
-        """`readers` tells how many clients there are, this one among them."""
+        """`number` is another for each connection; `readers` tells how many clients there are."""
+        self._place = number * _GOLDEN_RATIO % 1
         self._readers = readers
         self._reader = reader
         self._writer = writer
@@ -90,7 +107,8 @@ class Connection:
         self._outbox = Outbox(answers.snapshot)
         self._filled = asyncio.Event()
         self._pressing = asyncio.Event()
-        """Something waits beside text of replies."""
+        """Something waits that cannot be collected."""
+        self._order: Order | None = None
         self._emptied = asyncio.Event()
         self._finishing = False
         self._pid = 0
@@ -111,7 +129,7 @@ class Connection:
         if self.accepted:
             self._outbox.event(event)
             self._filled.set()
-            if not isinstance(event, TurnText):
+            if not self._can_be_collected(event):
                 self._pressing.set()
 
     def finish(self) -> None:
@@ -213,8 +231,7 @@ class Connection:
     async def _send(self) -> None:
         while True:
             await self._filled.wait()
-            if self._outbox.only_text and not self._finishing:
-                await self._collect_text()
+            await self._collect()
             self._filled.clear()
             self._pressing.clear()
             for message in self._outbox.take():
@@ -224,11 +241,20 @@ class Connection:
             if self._finishing and not self._outbox:
                 return
 
-    async def _collect_text(self) -> None:
-        """Give text a moment to become more, unless something comes that cannot wait."""
+    async def _collect(self) -> None:
+        """Give what waits a moment to become more, unless something cannot wait."""
+        now = asyncio.get_running_loop().time()
+        wait = seconds_to_wait(now, text_interval(self._readers()), self._place)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(text_interval(self._readers())):
+            async with asyncio.timeout(wait):
                 await self._pressing.wait()
+
+    def _can_be_collected(self, event: Event) -> bool:
+        """Whether more of the same will follow: of a reply, or of the figures of the lock."""
+        if isinstance(event, LockChanged):
+            before, self._order = self._order, order_of(event.lock)
+            return self._order == before
+        return isinstance(event, TurnText | AsideChanged)
 
 
 def _frame(message: Outgoing) -> bytes:

@@ -18,7 +18,7 @@ FIGURES_SECONDS: Final = 1.0
 SUMMARIZER_NAME: Final = "summarizer"
 ANTICIPATION_NAME: Final = "warm-up"
 
-_Order = tuple[tuple[int, int, str, TurnPhase, int], ...]
+Order = tuple[tuple[int, int, str, TurnPhase, int], ...]
 
 
 class LockBoard:
@@ -38,7 +38,7 @@ class LockBoard:
         self._name_of = name_of
         self._about = about
         self._lock: GenerationLock | None = None
-        self._order: _Order = ()
+        self._order: Order = ()
         self._throttle = Throttle(FIGURES_SECONDS, self._tell)
 
     def watch(self, lock: GenerationLock | None) -> None:
@@ -48,7 +48,7 @@ class LockBoard:
 
     def changed(self) -> None:
         """The lock, its queue or a title may have changed: tell at once when the order did."""
-        if _order(self.view()) != self._order:
+        if order_of(self.view()) != self._order:
             self._throttle.now()
         else:
             self._throttle.soon()
@@ -89,7 +89,7 @@ class LockBoard:
 
     def _tell(self) -> None:
         view = self.view()
-        self._order = _order(view)
+        self._order = order_of(view)
         self._publish(LockChanged(view))
 
     def _entry(
@@ -145,8 +145,8 @@ def _phase(phase: events.TurnPhase) -> TurnPhase:
     return "idle" if phase == "finished" else phase
 
 
-def _order(view: LockView) -> _Order:
-    """What must be told at once when it changes."""
+def order_of(view: LockView) -> Order:
+    """Who holds the lock and who waits: what must be told at once when it changes."""
     nobody = LockEntry(0, 0, "", phase="idle")
     entries = (*(view.holders or (nobody,)), *view.waiting)
     return tuple((one.session, one.turn, one.name, one.phase, one.ticket) for one in entries)

@@ -57,11 +57,6 @@ class Outbox:
     def __bool__(self) -> bool:
         return self._overflowed or bool(self._waiting)
 
-    @property
-    def only_text(self) -> bool:
-        """Whether nothing waits but text of replies, which may be collected a little longer."""
-        return not self._overflowed and all(isinstance(one, TurnText) for one in self._waiting)
-
     def reply(self, reply: Reply) -> None:
         """Add a reply, behind the events that came before it."""
         self._seal()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 from collections.abc import Callable
@@ -40,6 +41,7 @@ class HostServer:
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._serving: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count()
         self._leaving = False
 
     @property
@@ -95,7 +97,14 @@ class HostServer:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         assert self._answers is not None
-        connection = Connection(reader, writer, self._answers, self._program, lambda: self.clients)
+        connection = Connection(
+            reader,
+            writer,
+            self._answers,
+            self._program,
+            number=next(self._numbers),
+            readers=lambda: self.clients,
+        )
         try:
             refusal = self._refusal(writer)
             if refusal:
