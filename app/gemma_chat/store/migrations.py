@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
+from gemma_chat.store.attempts import SCHEMA as ATTEMPTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
 
 APPLICATION_ID = 0x67436831
@@ -75,6 +76,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ATTACHMENTS,
     SEARCH_INDEX,
+    ATTEMPTS,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
