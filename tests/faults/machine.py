@@ -76,6 +76,8 @@ class Talker:
     def __init__(self, process: asyncio.subprocess.Process, machine: Machine) -> None:
         self.process = process
         self._machine = machine
+        self.connected = asyncio.Event()
+        """Set when it has met the host for the first time."""
         self._unanswered: list[Say] = []
         self._reading = asyncio.create_task(self._read())
 
@@ -89,7 +91,10 @@ class Talker:
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 24,
         )
-        return cls(process, machine)
+        talker = cls(process, machine)
+        async with asyncio.timeout(PATIENCE):
+            await talker.connected.wait()
+        return talker
 
     def say(self, say: Say) -> None:
         """Let it send; the answer is noted when it comes."""
@@ -122,8 +127,8 @@ class Talker:
                         self._machine.promises[said.session].sent.append(said.text)
                 case Shown(session, view):
                     self._machine.promises[session].show(view)
-                case Phase():
-                    pass
+                case Phase(phase="connected"):
+                    self.connected.set()
 
 
 class Machine:

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from tests.faults.machine import Machine, Talker
+from tests.faults.machine import Machine, Talker, looked_at_until
 from tests.faults.talker import Say
 from tests.ui.pty_terminal import PtyTerminal
 
+from gemma_chat.errors import HostError
 from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.protocol import PROTOCOL_VERSION, GetStatus, Hello, SendMessage
 from gemma_chat.host.status import stop_host
@@ -61,8 +62,9 @@ async def restart_host(machine: Machine) -> None:
     """Somebody ends the host in the middle of everything, and starts it again."""
     await _a_moment(machine)
     machine.say("gemma-chat host stop")
-    await stop_host(machine.paths)
-    await machine.until(lambda: machine.link.state.phase != "connected")
+    with contextlib.suppress(HostError):
+        await stop_host(machine.paths)
+    await looked_at_until(lambda: machine.link.state.phase == "failed", seconds=2)
     machine.link.retry()
 
 
@@ -100,9 +102,9 @@ async def kill_program(machine: Machine) -> None:
         "import sys; from gemma_chat.cli.main import main; "
         f"sys.argv = ['gemma-chat', '--model', {str(machine.model)!r}]; main()"
     )
-    program = PtyTerminal(code, environment, (80, 24))
+    program = PtyTerminal(code, environment, (100, 30))
     try:
-        await asyncio.to_thread(program.until, "ctrl")
+        await asyncio.to_thread(program.until, "ctrl+j new line")
         await asyncio.to_thread(program.send, "never sent")
         await _a_moment(machine)
         victims = [program.pid, *program.children()]

@@ -73,12 +73,20 @@ async def _say(link: HostLink, say: Say) -> None:
 
 async def main(model: Path) -> None:
     """Talk until the input ends."""
+    connected = asyncio.Event()
+
+    def see(phase: LinkPhase, sentence: str) -> None:
+        tell(Phase(phase, sentence))
+        if phase == "connected":
+            connected.set()
+
     link = HostLink(HostLaunch.of_profile(model=model))
-    link.listen(_hear, lambda phase, sentence: tell(Phase(phase, sentence)))
+    link.listen(_hear, see)
     await link.start()
     lines = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    await connected.wait()
     while line := await lines.readline():
         await _say(link, msgspec.json.decode(line, type=Say))
     await link.close()

@@ -21,7 +21,9 @@ from gemma_chat.store.records import FinishedState, Message
 from gemma_chat.store.store import Store
 
 RETRY_SECONDS: Final = 1.0
-IN_MEMORY: Final = "It is kept in memory and stored as soon as that is possible."
+IN_MEMORY: Final = (
+    "This reply is not stored yet; it is kept in memory and stored as soon as that is possible."
+)
 STORED_AT_LAST: Final = "What could not be stored is stored now."
 
 _log = logging.getLogger(__name__)
@@ -121,6 +123,8 @@ def in_memory(message: Message) -> MessageView:
 
 
 def _last_state(message: Message) -> FinishedState:
-    if message.state in ("queued", "streaming"):
-        return "interrupted"
-    return message.state
+    match message.state:
+        case "queued" | "streaming":
+            return "interrupted"
+        case state:
+            return state

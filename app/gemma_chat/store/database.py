@@ -62,6 +62,9 @@ class Database:
     @contextmanager
     def together(self) -> Iterator[None]:
         """All that is written within the block is one transaction: all of it or nothing."""
+        if self._together:
+            yield
+            return
         with self.writing():
             self._together = True
             try:
