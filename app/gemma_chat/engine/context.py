@@ -239,20 +239,20 @@ class Context:
             return length == 0
         if self.length(stream) > length:
             self._llama.llama_memory_seq_rm(self._memory, stream, length, -1)
-        if self.length(stream) == length and 0 <= self.first(stream) <= self._edge(length):
+        if self.length(stream) == length and 0 <= self.first(stream) <= self.edge(length):
             return True
         self.clear(stream)
         return False
 
     def can_cut(self, stream: int, length: int) -> bool:
         """Whether `cut` to this length would keep everything that is needed to go on."""
-        return length <= self.length(stream) and 0 <= self.first(stream) <= self._edge(length)
+        return length <= self.length(stream) and 0 <= self.first(stream) <= self.edge(length)
 
     def first(self, stream: int) -> int:
         """The first position the stream still holds in all layers; -1 when it is empty."""
         return int(self._llama.llama_memory_seq_pos_min(self._memory, stream))
 
-    def _edge(self, length: int) -> int:
+    def edge(self, length: int) -> int:
         """The last position that may be the first one held, for going on after `length`."""
         return max(0, length - self.sliding_window) if self.sliding_window else 0
 
