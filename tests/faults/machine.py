@@ -268,6 +268,7 @@ class Machine:
                 self.promises[event.session].heard.pop(event.message, None)
             case TurnFinished():
                 self.finished.add((event.session, event.turn))
+                self.say(f"turn {event.turn} of {event.session}: {event.reason} {event.error}")
             case Notice():
                 self.notices.append(event.text)
                 self.say(f"notice: {event.text}")
@@ -288,7 +289,9 @@ class Machine:
 
     async def whole(self) -> list[str]:
         """Wait until everything works again by itself, then compare it with the promises."""
+        self.say("waits until the link is there")
         await self.until(lambda: self.link.state.phase == "connected")
+        self.say("looks as a fresh terminal does")
         fresh = await connect_or_start(self.launch)
         try:
             snapshot = await anext(event async for event in fresh.events())
@@ -309,6 +312,7 @@ class Machine:
         return await self.whole()
 
     async def _idle(self, client: HostClient) -> Status:
+        told = ""
         async with asyncio.timeout(PATIENCE):
             while True:
                 status = await client.request(GetStatus(0))
@@ -318,6 +322,10 @@ class Machine:
                     and not status.lock.waiting
                 ):
                     return status
+                stands = f"{status.model.phase} {status.model.error} {status.lock}"
+                if stands != told:
+                    self.say(f"not idle: {stands}")
+                    told = stands
                 await asyncio.sleep(_LOOK_AGAIN)
 
     def _missing_tabs(self, shown: tuple[SessionView, ...]) -> list[str]:
@@ -342,6 +350,7 @@ class Machine:
         queued = await client.request(SendMessage(0, session, text))
         self.promises[session].unsure.add(text)
         self.promises[session].sent.append(text)
+        self.say(f"{text!r} into {session} is turn {queued.turn} of a fresh terminal")
         await self.until(lambda: (session, queued.turn) in self.finished)
         await self._idle(client)
         last = (await client.request(FetchMessages(0, session, limit=1))).messages[-1]

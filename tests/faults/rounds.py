@@ -121,5 +121,6 @@ async def _heal(machine: Machine) -> None:
 
 
 def _failure(machine: Machine, faults: Sequence[str]) -> RoundFailed:
-    done = "\n".join(machine.log[-LOG_LINES:])
-    return RoundFailed("\n".join((*faults, "What was done:", done)))
+    done = machine.log[-LOG_LINES:]
+    logged = machine.paths.log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    return RoundFailed("\n".join((*faults, "What was done:", *done, "The host says:", *logged)))

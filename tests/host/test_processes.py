@@ -91,7 +91,8 @@ async def test_the_first_terminal_starts_a_host_and_the_second_finds_it(
     first = await connect_or_start(launch)
     second = await connect_or_start(launch)
     assert first.welcome.pid == second.welcome.pid != os.getpid()
-    assert stat.S_IMODE(paths.socket.stat().st_mode) == 0o600
+    for private in (paths.socket, paths.lock_file, launch.output, paths.log_file):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
     assert stat.S_IMODE(paths.runtime_dir.stat().st_mode) == 0o700
     status = await host_status(paths)
     assert status is not None
@@ -99,7 +100,8 @@ async def test_the_first_terminal_starts_a_host_and_the_second_finds_it(
     for client in (first, second):
         await client.close()
     assert await stop_host(paths)
-    assert not paths.socket.exists()
+    for left in (paths.socket, paths.lock_file, launch.start_lock):
+        assert not left.exists()
     assert not await stop_host(paths)
 
 
@@ -200,7 +202,7 @@ async def test_who_does_not_want_to_wait_for_the_restart_asks_for_it(
 async def test_a_host_that_could_not_start_is_started_by_itself_as_soon_as_it_can(
     paths: Paths, launch: HostLaunch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "START_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(link_module, "START_AGAIN_DELAYS", (0.05,))
     paths.make_folders()
     settings = damage_settings(paths)
     watcher = Watcher(launch)

@@ -144,6 +144,7 @@ def _spawn(launch: HostLaunch) -> subprocess.Popen[bytes]:
     try:
         if launch.output.exists():
             launch.output.replace(launch.output.with_name(launch.output.name + ".1"))
+        launch.output.touch(mode=0o600)
         with launch.output.open("wb") as output:
             process = subprocess.Popen(
                 command,

@@ -25,8 +25,9 @@ DEATHS_WITHIN: Final = 60.0
 RESTART_DELAYS: Final = (0.0, 0.0, 0.5, 2.0, 5.0)
 """Seconds to wait after the first, second, third, and every later death of the host within
 `DEATHS_WITHIN`. What kills it again and again (a turn, a model) the host itself refuses to run."""
-START_AGAIN_SECONDS: Final = 5.0
-"""A host that could not be started (a full disk, a wrong settings file) is tried again so often."""
+START_AGAIN_DELAYS: Final = (2.0, 5.0, 15.0, 60.0)
+"""A host that could not be started (a full disk, a wrong settings file) is tried again after the
+first, second, and so on of these seconds, and then after the last again and again."""
 _FEW_DEATHS: Final = 2
 """So many are told as one is; after more, where to look for the reason."""
 _LEAVING_SECONDS: Final = 0.2
@@ -70,6 +71,8 @@ class HostLink(Requester):
         self._freshness = Freshness()
         self._leaving: Leaving | None = None
         self._deaths: list[float] = []
+        self._failures = 0
+        """How often in a row the host could not be started."""
         self._again = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -126,7 +129,9 @@ class HostLink(Requester):
                 else:
                     await self._fail(str(error))
             except HostError as error:
-                await self._fail(str(error), seconds=START_AGAIN_SECONDS)
+                delay = START_AGAIN_DELAYS[min(self._failures, len(START_AGAIN_DELAYS) - 1)]
+                self._failures += 1
+                await self._fail(str(error), seconds=delay)
             else:
                 await self._outlive()
 
@@ -140,6 +145,7 @@ class HostLink(Requester):
         self._freshness.expect_snapshot()
         client = await connect_or_start(self._launch, listener=self._receive)
         self._client = client
+        self._failures = 0
         try:
             self._change(LinkState("connected"))
             _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
