@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -155,7 +155,6 @@ class Machine:
         """Characters of one reply that were shown and are not stored."""
         self._texts = 0
         self._changed = asyncio.Event()
-        self.finished: set[tuple[int, int]] = set()
         self.link = HostLink(self.launch)
         self.link.listen(self._hear, lambda phase, sentence: self._note(f"{phase} {sentence}"))
 
@@ -267,7 +266,6 @@ class Machine:
             case MessageRemoved():
                 self.promises[event.session].heard.pop(event.message, None)
             case TurnFinished():
-                self.finished.add((event.session, event.turn))
                 self.say(f"turn {event.turn} of {event.session}: {event.reason} {event.error}")
             case Notice():
                 self.notices.append(event.text)
@@ -289,21 +287,21 @@ class Machine:
 
     async def whole(self) -> list[str]:
         """Wait until everything works again by itself, then compare it with the promises."""
-        self.say("waits until the link is there")
-        await self.until(lambda: self.link.state.phase == "connected")
-        self.say("looks as a fresh terminal does")
         fresh = await connect_or_start(self.launch)
         try:
-            snapshot = await anext(event async for event in fresh.events())
+            events = fresh.events()
+            snapshot = await anext(events)
             assert isinstance(snapshot, Snapshot)
             await self._idle(fresh)
             faults = self._missing_tabs(snapshot.sessions)
-            faults += await self._ask_once_more(fresh)
+            faults += await self._ask_once_more(fresh, events)
             for session in sorted(self.touched):
                 faults += await self._judge(fresh, session)
             self.touched.clear()
         finally:
             await fresh.close()
+        # The terminal that was there all the time is back, too.
+        await self.until(lambda: self.link.state.phase == "connected")
         return faults
 
     async def judge_all(self) -> list[str]:
@@ -341,7 +339,7 @@ class Machine:
         self.unsure.clear()
         return faults
 
-    async def _ask_once_more(self, client: HostClient) -> list[str]:
+    async def _ask_once_more(self, client: HostClient, events: AsyncIterator[Event]) -> list[str]:
         """A fresh terminal asks and is answered: nothing needs a hand."""
         session = self.random.choice(self.tabs) if self.tabs else await self.open()
         assert session is not None
@@ -351,8 +349,9 @@ class Machine:
         self.promises[session].unsure.add(text)
         self.promises[session].sent.append(text)
         self.say(f"{text!r} into {session} is turn {queued.turn} of a fresh terminal")
-        await self.until(lambda: (session, queued.turn) in self.finished)
-        await self._idle(client)
+        async for event in events:
+            if isinstance(event, TurnFinished) and event.turn == queued.turn:
+                break
         last = (await client.request(FetchMessages(0, session, limit=1))).messages[-1]
         if last.role != "assistant" or last.state not in ("complete", "length"):
             return [f"{text!r} was answered with {last}"]
