@@ -341,16 +341,18 @@ class Machine:
 
     async def _ask_once_more(self, client: HostClient, events: AsyncIterator[Event]) -> list[str]:
         """A fresh terminal asks and is answered: nothing needs a hand."""
-        session = self.random.choice(self.tabs) if self.tabs else await self.open()
-        assert session is not None
+        if not self.tabs:
+            self.tabs.append((await client.request(OpenSession(0))).session)
+        session = self.random.choice(self.tabs)
         text = self.text()
         self.touched.add(session)
         queued = await client.request(SendMessage(0, session, text))
         self.promises[session].unsure.add(text)
         self.promises[session].sent.append(text)
         self.say(f"{text!r} into {session} is turn {queued.turn} of a fresh terminal")
+        asked = (session, queued.turn)
         async for event in events:
-            if isinstance(event, TurnFinished) and event.turn == queued.turn:
+            if isinstance(event, TurnFinished) and (event.session, event.turn) == asked:
                 break
         last = (await client.request(FetchMessages(0, session, limit=1))).messages[-1]
         if last.role != "assistant" or last.state not in ("complete", "length"):
