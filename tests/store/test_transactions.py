@@ -23,9 +23,14 @@ def test_together_means_all_of_it(store: Store, session: int) -> None:
 
 
 def test_what_fails_in_the_middle_takes_the_rest_with_it(store: Store, session: int) -> None:
-    with pytest.raises(StoreError, match="no conversation 99"), store.together():
-        store.add_message(session, turn=1, role="user", text="one", state="queued")
-        store.add_message(99, turn=1, role="assistant", state="queued")
+    with pytest.raises(StoreError, match="no conversation 99"):
+        _ask_in_two_places(store, session, 99)
     assert store.messages(session) == ()
     store.add_message(session, turn=1, role="user", text="two", state="queued")
     assert [message.text for message in store.messages(session)] == ["two"]
+
+
+def _ask_in_two_places(store: Store, *sessions: int) -> None:
+    with store.together():
+        for session in sessions:
+            store.add_message(session, turn=1, role="user", text="one", state="queued")
