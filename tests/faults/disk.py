@@ -20,7 +20,7 @@ class Disk(Protocol):
     """What the host keeps its conversations on."""
 
     def fill(self, host: int) -> None:
-        """Let every write of the host with this pid fail that needs more room."""
+        """Let every write of the host with this pid fail that needs more room; 0: none runs."""
 
     def make_room(self) -> None:
         """Let writes succeed again. Again is fine."""
@@ -36,6 +36,9 @@ class LimitedFiles:
         self._limited: set[int] = set()
 
     def fill(self, host: int) -> None:
+        if not host:
+            # To the system, process 0 is the one that asks.
+            return
         with contextlib.suppress(ProcessLookupError):
             _, most = resource.prlimit(host, resource.RLIMIT_FSIZE)
             resource.prlimit(host, resource.RLIMIT_FSIZE, (0, most))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib.util
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,33 +33,44 @@ from tests.faults.strokes import STROKES, Stroke, kill_program
 def main() -> int:
     """Run the rounds; 0 when every one was survived."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="gemma-chat-faults-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="gemma-chat-faults-") as folder,
+        _busy_beside(options.load),
+    ):
         home = Path(folder).resolve() / "home"
-        os.environ["GEMMA_CHAT_HOME"] = str(home)
         home.mkdir(mode=0o700)
+        os.environ["GEMMA_CHAT_HOME"] = str(home)
         if options.recovery:
             recovery.main(_model(), options.recovery)
             return 0
-        plan = _plan(options.rounds, options.seed, only=options.only)
-        disk = LimitedFiles() if options.disk == "limit" else disk_of(home)
-        print(f"{options.rounds} rounds, seed {options.seed}, disk: {type(disk).__name__}")
-        began = time.monotonic()
-        try:
-            done = asyncio.run(
-                run(
-                    home,
-                    _model(),
-                    disk,
-                    plan,
-                    options.seed,
-                    on_round=_show if options.verbose else _quiet,
-                )
-            )
-        except RoundFailed as failure:
-            print(failure)
-            return 1
+        return _strike(home, options)
+
+
+def _strike(home: Path, options: argparse.Namespace) -> int:
+    plan = _plan(options.rounds, options.seed, only=options.only)
+    disk = LimitedFiles() if options.disk == "limit" else disk_of(home)
+    print(f"{options.rounds} rounds, seed {options.seed}, disk: {type(disk).__name__}")
+    began = time.monotonic()
+    tell = _show if options.verbose else _quiet
+    try:
+        done = asyncio.run(run(home, _model(), disk, plan, options.seed, on_round=tell))
+    except RoundFailed as failure:
+        print(failure)
+        return 1
     _print_table(done, time.monotonic() - began)
     return 0
+
+
+@contextlib.contextmanager
+def _busy_beside(processes: int) -> Iterator[None]:
+    """So many other processes want a processor all the time."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def _options() -> argparse.Namespace:
@@ -65,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--disk", choices=("auto", "limit"), default="auto")
     parser.add_argument("--only", choices=sorted(_all()), action="append")
+    parser.add_argument("--load", type=int, default=0, metavar="N", help="beside N busy processes")
     parser.add_argument("--recovery", type=int, metavar="CRASHES", help="measure instead")
     parser.add_argument("--verbose", action="store_true", help="a line for each round")
     return parser.parse_args()
