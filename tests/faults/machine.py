@@ -221,17 +221,17 @@ class Machine:
 
     async def open(self) -> int | None:
         """Open a tab; its number when it was opened."""
-        tokens = self.random.randint(4, 16)
-        settings = SessionSettings(
-            sampling=SamplingSettings(temperature=0.0, max_output_tokens=tokens)
-        )
         try:
-            opened = await self.link.request(OpenSession(0, settings=settings))
+            opened = await self.link.request(self._new_tab())
         except HostError as error:
             self.say(f"no tab: {error}")
             return None
         self.tabs.append(opened.session)
         return opened.session
+
+    def _new_tab(self) -> OpenSession:
+        sampling = SamplingSettings(temperature=0.0, max_output_tokens=self.random.randint(4, 16))
+        return OpenSession(0, settings=SessionSettings(sampling=sampling))
 
     async def tab(self) -> int | None:
         """Some tab that is not long yet, opened when there is none."""
@@ -320,7 +320,8 @@ class Machine:
                     and not status.lock.waiting
                 ):
                     return status
-                stands = f"{status.model.phase} {status.model.error} {status.lock}"
+                turns = [(one.session, one.turn) for one in status.lock.holders]
+                stands = f"{status.model.phase} {status.model.error} {turns}"
                 if stands != told:
                     self.say(f"not idle: {stands}")
                     told = stands
@@ -342,7 +343,7 @@ class Machine:
     async def _ask_once_more(self, client: HostClient, events: AsyncIterator[Event]) -> list[str]:
         """A fresh terminal asks and is answered: nothing needs a hand."""
         if not self.tabs:
-            self.tabs.append((await client.request(OpenSession(0))).session)
+            self.tabs.append((await client.request(self._new_tab())).session)
         session = self.random.choice(self.tabs)
         text = self.text()
         self.touched.add(session)

@@ -105,7 +105,6 @@ async def kill_program(machine: Machine) -> None:
     program = PtyTerminal(code, environment, (100, 30))
     try:
         await asyncio.to_thread(program.until, "ctrl+j new line")
-        await asyncio.to_thread(program.send, "never sent")
         await _a_moment(machine)
         victims = [program.pid, *program.children()]
         number = machine.random.choice((signal.SIGKILL, signal.SIGHUP))
