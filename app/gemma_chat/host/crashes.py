@@ -53,8 +53,10 @@ class Crashes:
     def begin_turn(self, key: tuple[int, int], question: Message, model: str) -> None:
         """The turn `key` (session, turn) is about to be queued on the model of this name.
 
+        Again is fine: a turn that never began goes to the next model.
         Raises `EngineCrashedError` when the same question has ended the host too often on it.
         """
+        self.end_turn(key, crashed=False)
         subject = _subject(question, model)
         if _too_often(self._attempts.deaths(subject)):
             raise EngineCrashedError(
