@@ -18,8 +18,8 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -282,7 +282,7 @@ class StateFiles:
             path.unlink()
 
 
-def _read_part(file: BinaryIO, size: int) -> StateBytes:
+def _read_part(file: BufferedReader, size: int) -> StateBytes:
     part = empty_state(size)
     if file.readinto(part.data) != size:
         raise ValueError("it is cut short")
