@@ -10,7 +10,9 @@ from tests.faults.disk import LimitedFiles
 from tests.faults.rounds import run
 from tests.faults.strokes import STROKES
 
-HOST_FAULTS = ("kill_host", "pause_host", "kill_host_again", "restart_host", "kill_host")
+from gemma_chat.host import link as link_module
+
+HOST_FAULTS = ("kill_host", "pause_host", "kill_host_again", "restart_host")
 OTHER_FAULTS = (
     "fill_disk",
     "kill_terminal",
@@ -27,8 +29,13 @@ def test_each_kind_of_fault_is_in_the_short_form() -> None:
 
 @pytest.mark.parametrize(("seed", "names"), [(1, HOST_FAULTS), (2, OTHER_FAULTS)])
 async def test_what_was_shown_as_sent_or_finished_is_there_in_order_once(
-    own_home: Path, smollm2_path: Path, seed: int, names: tuple[str, ...]
+    own_home: Path,
+    smollm2_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    names: tuple[str, ...],
 ) -> None:
+    monkeypatch.setattr(link_module, "RESTART_DELAYS", (0.0, 0.1))
     plan = [(STROKES[name],) for name in names]
     done = await run(own_home, smollm2_path, LimitedFiles(), plan, seed)
     assert len(done.rounds) == len(plan)
