@@ -26,6 +26,7 @@ from gemma_chat.host.framing import (
 )
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    Context,
     Conversation,
     Conversations,
     Done,
@@ -188,6 +189,7 @@ class HostClient(Requester):
                 | Found()
                 | Imported()
                 | Preview()
+                | Context()
             ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():

@@ -11,6 +11,7 @@ from gemma_chat.host.protocol import (
     BackUp,
     ChangeSettings,
     CloseSession,
+    Context,
     ContinueReply,
     Conversation,
     Conversations,
@@ -25,6 +26,7 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     Found,
     GetStatus,
+    Goodbye,
     ImportConversation,
     Imported,
     ListConversations,
@@ -48,6 +50,7 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    ShowContext,
     Status,
     StopHost,
     StopTurn,
@@ -76,6 +79,7 @@ PlainRequest = (
     | DeleteMessage
     | PinMessage
     | ReorderQueue
+    | Goodbye
 )
 """A request that is answered with a bare `Done`."""
 
@@ -90,6 +94,7 @@ Answer = (
     | Found
     | Imported
     | Preview
+    | Context
 )
 """The reply to a request that was carried out."""
 
@@ -108,6 +113,7 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     FetchConversation: Conversation,
     SearchMessages: Found,
     ImportConversation: Imported,
+    ShowContext: Context,
 }
 
 
@@ -132,6 +138,8 @@ class Requester(ABC):
     async def request(self, request: SearchMessages) -> Found: ...
     @overload
     async def request(self, request: ImportConversation) -> Imported: ...
+    @overload
+    async def request(self, request: ShowContext) -> Context: ...
     @overload
     async def request(self, request: PlainRequest) -> Done: ...
     @overload

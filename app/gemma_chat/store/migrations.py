@@ -10,6 +10,7 @@ import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
 from gemma_chat.store.attempts import SCHEMA as ATTEMPTS
+from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
 
 APPLICATION_ID = 0x67436831
@@ -76,6 +77,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ATTACHMENTS,
     SEARCH_INDEX,
+    REPLACEMENTS,
     ATTEMPTS,
 )
 
