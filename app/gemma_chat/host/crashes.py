@@ -45,6 +45,7 @@ class Crashes:
         self._attempts = store.attempts
         self._clock = clock
         self._turns: dict[tuple[int, int], int] = {}
+        self._running: set[tuple[int, int]] = set()
         for subject in self._attempts.settle():
             _log.error("the host before this one died of: %s", subject)
 
@@ -67,9 +68,10 @@ class Crashes:
         self._turns[key] = self._attempts.begin(subject)
 
     def run_turn(self, key: tuple[int, int]) -> None:
-        """The turn has the lock."""
+        """The turn has the lock. Again is fine."""
         attempt = self._turns.get(key)
-        if attempt is not None:
+        if attempt is not None and key not in self._running:
+            self._running.add(key)
             self._tolerate(self._attempts.run, attempt)
 
     def end_turn(self, key: tuple[int, int], *, crashed: bool) -> None:
@@ -77,6 +79,7 @@ class Crashes:
 
         `crashed`: native code reported a failure that it cannot go on after; the model is dead.
         """
+        self._running.discard(key)
         attempt = self._turns.pop(key, None)
         if attempt is not None:
             self._tolerate(self._attempts.die if crashed else self._attempts.end, attempt)
