@@ -13,12 +13,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 from tests.faults.machine import SETTINGS
 from tests.host.watcher import Watcher
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.host import link
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.protocol import (
     ContinueReply,
@@ -79,7 +81,10 @@ class Measured:
 
 
 async def measure(model: Path, crashes: int) -> Measured:
-    """Crash the host `crashes` times in mid-reply; each reply is continued afterwards."""
+    """Crash the host `crashes` times in mid-reply; each reply is continued afterwards.
+
+    The pauses that a terminal makes when deaths follow each other are left out: here they do.
+    """
     paths = Paths.default()
     paths.make_folders()
     paths.settings_file.write_text(SETTINGS)
@@ -90,7 +95,8 @@ async def measure(model: Path, crashes: int) -> Measured:
     await _restart(watcher, paths)
     load = await _load_seconds(watcher)
     try:
-        found = [await _crash(watcher) for _ in range(crashes)]
+        with patch.object(link, "RESTART_DELAYS", (0.0,)):
+            found = [await _crash(watcher) for _ in range(crashes)]
     finally:
         await watcher.link.close()
         await stop_host(paths)
@@ -121,15 +127,15 @@ async def _ready(watcher: Watcher) -> None:
 
 
 async def _crash(watcher: Watcher) -> Recovery:
-    link = watcher.link
-    tab = (await link.request(OpenSession(0, settings=STORY))).session
-    turn = (await link.request(SendMessage(0, tab, "Tell a story about the sea."))).turn
+    host = watcher.link
+    tab = (await host.request(OpenSession(0, settings=STORY))).session
+    turn = (await host.request(SendMessage(0, tab, "Tell a story about the sea."))).turn
     await watcher.until(lambda: len(watcher.heard(tab, turn)) > _HEARD)
     watcher.kill_host(signal.SIGSEGV)
     struck = time.monotonic()
     await watcher.phase("lost")
     await watcher.snapshot()
-    reply = (await link.request(FetchMessages(0, tab))).messages[-1]
+    reply = (await host.request(FetchMessages(0, tab))).messages[-1]
     usable = time.monotonic() - struck
     await _ready(watcher)
     back = time.monotonic() - struck
