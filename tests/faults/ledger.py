@@ -7,7 +7,7 @@ an answer may be there or not, but never twice.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +25,8 @@ class Promises:
 
     sent: list[str] = field(default_factory=list)
     """The questions of which somebody was told that they are stored."""
+    in_turn: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The same for each sender, in the order in which that one was told."""
     unsure: set[str] = field(default_factory=set)
     """Questions whose request had no answer."""
     questions: dict[int, str] = field(default_factory=dict)
@@ -36,6 +38,11 @@ class Promises:
     draft: str = ""
     other_draft: str | None = None
     """A draft whose request had no answer: the tab may have this one instead."""
+
+    def acknowledge(self, sender: str, text: str) -> None:
+        """A sender was told that its question is stored."""
+        self.sent.append(text)
+        self.in_turn[sender].append(text)
 
     def show(self, view: MessageView) -> None:
         """A terminal was shown this message."""
@@ -99,8 +106,10 @@ class Promises:
             for text in asked
             if text not in self.sent and text not in self.unsure
         ]
-        if not faults and [text for text in asked if text in set(self.sent)] != self.sent:
-            faults.append(f"acknowledged as {self.sent}, stored as {asked}")
+        for sender, sent in self.in_turn.items():
+            stored = [text for text in asked if text in set(sent)]
+            if not faults and stored != sent:
+                faults.append(f"{sender} was told {sent}, stored is {stored}")
         return faults
 
     def _replies_kept(self, found: dict[int, MessageView]) -> list[str]:

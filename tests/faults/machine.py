@@ -124,7 +124,9 @@ class Talker:
                 case Said() as said:
                     self._unanswered = [one for one in self._unanswered if one.text != said.text]
                     if not said.error:
-                        self._machine.promises[said.session].sent.append(said.text)
+                        self._machine.promises[said.session].acknowledge(
+                            f"terminal {self.process.pid}", said.text
+                        )
                 case Shown(session, view):
                     self._machine.promises[session].show(view)
                 case Phase(phase="connected"):
@@ -250,7 +252,7 @@ class Machine:
         except HostError as error:
             self.say(f"{text!r} into {session}: {error}")
             return None
-        promises.sent.append(text)
+        promises.acknowledge("the first terminal", text)
         self.say(f"{text!r} into {session} is turn {queued.turn}")
         return queued.turn
 
@@ -349,7 +351,7 @@ class Machine:
         self.touched.add(session)
         queued = await client.request(SendMessage(0, session, text))
         self.promises[session].unsure.add(text)
-        self.promises[session].sent.append(text)
+        self.promises[session].acknowledge(f"fresh terminal {text}", text)
         self.say(f"{text!r} into {session} is turn {queued.turn} of a fresh terminal")
         asked = (session, queued.turn)
         async for event in events:

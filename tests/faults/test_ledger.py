@@ -21,7 +21,9 @@ WHOLE = (question(1, "one"), reply(2, "first"), question(3, "two"), reply(4, "se
 
 @pytest.fixture
 def promises() -> Promises:
-    promises = Promises(sent=["one", "two"])
+    promises = Promises()
+    for text in ("one", "two"):
+        promises.acknowledge("somebody", text)
     for view in WHOLE:
         promises.show(view)
     promises.hear(2, 0, "fir")
@@ -51,6 +53,16 @@ def test_each_broken_promise_is_a_fault(
     promises: Promises, transcript: tuple[MessageView, ...], fault: str
 ) -> None:
     assert any(fault in one for one in promises.faults(transcript))
+
+
+def test_each_sender_finds_its_questions_in_its_own_order() -> None:
+    promises = Promises()
+    for sender, text in (("a", "one"), ("b", "three"), ("a", "two")):
+        promises.acknowledge(sender, text)
+    one, two, three = (question(1, "one"), question(2, "two"), question(3, "three"))
+    assert promises.faults((one, two, three)) == []
+    swapped = (question(1, "two"), question(2, "one"), three)
+    assert promises.faults(swapped) == ["a was told ['one', 'two'], stored is ['two', 'one']"]
 
 
 def test_what_was_sent_without_an_answer_may_be_there_once(promises: Promises) -> None:
