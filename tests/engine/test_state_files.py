@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gemma_chat.engine import state_files
 from gemma_chat.engine.state_bytes import Checkpoint
 from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState
 
@@ -132,6 +134,19 @@ def test_a_foreign_file_in_the_folder_is_removed(
 def test_the_longest_unused_files_make_room(files: StateFiles) -> None:
     stored = [write(files, number, size=4000) for number in range(4)]
     assert [entry.path.exists() for entry in stored] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("free", "kept"), [(9000, {1, 2, 3}), (500, {2, 3}), (-1000, {3}), (-5000, set())]
+)
+def test_the_last_of_the_disk_is_left_to_conversations(
+    files: StateFiles, monkeypatch: pytest.MonkeyPatch, free: int, kept: set[int]
+) -> None:
+    older = [write(files, number, seed=number) for number in (1, 2)]
+    usage = SimpleNamespace(free=state_files.LEFT_FREE + free)
+    monkeypatch.setattr(state_files.shutil, "disk_usage", lambda folder: usage)
+    states = [*older, write(files, 3, seed=3)]
+    assert {stored.tokens[0] for stored in states if stored.path.exists()} == kept
 
 
 def test_a_state_larger_than_the_budget_is_not_written(files: StateFiles) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.host.rig import running
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError, StoreError
-from gemma_chat.host import saving
-from gemma_chat.host.protocol import Notice, TurnText
+from gemma_chat.host import saving, unstored
+from gemma_chat.host.protocol import (
+    ContinueReply,
+    DeleteConversations,
+    MessageUpdated,
+    Notice,
+    StopTurn,
+    TurnText,
+)
+from gemma_chat.store.records import Message
 from gemma_chat.store.store import Store
 
 
@@ -91,6 +100,71 @@ async def test_a_full_disk_in_mid_reply_is_told_once_and_the_reply_goes_on(
         assert (await terminal.ask(tab, "again")).reason == "stop"
 
 
+async def test_a_reply_on_a_full_disk_is_shown_as_finished_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unstored, "RETRY_SECONDS", 0.01)
+    async with running(tmp_path) as rig:
+        rig.engine.gate.hold()
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        turn = await terminal.send(tab, "one two")
+        await rig.engine.gate.let_pass(2)
+        await terminal.seen(TurnText)
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store, "save_reply", fail)
+            broken.setattr(rig.store, "finish_message", fail)
+            rig.engine.gate.open()
+            await terminal.finished(tab, turn)
+            for viewer in (terminal, await rig.connect()):
+                reply = (await viewer.transcript(tab))[-1]
+                assert (reply.text, reply.state) == ("1: one two", "failed")
+                assert "kept in memory" in reply.error
+            with pytest.raises(HostError, match="disk is full"):
+                await terminal.client.request(ContinueReply(0, tab, reply.message))
+        healed = await terminal.seen(MessageUpdated)
+        assert (healed.view.text, healed.view.state) == ("1: one two", "complete")
+        assert (await terminal.said(tab))[-1] == ("assistant", "1: one two", "complete")
+        await terminal.seen(Notice, lambda notice: notice.text == unstored.STORED_AT_LAST)
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        assert (await terminal.said(tab))[-1] == ("assistant", "1: one two", "complete")
+
+
+async def test_an_empty_reply_that_cannot_be_removed_is_not_shown_and_removed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unstored, "RETRY_SECONDS", 0.01)
+    async with running(tmp_path) as rig:
+        rig.engine.gate.hold()
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        turn = await terminal.send(tab, "one two")
+        await rig.engine.gate.reached()
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store, "remove_message", fail)
+            await terminal.client.request(StopTurn(0, tab, turn))
+            rig.engine.gate.open()
+            await terminal.finished(tab, turn)
+            assert await terminal.said(tab) == [("user", "one two", "stopped")]
+        await terminal.seen(Notice, lambda notice: notice.text == unstored.STORED_AT_LAST)
+        assert [message.role for message in rig.store.messages(tab)] == ["user"]
+
+
+async def test_a_message_that_was_deleted_meanwhile_is_no_longer_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unstored, "RETRY_SECONDS", 0.01)
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store, "finish_message", fail)
+            await terminal.ask(tab, "one")
+            await terminal.client.request(DeleteConversations(0, (tab,)))
+        await terminal.seen(Notice, lambda notice: notice.text == unstored.STORED_AT_LAST)
+
+
 async def test_a_reply_that_cannot_be_begun_in_the_store_ends_its_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +179,27 @@ async def test_a_reply_that_cannot_be_begun_in_the_store_ends_its_turn(
             end = await terminal.finished(tab, turn)
         assert (end.reason, end.error) == ("failed", "The disk is full.")
         assert (await terminal.ask(tab, "again")).reason == "stop"
+
+
+async def test_of_a_question_whose_reply_finds_no_place_nothing_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        add = rig.store.add_message
+
+        def fail_for_replies(session: int, **of_message: Any) -> Message:
+            if of_message["role"] == "assistant":
+                raise StoreError("The disk is full.")
+            return add(session, **of_message)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store, "add_message", fail_for_replies)
+            with pytest.raises(HostError, match="disk is full"):
+                await terminal.send(tab, "hello")
+        assert await terminal.said(tab) == []
+        assert rig.store.messages(tab) == ()
 
 
 async def test_a_question_that_cannot_be_stored_is_not_sent(

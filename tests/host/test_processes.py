@@ -92,7 +92,8 @@ async def test_the_first_terminal_starts_a_host_and_the_second_finds_it(
     first = await connect_or_start(launch)
     second = await connect_or_start(launch)
     assert first.welcome.pid == second.welcome.pid != os.getpid()
-    assert stat.S_IMODE(paths.socket.stat().st_mode) == 0o600
+    for private in (paths.socket, paths.lock_file, launch.output, paths.log_file):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
     assert stat.S_IMODE(paths.runtime_dir.stat().st_mode) == 0o700
     status = await host_status(paths)
     assert status is not None
@@ -100,7 +101,8 @@ async def test_the_first_terminal_starts_a_host_and_the_second_finds_it(
     for client in (first, second):
         await client.close()
     assert await stop_host(paths)
-    assert not paths.socket.exists()
+    for left in (paths.socket, paths.lock_file, launch.start_lock):
+        assert not left.exists()
     assert not await stop_host(paths)
 
 
@@ -174,20 +176,43 @@ async def test_a_request_in_flight_when_the_host_dies_fails(watcher: Watcher) ->
         await asking
 
 
-async def test_a_host_that_dies_again_and_again_is_given_up_until_asked_for(
+async def test_a_host_that_dies_again_and_again_is_started_again_and_its_last_words_are_named(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "RESTART_DELAYS", (0.0,))
-    for _ in range(2):
+    monkeypatch.setattr(link_module, "RESTART_DELAYS", (0.0, 0.0, 0.01))
+    for _ in range(4):
         watcher.kill_host()
         await watcher.snapshot()
+    lost = [sentence for phase, sentence in watcher.phases if phase == "lost"]
+    assert "being started again" in lost[1]
+    assert "3 times within 60 seconds and is started again in 0.01 seconds" in lost[2]
+    assert "host-output.log" in lost[3]
+    assert watcher.link.state.phase == "connected"
+
+
+async def test_who_does_not_want_to_wait_for_the_restart_asks_for_it(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "RESTART_DELAYS", (1000.0,))
     watcher.kill_host()
-    await watcher.phase("failed")
-    assert "3 times within 60 seconds" in watcher.link.state.sentence
-    with pytest.raises(HostError, match="3 times"):
-        await watcher.link.request(OpenSession(0))
+    await watcher.phase("lost")
     watcher.link.retry()
     await watcher.phase("connected")
+
+
+async def test_a_host_that_could_not_start_is_started_by_itself_as_soon_as_it_can(
+    paths: Paths, launch: HostLaunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "START_AGAIN_DELAYS", (0.05,))
+    paths.make_folders()
+    settings = damage_settings(paths)
+    watcher = Watcher(launch)
+    await watcher.link.start()
+    await watcher.phase("failed")
+    settings.unlink()
+    await watcher.phase("connected")
+    assert [phase for phase, _ in watcher.phases] == ["connecting", "failed", "connected"]
+    await watcher.link.close()
 
 
 async def test_a_host_that_was_told_to_stop_is_not_started_again_by_itself(

@@ -97,3 +97,9 @@ def test_a_link_in_place_of_the_lock_file_is_not_followed(
     with pytest.raises(HostError):
         Tenancy.claim(lock_file, socket_path)
     assert target.read_text() == "keep"
+
+
+def test_nothing_is_left_of_a_host_that_has_gone(lock_file: Path, socket_path: Path) -> None:
+    Tenancy.claim(lock_file, socket_path).release()
+    assert not lock_file.exists()
+    assert not socket_path.exists()

@@ -9,9 +9,11 @@ file that is cut, damaged, of another model, build or context is ignored and rem
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import queue
+import shutil
 import tempfile
 import threading
 import zlib
@@ -32,6 +34,9 @@ Tokens = npt.NDArray[np.int32]
 _MAGIC = b"gemma-chat state 2\n"
 _SUFFIX = ".state"
 _MOST_HEADER = 4096
+
+LEFT_FREE = 256 * 1024 * 1024
+"""Saved states never take the last bytes of a disk: conversations are written there, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -269,12 +274,17 @@ class StateFiles:
         for leftover in self._folder.glob("writing-*"):
             leftover.unlink(missing_ok=True)
         files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used)
-        total = sum(_size(file) for file in files) + size
+        held = sum(map(_size, files))
+        free = shutil.disk_usage(self._folder).free
+        allowed = min(self._budget, held + free - LEFT_FREE)
+        total = held + size
         for file in files:
-            if total <= self._budget:
+            if total <= allowed:
                 return
             total -= _size(file)
             file.unlink(missing_ok=True)
+        if total > allowed:
+            raise OSError(errno.ENOSPC, f"the last {LEFT_FREE >> 20} MB of the disk are left free")
 
     def _remove(self, path: Path, reason: str) -> None:
         _log.info("The saved state %s is removed: %s", path.name, reason)

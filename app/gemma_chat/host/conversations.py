@@ -7,7 +7,6 @@ loaded model, opened with the first turn that needs it, and the turns that have 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from gemma_chat.config.tools import ToolSettings
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import GemmaChatError, HostError, StoreError
 from gemma_chat.host.context import history_of
+from gemma_chat.host.crashes import Crashes
 from gemma_chat.host.limits import checked_draft, checked_message
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.protocol import (
@@ -42,8 +42,9 @@ from gemma_chat.host.replacing import (
 )
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.tool_questions import ToolQuestions
-from gemma_chat.host.turn_record import Outcome, TurnRecord
+from gemma_chat.host.turn_record import Outcome, TurnKind, TurnRecord
 from gemma_chat.host.turns import RunningTurn
+from gemma_chat.host.unstored import Unstored
 from gemma_chat.host.uploads import media_of, must_be_taken
 from gemma_chat.host.views import message_view, session_view
 from gemma_chat.sessions.chat import Chat
@@ -93,6 +94,7 @@ class Conversations:
         slot: ModelSlot,
         publish: Callable[[Event], None],
         tools: TabTools,
+        crashes: Crashes,
         *,
         on_turns: Callable[[], None],
         on_finished: Callable[[int, Outcome], None],
@@ -106,6 +108,7 @@ class Conversations:
         self._slot = slot
         self._publish = publish
         self._tools = tools
+        self._crashes = crashes
         self.questions = ToolQuestions(
             lambda session: store.conversation(session).settings.tools,
             self._remember_answer,
@@ -119,6 +122,8 @@ class Conversations:
             for tab in store.conversations(open_only=True)
         }
         self._turns: dict[tuple[int, int], RunningTurn] = {}
+        self.unstored = Unstored(store, publish)
+        """What the store would not take."""
         self._closing: dict[int, asyncio.Task[None]] = {}
         self._working_ahead: set[asyncio.Task[None]] = set()
         # Turns enter the model's queue in the order in which they were asked.
@@ -317,7 +322,7 @@ class Conversations:
 
     def _answer(self, question: Message, reply: Message, asker: int) -> int:
         session = question.session
-        self._run(TurnRecord(self._store, partial(self._publish_of, session), question, reply))
+        self._run(self._record(question, reply))
         return self._tell_asked(session, reply.turn, question, asker)
 
     def ask_again(
@@ -325,29 +330,29 @@ class Conversations:
     ) -> int:
         """Queue a turn that answers a stored question on a new branch; returns its number."""
         turn = self._next_turn(session)
-        reply = self._store.add_message(
-            session, turn=turn, role="assistant", state="queued", parent=question
-        )
-        asked = self._store.update_message(question, state="queued", error="")
+        with self._store.together():
+            reply = self._store.add_message(
+                session, turn=turn, role="assistant", state="queued", parent=question
+            )
+            asked = self._store.update_message(question, state="queued", error="")
         self.take_branch(session)
         self._publish(TranscriptChanged(session, question))
-        record = TurnRecord(
-            self._store, partial(self._publish_of, session), asked, reply, kind="ask_again"
-        )
-        self._run(record, sampling)
+        self._run(self._record(asked, reply, "ask_again"), sampling)
         return self._tell_asked(session, turn, asked, asker)
 
     def go_on(self, session: int, reply: Message, asker: int) -> int:
         """Queue a turn that writes on at the last reply; returns its number."""
+        self.unstored.write()
         turn = self._next_turn(session)
         question = self._store.message(reply.parent)
         self._store.branches.reopen(reply.message, turn=turn)
         reopened = self._store.message(reply.message)
-        record = TurnRecord(
-            self._store, partial(self._publish_of, session), question, reopened, kind="go_on"
-        )
-        self._run(record)
+        self._run(self._record(question, reopened, "go_on"))
         return self._tell_asked(session, turn, reopened, asker)
+
+    def _record(self, question: Message, reply: Message, kind: TurnKind = "ask") -> TurnRecord:
+        publish = partial(self._publish_of, question.session)
+        return TurnRecord(self._store, publish, question, reply, self.unstored, kind=kind)
 
     def _run(self, record: TurnRecord, sampling: SamplingSettings | None = None) -> None:
         tab = self._tabs[record.session]
@@ -413,22 +418,18 @@ class Conversations:
         instead: Message | None = None,
     ) -> tuple[Message, Message]:
         """Store a question, and the place of its reply before all that is asked later."""
-        question = self._store.add_message(
-            session,
-            turn=turn,
-            role="user",
-            text=text,
-            state="queued",
-            parent=None if instead is None else instead.parent,
-            attachments=files,
-            attachments_of=None if instead is None else instead.message,
-        )
-        try:
+        with self._store.together():
+            question = self._store.add_message(
+                session,
+                turn=turn,
+                role="user",
+                text=text,
+                state="queued",
+                parent=None if instead is None else instead.parent,
+                attachments=files,
+                attachments_of=None if instead is None else instead.message,
+            )
             reply = self._store.add_message(session, turn=turn, role="assistant", state="queued")
-        except StoreError:
-            with contextlib.suppress(StoreError):
-                self._store.remove_message(question.message)
-            raise
         return question, reply
 
     def anticipate(self, session: int, draft: str = "") -> None:
@@ -501,6 +502,13 @@ class Conversations:
         else:
             self.take_branch(session)
 
+    def begun(self, engine_key: tuple[int, int]) -> None:
+        """The turn that the model calls so has the lock."""
+        for turn in self._turns.values():
+            if turn.engine_key == engine_key:
+                self._crashes.run_turn((turn.session, turn.number))
+                turn.record.begin()
+
     def stop(self, session: int, number: int) -> None:
         """End a turn of a tab; 0 is its oldest. One that has ended already is no error."""
         for turn in self._turns.values():
@@ -514,6 +522,7 @@ class Conversations:
         for turn in turns:
             turn.interrupt()
         await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
+        self.unstored.close()
 
     async def _queue(
         self, tab: _Tab, record: TurnRecord, sampling: SamplingSettings | None
@@ -525,6 +534,8 @@ class Conversations:
             chat = await self._chat_of(tab, model)
             chat.tools = tools
             record.model = model.description.name
+            key = (record.session, record.turn)
+            self._crashes.begin_turn(key, record.question, model.description.name)
             if record.kind == "go_on":
                 return chat.continue_response(sampling=sampling)
             media = self._media_of(record.question)
@@ -572,6 +583,9 @@ class Conversations:
         """A turn has ended and its messages are settled."""
         session = turn.session
         self._turns.pop((session, turn.number), None)
+        model = self._slot.model
+        crashed = model is not None and model.failure is not None
+        self._crashes.end_turn((session, turn.number), crashed=crashed)
         if session in self._tabs:
             if turn.record.brought_back:
                 self.take_branch(session)

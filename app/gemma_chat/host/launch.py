@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from gemma_chat.config.paths import DEFAULT_PROFILE, Paths
 from gemma_chat.errors import HostError, SettingsError
 from gemma_chat.host.client import PROGRAM, HostAbsentError, HostClient
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_UNUSABLE
+from gemma_chat.host.lock_file import LockFile
 from gemma_chat.host.protocol import Event
 from gemma_chat.host.tenancy import read_tenant
 
@@ -118,35 +118,24 @@ async def _connect(launch: HostLaunch, listener: Callable[[Event], None] | None)
 
 @contextlib.asynccontextmanager
 async def _start_right(path: Path, deadline: float) -> AsyncIterator[None]:
-    with _opened(path) as descriptor:
-        while not _locked(descriptor):
-            if time.monotonic() > deadline:
-                raise HostError(
-                    "Another gemma-chat has been starting the host for "
-                    f"{START_SECONDS:.0f} seconds. Look at it, or end it, and try again."
-                )
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        yield
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
+    while (lock := _taken(path)) is None:
+        if time.monotonic() > deadline:
+            raise HostError(
+                "Another gemma-chat has been starting the host for "
+                f"{START_SECONDS:.0f} seconds. Look at it, or end it, and try again."
+            )
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        yield
+    finally:
+        lock.release()
+
+
+def _taken(path: Path) -> LockFile | None:
+    try:
+        return LockFile.take(path)
     except OSError as error:
         raise HostError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _spawn(launch: HostLaunch) -> subprocess.Popen[bytes]:
@@ -155,6 +144,7 @@ def _spawn(launch: HostLaunch) -> subprocess.Popen[bytes]:
     try:
         if launch.output.exists():
             launch.output.replace(launch.output.with_name(launch.output.name + ".1"))
+        launch.output.touch(mode=0o600)
         with launch.output.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -197,13 +187,21 @@ async def _connect_to_new(
 
 def _last_words(exit_code: int, output: Path) -> str:
     if exit_code == EXIT_UNUSABLE:
-        return last_lines(output, count=1) or "The host cannot use its files."
+        return last_lines(output, count=1) or _without_words(output.parent)
     how = f"exit code {exit_code}"
     if exit_code < 0:
         with contextlib.suppress(ValueError):
             how = f"killed by {signal.Signals(-exit_code).name}"
     lines = last_lines(output) or f"none in {output}"
     return f"The host ended while starting ({how}). Its last words: {lines}"
+
+
+def _without_words(folder: Path) -> str:
+    """Why a host could not even write why it ended."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < _LAST_BYTES:
+            return f"The disk that holds {folder} is full. Free some space and try again."
+    return f"The host cannot use its files in {folder}."
 
 
 def last_lines(path: Path, *, count: int = _LAST_LINES) -> str:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -22,11 +21,15 @@ from gemma_chat.host.launch import HostLaunch, connect_or_start
 from gemma_chat.host.protocol import Event, Leaving, Reply, Request
 from gemma_chat.host.requests import Requester
 
-DEATHS_ALLOWED: Final = 3
-"""With this many deaths of the host within `DEATHS_WITHIN` seconds the link gives up."""
 DEATHS_WITHIN: Final = 60.0
-RESTART_DELAYS: Final = (0.0, 0.5, 2.0)
-"""Seconds to wait before the first, second, and every later restart in a row."""
+RESTART_DELAYS: Final = (0.0, 0.0, 0.5, 2.0, 5.0)
+"""Seconds to wait after the first, second, third, and every later death of the host within
+`DEATHS_WITHIN`. What kills it again and again (a turn, a model) the host itself refuses to run."""
+START_AGAIN_DELAYS: Final = (2.0, 5.0, 15.0, 60.0)
+"""A host that could not be started (a full disk, a wrong settings file) is tried again after the
+first, second, and so on of these seconds, and then after the last again and again."""
+_FEW_DEATHS: Final = 2
+"""So many are told as one is; after more, where to look for the reason."""
 _LEAVING_SECONDS: Final = 0.2
 """A host that was met on its way out is asked for its successor after this."""
 
@@ -43,8 +46,9 @@ class LinkState:
     """How the link stands.
 
     `connecting`: looking for the host or starting it. `connected`: requests are answered.
-    `lost`: the host is gone and will be started again by itself. `failed`: it will not;
-    `HostLink.retry` tries again. `sentence` is for the person; empty when all is well.
+    `lost`: the host is gone and will be started again by itself. `failed`: it was told to stop,
+    wants another version, or cannot be started. The last is tried again every now and then;
+    `HostLink.retry` tries all at once. `sentence` is for the person; empty when all is well.
     """
 
     phase: LinkPhase
@@ -66,7 +70,9 @@ class HostLink(Requester):
         self._client: HostClient | None = None
         self._freshness = Freshness()
         self._leaving: Leaving | None = None
-        self._deaths: deque[float] = deque(maxlen=DEATHS_ALLOWED)
+        self._deaths: list[float] = []
+        self._failures = 0
+        """How often in a row the host could not be started."""
         self._again = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -96,9 +102,8 @@ class HostLink(Requester):
             self._keeping = asyncio.create_task(self._keep(), name="host-link")
 
     def retry(self) -> None:
-        """Try again after `failed`; in any other state does nothing."""
-        if self._state.phase == "failed":
-            self._deaths.clear()
+        """Try again now after `failed` or `lost`; in any other state does nothing."""
+        if self._state.phase in ("failed", "lost"):
             self._again.set()
 
     async def close(self) -> None:
@@ -124,7 +129,9 @@ class HostLink(Requester):
                 else:
                     await self._fail(str(error))
             except HostError as error:
-                await self._fail(str(error))
+                delay = START_AGAIN_DELAYS[min(self._failures, len(START_AGAIN_DELAYS) - 1)]
+                self._failures += 1
+                await self._fail(str(error), seconds=delay)
             else:
                 await self._outlive()
 
@@ -132,10 +139,13 @@ class HostLink(Requester):
         """Connect, and return when the host is gone. Raises `HostError` when it cannot be had."""
         self._leaving = None
         why = self._state.sentence if self._state.phase == "lost" else ""
-        self._change(LinkState("connecting", why))
+        if self._state.phase != "failed" or self._again.is_set():
+            # What is tried again by itself is still out of order until it works.
+            self._change(LinkState("connecting", why))
         self._freshness.expect_snapshot()
         client = await connect_or_start(self._launch, listener=self._receive)
         self._client = client
+        self._failures = 0
         try:
             self._change(LinkState("connected"))
             _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
@@ -149,27 +159,32 @@ class HostLink(Requester):
             await self._fail(f"The host has left: {self._leaving.reason}")
             return
         now = time.monotonic()
-        self._deaths.append(now)
-        if len(self._deaths) == DEATHS_ALLOWED and now - self._deaths[0] < DEATHS_WITHIN:
-            await self._fail(
-                f"The host ended {DEATHS_ALLOWED} times within {DEATHS_WITHIN:.0f} seconds and is "
-                f"not started again by itself. Its last words are in {self._launch.output}."
-            )
-            return
-        self._change(
-            LinkState(
-                "lost",
-                "The host process ended unexpectedly; it is being started again. "
-                "Replies are kept as far as they were written.",
-            )
+        self._deaths = [death for death in self._deaths if now - death < DEATHS_WITHIN] + [now]
+        recent = len(self._deaths)
+        delay = RESTART_DELAYS[min(recent, len(RESTART_DELAYS)) - 1]
+        sentence = (
+            "The host process ended unexpectedly; it is being started again. "
+            "Replies are kept as far as they were written."
         )
-        recent = sum(1 for death in self._deaths if now - death < DEATHS_WITHIN)
-        await asyncio.sleep(RESTART_DELAYS[min(recent, len(RESTART_DELAYS)) - 1])
+        if recent > _FEW_DEATHS:
+            sentence = (
+                f"The host ended {recent} times within {DEATHS_WITHIN:.0f} seconds and is started "
+                f"again in {delay:g} seconds. Its last words are in {self._launch.output}."
+            )
+        self._again.clear()
+        self._change(LinkState("lost", sentence))
+        await self._rest(delay)
 
-    async def _fail(self, sentence: str) -> None:
+    async def _fail(self, sentence: str, *, seconds: float | None = None) -> None:
+        """Wait until somebody asks for another try, or for that long."""
         self._again.clear()
         self._change(LinkState("failed", sentence))
-        await self._again.wait()
+        await self._rest(seconds)
+
+    async def _rest(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._again.wait()
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, Leaving):

@@ -1,6 +1,7 @@
 """The one model of the host: loading in the background, replaced on request, or missing.
 
-A chat server that cannot be reached is asked again every few seconds: it comes back by itself.
+A chat server that cannot be reached is asked again every few seconds: it comes back by itself. So
+does a model that has ended the host too often, after a rest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 import psutil
 
 from gemma_chat.errors import GemmaChatError, ModelLoadError, ServerError
+from gemma_chat.host.crashes import RestingModelError
 from gemma_chat.host.model_source import ModelLoader, ModelSource, ServerModel
 from gemma_chat.host.protocol import ModelView
 from gemma_chat.sessions.model import InferenceModel
@@ -123,9 +125,14 @@ class ModelSlot:
             self.measure()
 
     def _try_again(self, source: ModelSource, error: GemmaChatError) -> None:
-        if isinstance(source, ServerModel) and isinstance(error, ServerError):
-            loop = asyncio.get_running_loop()
-            self._again = loop.call_later(RECONNECT_SECONDS, self._begin, source)
+        if isinstance(error, RestingModelError):
+            seconds = error.seconds
+        elif isinstance(source, ServerModel) and isinstance(error, ServerError):
+            seconds = RECONNECT_SECONDS
+        else:
+            return
+        loop = asyncio.get_running_loop()
+        self._again = loop.call_later(seconds, self._begin, source)
 
     def _forget_again(self) -> None:
         again, self._again = self._again, None

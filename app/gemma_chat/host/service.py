@@ -16,6 +16,7 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.crashes import Crashes
 from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title, whole_path
@@ -153,7 +154,8 @@ class Service:
         self._phase = ""
         self._stays = False
         self._closing = False
-        self._slot = ModelSlot(load_model, self._model_changed)
+        crashes = Crashes(store)
+        self._slot = ModelSlot(crashes.watched(load_model), self._model_changed)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
@@ -164,6 +166,7 @@ class Service:
             self._slot,
             publish,
             self._tools,
+            crashes,
             on_turns=self._turns_changed,
             on_finished=self._finished,
         )
@@ -262,6 +265,7 @@ class Service:
                     limit=request.limit,
                     unfinished=self._conversations.unfinished(request.session),
                     since=request.since,
+                    shown=self._conversations.unstored.view,
                 )
                 return Messages(request.id, request.session, messages, more)
             case FetchPreview():
@@ -502,10 +506,7 @@ class Service:
 
     def _lock_changed(self, event: LockEvent) -> None:
         if event.entry.phase in ("prefill", "generating"):
-            key = (event.entry.session, event.entry.turn)
-            for turn in self._conversations.turns:
-                if turn.engine_key == key:
-                    turn.record.begin()
+            self._conversations.begun((event.entry.session, event.entry.turn))
         self._board.changed()
 
     def _turns_changed(self) -> None:

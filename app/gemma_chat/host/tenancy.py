@@ -1,19 +1,18 @@
 """One host for one database: a lock the host holds as long as it lives.
 
-The lock ends with the process, however it ends, so it never has to be broken. Under it, a socket
-file that is found belongs to a dead host and is removed. The locked file says where its holder is
-to be found.
+Under the lock, a socket file that is found belongs to a dead host and is removed. The locked file
+says where its holder is to be found.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gemma_chat.errors import HostError
+from gemma_chat.host.lock_file import LockFile, is_locked
 
 _MAX_TENANT_BYTES: Final = 8192
 
@@ -34,7 +33,7 @@ class AlreadyRunningError(HostError):
 class Tenancy:
     """The lock, held. Made by `claim`."""
 
-    _descriptor: int
+    _lock: LockFile
     _socket: Path
 
     @classmethod
@@ -45,31 +44,29 @@ class Tenancy:
         cannot be used.
         """
         try:
-            descriptor = os.open(
-                lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            lock = LockFile.take(lock_file)
         except OSError as error:
             raise HostError(
                 f"The lock file {lock_file} cannot be opened for writing ({error.strerror}). Make "
                 "the file and its folder writable for you."
             ) from error
+        if lock is None:
+            raise _already_running(lock_file)
         try:
-            _lock(descriptor, lock_file)
             _remove_stale(socket)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n%s" % (os.getpid(), os.fsencode(socket)), 0)
+            lock.write(b"%d\n%s" % (os.getpid(), os.fsencode(socket)))
         except OSError as error:
-            os.close(descriptor)
+            lock.release()
             raise HostError(f"The lock file {lock_file} cannot be used: {error}.") from error
         except BaseException:
-            os.close(descriptor)
+            lock.release()
             raise
-        return cls(descriptor, socket)
+        return cls(lock, socket)
 
     def release(self) -> None:
         """Remove the socket and let the lock go. Once."""
         self._socket.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        self._lock.release()
 
 
 def read_tenant(lock_file: Path) -> Tenant | None:
@@ -84,29 +81,16 @@ def read_tenant(lock_file: Path) -> Tenant | None:
 
 def is_claimed(lock_file: Path) -> bool:
     """Whether a host lives."""
-    try:
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(lock_file)
 
 
-def _lock(descriptor: int, lock_file: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        tenant = read_tenant(lock_file)
-        whose = f" (pid {tenant.pid})" if tenant is not None else ""
-        raise AlreadyRunningError(
-            f"Another host{whose} works with the conversations beside {lock_file}. "
-            "End it with `gemma-chat host stop`."
-        ) from None
+def _already_running(lock_file: Path) -> AlreadyRunningError:
+    tenant = read_tenant(lock_file)
+    whose = f" (pid {tenant.pid})" if tenant is not None else ""
+    return AlreadyRunningError(
+        f"Another host{whose} works with the conversations beside {lock_file}. "
+        "End it with `gemma-chat host stop`."
+    )
 
 
 def _remove_stale(socket: Path) -> None:

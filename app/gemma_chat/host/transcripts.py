@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -35,6 +35,7 @@ def page(
     limit: int,
     unfinished: Mapping[int, str | None],
     since: int = 0,
+    shown: Callable[[MessageView], MessageView | None] = lambda view: view,
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
@@ -43,7 +44,7 @@ def page(
     There may be fewer than `limit` when they are long; the newest is always among them.
     `unfinished` has, for each reply that is not finished, all its text so far, or `None` when it
     has not begun. The store has only a part of it, and a client that fetched less than was said
-    would ask for ever.
+    would ask for ever. `shown` tells what is shown of a message, `None` when it is not.
     """
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
@@ -52,11 +53,16 @@ def page(
     spoken = [one for one in stored if one.role == "user" or one.state != "queued"]
     found = [one for one in spoken if one.message >= since]
     taken: list[MessageView] = []
+    left_out = 0
     room = _ROOM
     for message in reversed(found[-limit:]):
         room -= 1024 + _BYTES_PER_CHARACTER * (len(message.text) + _beside(message))
         if taken and room < 0:
             break
         text = unfinished.get(message.message) or message.text
-        taken.append(msgspec.structs.replace(message_view(message), text=text))
-    return tuple(reversed(taken)), len(taken) < len(found)
+        view = shown(msgspec.structs.replace(message_view(message), text=text))
+        if view is None:
+            left_out += 1
+        else:
+            taken.append(view)
+    return tuple(reversed(taken)), len(taken) + left_out < len(found)

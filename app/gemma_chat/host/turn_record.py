@@ -29,6 +29,7 @@ from gemma_chat.host.protocol import (
     TurnText,
 )
 from gemma_chat.host.saving import ReplySaver
+from gemma_chat.host.unstored import Unstored, in_memory
 from gemma_chat.host.views import aside_view, message_view, stored_metrics
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import ToolResult
@@ -83,12 +84,14 @@ class TurnRecord:
         publish: Callable[[Event], None],
         question: Message,
         reply: Message,
+        unstored: Unstored,
         *,
         kind: TurnKind = "ask",
     ) -> None:
         """Both are in the store with state `queued`; the reply is empty, so nobody is shown it.
 
-        Unless it goes on: then only the reply is unfinished, and it has its text so far.
+        Unless it goes on: then only the reply is unfinished, and it has its text so far. What the
+        store does not take at the end is left to `unstored`.
         """
         self.kind = kind
         self.model = ""
@@ -97,6 +100,7 @@ class TurnRecord:
         """It brought no reply, and the one there was before is shown again."""
         self._store = store
         self._publish = publish
+        self._unstored = unstored
         self._question = question
         self._reply = reply
         self._speaks = bool(reply.text)
@@ -233,6 +237,14 @@ class TurnRecord:
     def _finish_reply(self, text: str, outcome: Outcome) -> None:
         state = _STATE_OF[outcome.reason]
         metrics, asides = stored_metrics(outcome.metrics), self._asides.all
+        last = msgspec.structs.replace(
+            self._reply,
+            state=state,
+            text=text,
+            error=outcome.error,
+            metrics=metrics,
+            asides=asides,
+        )
         try:
             self._reply = self._store.finish_message(
                 self._reply.message,
@@ -244,21 +256,18 @@ class TurnRecord:
             )
         except StoreError as error:
             self._report(error)
-            self._reply = msgspec.structs.replace(
-                self._reply,
-                state=state,
-                text=text,
-                error=outcome.error,
-                metrics=metrics,
-                asides=asides,
-            )
-        self._tell(self._reply)
+            self._reply = last
+            self._unstored.keep(last)
+            self._publish(MessageChanged(self.session, self.turn, in_memory(last)))
+        else:
+            self._tell(self._reply)
 
     def _drop_reply(self) -> None:
         try:
             self._store.remove_message(self._reply.message)
         except StoreError as error:
             self._report(error)
+            self._unstored.drop(self._reply.message)
         if self._speaks:
             self._publish(MessageRemoved(self.session, self.turn, self._reply.message))
 
@@ -295,6 +304,7 @@ class TurnRecord:
         except StoreError as failure:
             self._report(failure)
             self._question = msgspec.structs.replace(self._question, state=state, error=error)
+            self._unstored.keep(self._question)
         self._tell(self._question)
 
     def _tell(self, message: Message) -> None:

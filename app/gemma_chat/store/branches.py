@@ -18,6 +18,7 @@ from typing import Final
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
 from gemma_chat.store.attachments import copy_attachments
+from gemma_chat.store.faults import AbsentError
 from gemma_chat.store.records import Message
 from gemma_chat.store.replacements import copy_replacements, copy_summary
 
@@ -296,7 +297,7 @@ class Branches:
             "SELECT conversation, parent FROM messages WHERE id = ?", (message,)
         ).fetchone()
         if row is None:
-            raise StoreError(f"There is no message {message}.")
+            raise AbsentError(f"There is no message {message}.")
         session, parent = row
         return session, parent
 

@@ -21,6 +21,7 @@ class Database:
         self.connection = connection
         self.path = path
         self._synchronous: Durability | None = None
+        self._together = False
 
     def close(self) -> None:
         """Close the file; twice is fine."""
@@ -35,7 +36,14 @@ class Database:
 
     @contextmanager
     def writing(self, durability: Durability = "on_disk") -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at the end of the block, undone when it raises."""
+        """One transaction: committed at the end of the block, undone when it raises.
+
+        Within `together` it is part of that one.
+        """
+        if self._together:
+            with as_store_errors(self.path):
+                yield self.connection
+            return
         with as_store_errors(self.path):
             if durability != self._synchronous:
                 level = "FULL" if durability == "on_disk" else "NORMAL"
@@ -50,3 +58,16 @@ class Database:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written within the block is one transaction: all of it or nothing."""
+        if self._together:
+            yield
+            return
+        with self.writing():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False

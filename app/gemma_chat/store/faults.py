@@ -11,6 +11,11 @@ from gemma_chat.errors import StoreError
 
 _PRIMARY_CODE = 0xFF
 
+
+class AbsentError(StoreError):
+    """There is no such message, or no longer."""
+
+
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: (
         "The database {path} is locked by another process. Close the other program that uses it."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
+from gemma_chat.store.attempts import SCHEMA as ATTEMPTS
 from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
 
@@ -77,6 +78,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ATTACHMENTS,
     SEARCH_INDEX,
     REPLACEMENTS,
+    ATTEMPTS,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

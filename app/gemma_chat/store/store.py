@@ -17,8 +17,10 @@ from gemma_chat.store.attachments import (
     copy_attachments,
     with_attachments,
 )
+from gemma_chat.store.attempts import Attempts
 from gemma_chat.store.branches import Branches
 from gemma_chat.store.database import Database, Durability
+from gemma_chat.store.faults import AbsentError
 from gemma_chat.store.library import Library
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
@@ -65,6 +67,10 @@ class Store:
         self._writing = database.writing
         self.library = Library(database, clock)
         """All conversations together: paged, searched, copied, deleted."""
+        self.attempts = Attempts(database, clock)
+        """What is under way and may end the process."""
+        self.together = database.together
+        """A context in which all that is written is one transaction."""
         self._branches = Branches(connection, self._reading, self._writing)
         self.replacements = Replacements(connection, self._reading, self._writing, clock)
         """What the model is given in the place of the oldest messages."""
@@ -266,7 +272,7 @@ class Store:
                 f"{rows.SELECT_MESSAGE} WHERE id = ?", (message,)
             ).fetchone()
             if row is None:
-                raise StoreError(f"There is no message {message}.")
+                raise AbsentError(f"There is no message {message}.")
             return with_attachments(self._connection, [rows.message(row)])[0]
 
     def add_message(
@@ -462,4 +468,4 @@ class Store:
 
     def _touch_message(self, statement: str, message: int, *values: object) -> None:
         if not self._connection.execute(statement, (message, *values)).rowcount:
-            raise StoreError(f"There is no message {message}.")
+            raise AbsentError(f"There is no message {message}.")

@@ -648,7 +648,7 @@ ACTIONS: tuple[Action, ...] = (
         (),
         "Connect again",
         "Model",
-        "Look for the host, or start it, after it was given up.",
+        "Look for the host, or start it, without waiting.",
         "palette",
     ),
     Action(

@@ -1,0 +1,111 @@
+"""What people do while the machine is under stress. Each deed may fail with the host's sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from tests.faults.machine import Machine
+from tests.faults.talker import Say
+
+from gemma_chat.errors import HostError
+from gemma_chat.host.protocol import (
+    CloseSession,
+    ContinueReply,
+    FetchMessages,
+    ReopenSession,
+    Request,
+    SaveDraft,
+    StopTurn,
+)
+
+Deed = Callable[[Machine], Awaitable[None]]
+
+
+async def ask(machine: Machine) -> None:
+    """Send one to three questions into one tab."""
+    tab = await machine.tab()
+    if tab is not None:
+        for _ in range(machine.random.randint(1, 3)):
+            await machine.send(tab)
+
+
+async def ask_from_another_terminal(machine: Machine) -> None:
+    """The other terminals send."""
+    tab = await machine.tab()
+    if tab is not None:
+        for talker in machine.talkers:
+            machine.touched.add(tab)
+            talker.say(Say(tab, machine.text()))
+
+
+async def stop(machine: Machine) -> None:
+    """Ask, and stop the reply."""
+    tab = await machine.tab()
+    if tab is None:
+        return
+    turn = await machine.send(tab)
+    if turn is not None:
+        await _try(machine, StopTurn(0, tab, turn))
+
+
+async def go_on(machine: Machine) -> None:
+    """Let the newest reply of a tab go on, when it can."""
+    if not machine.tabs:
+        return
+    tab = machine.random.choice(machine.tabs)
+    machine.touched.add(tab)
+    try:
+        messages = (await machine.link.request(FetchMessages(0, tab, limit=1))).messages
+    except HostError as error:
+        machine.say(f"no look at {tab}: {error}")
+        return
+    if messages and messages[-1].role == "assistant":
+        machine.promises[tab].reopened.add(messages[-1].message)
+        await _try(machine, ContinueReply(0, tab, messages[-1].message))
+
+
+async def draft(machine: Machine) -> None:
+    """Leave a half-written message."""
+    if not machine.tabs:
+        return
+    tab = machine.random.choice(machine.tabs)
+    text = f"half of {machine.text()}"
+    if await _try(machine, SaveDraft(0, tab, text)):
+        machine.promises[tab].draft = text
+    else:
+        machine.promises[tab].other_draft = text
+
+
+async def close_and_reopen(machine: Machine) -> None:
+    """Close a tab; and show it again, or keep it closed when there are many."""
+    if not machine.tabs:
+        return
+    tab = machine.random.choice(machine.tabs)
+    machine.touched.add(tab)
+    machine.tabs.remove(tab)
+    if not await _try(machine, CloseSession(0, tab)):
+        machine.unsure.add(tab)
+    elif len(machine.tabs) < 4 and await _try(machine, ReopenSession(0, tab)):
+        machine.tabs.append(tab)
+
+
+async def _try(machine: Machine, request: Request) -> bool:
+    try:
+        await machine.link.request(request)
+    except HostError as error:
+        machine.say(f"{request}: {error}")
+        return False
+    machine.say(f"{request}")
+    return True
+
+
+DEEDS: Final[tuple[Deed, ...]] = (
+    ask,
+    ask,
+    ask_from_another_terminal,
+    stop,
+    go_on,
+    draft,
+    close_and_reopen,
+)

@@ -1,0 +1,82 @@
+"""The judge of the fault rounds is able to condemn."""
+
+from __future__ import annotations
+
+import pytest
+from tests.faults.ledger import Promises
+
+from gemma_chat.host.protocol import MessageState, MessageView
+
+
+def question(number: int, text: str, state: MessageState = "complete") -> MessageView:
+    return MessageView(number, number, "user", text, state, 0.0)
+
+
+def reply(number: int, text: str, state: MessageState = "complete") -> MessageView:
+    return MessageView(number, number - 1, "assistant", text, state, 0.0)
+
+
+WHOLE = (question(1, "one"), reply(2, "first"), question(3, "two"), reply(4, "second"))
+
+
+@pytest.fixture
+def promises() -> Promises:
+    promises = Promises()
+    for text in ("one", "two"):
+        promises.acknowledge("somebody", text)
+    for view in WHOLE:
+        promises.show(view)
+    promises.hear(2, 0, "fir")
+    promises.hear(2, 3, "st")
+    return promises
+
+
+def test_what_was_promised_and_is_there_is_no_fault(promises: Promises) -> None:
+    assert promises.faults(WHOLE) == []
+
+
+@pytest.mark.parametrize(
+    ("transcript", "fault"),
+    [
+        (WHOLE[1:], "question 1 'one' is gone"),
+        (WHOLE[:3], "reply 4 was shown as complete and is gone"),
+        ((WHOLE[2], WHOLE[3], WHOLE[0], WHOLE[1]), "the order is"),
+        ((*WHOLE, question(5, "two")), "is there 2 times"),
+        ((*WHOLE, question(5, "three")), "nobody sent 'three'"),
+        ((*WHOLE[:3], reply(4, "sec")), "is complete 'sec'"),
+        ((*WHOLE[:3], reply(4, "second", "interrupted")), "is interrupted 'second'"),
+        ((*WHOLE, reply(5, "th", "streaming")), "5 is streaming"),
+        ((WHOLE[0], reply(2, "other"), *WHOLE[2:]), "on the screen"),
+    ],
+)
+def test_each_broken_promise_is_a_fault(
+    promises: Promises, transcript: tuple[MessageView, ...], fault: str
+) -> None:
+    assert any(fault in one for one in promises.faults(transcript))
+
+
+def test_each_sender_finds_its_questions_in_its_own_order() -> None:
+    promises = Promises()
+    for sender, text in (("a", "one"), ("b", "three"), ("a", "two")):
+        promises.acknowledge(sender, text)
+    one, two, three = (question(1, "one"), question(2, "two"), question(3, "three"))
+    assert promises.faults((one, two, three)) == []
+    swapped = (question(1, "two"), question(2, "one"), three)
+    assert promises.faults(swapped) == ["a was told ['one', 'two'], stored is ['two', 'one']"]
+
+
+def test_what_was_sent_without_an_answer_may_be_there_once(promises: Promises) -> None:
+    promises.unsure.add("three")
+    assert promises.faults((*WHOLE, question(5, "three"))) == []
+    assert promises.faults((*WHOLE, question(5, "three"), question(7, "three"))) != []
+
+
+def test_a_reply_that_went_on_keeps_its_beginning(promises: Promises) -> None:
+    promises.reopened.add(4)
+    assert promises.faults((*WHOLE[:3], reply(4, "second thought", "interrupted"))) == []
+    assert promises.faults((*WHOLE[:3], reply(4, "thought", "interrupted"))) != []
+
+
+def test_text_that_only_the_screen_had_is_counted(promises: Promises) -> None:
+    promises.hear(9, 0, "three words and")
+    assert promises.most_lost((*WHOLE, reply(9, "three", "interrupted"))) == 10
