@@ -16,10 +16,10 @@ from gemma_chat.ui.transcript import Transcript
 NOT_BY_COMMAND = {"tab.number"}
 
 
-@pytest.mark.parametrize("place", ["input", "transcript", "history"])
+@pytest.mark.parametrize("place", ["input", "transcript", "history", "models"])
 def test_no_key_means_two_things_in_one_place(place: str) -> None:
     # The history is a screen of its own: what is heard everywhere in the window is not heard there.
-    also = "history" if place == "history" else "everywhere"
+    also = place if place in ("history", "models") else "everywhere"
     heard = [each for each in ACTIONS if each.where in (also, place)]
     counted = Counter(key for each in heard for key in each.keys)
     assert [key for key, times in counted.items() if times > 1] == []
@@ -48,7 +48,8 @@ def test_bindings_are_made_from_the_table() -> None:
     expected = {
         each.id: ",".join(each.keys)
         for each in ACTIONS
-        if each.where in ("everywhere", "transcript", "history") and each.id != "tab.number"
+        if each.where in ("everywhere", "transcript", "history", "models")
+        and each.id != "tab.number"
     }
     expected |= {f"tab.number.{n}": f"alt+{n}" for n in range(1, 10)}
     assert bound == expected

@@ -9,6 +9,7 @@ from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
     AnswerTool,
     BackUp,
+    ChangeDownload,
     ChangeSettings,
     CloseSession,
     ContinueReply,
@@ -16,6 +17,7 @@ from gemma_chat.host.protocol import (
     Conversations,
     DeleteConversations,
     DeleteMessage,
+    DescribeModel,
     Done,
     EditMessage,
     Failed,
@@ -28,15 +30,19 @@ from gemma_chat.host.protocol import (
     ImportConversation,
     Imported,
     ListConversations,
+    ListModels,
     LoadModel,
     MarkRead,
     Messages,
+    ModelFacts,
+    Models,
     Opened,
     OpenSession,
     PinMessage,
     Preview,
     Queued,
     Regenerate,
+    RemoveModel,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -48,6 +54,7 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    StartDownload,
     Status,
     StopHost,
     StopTurn,
@@ -76,6 +83,9 @@ PlainRequest = (
     | DeleteMessage
     | PinMessage
     | ReorderQueue
+    | StartDownload
+    | ChangeDownload
+    | RemoveModel
 )
 """A request that is answered with a bare `Done`."""
 
@@ -90,6 +100,8 @@ Answer = (
     | Found
     | Imported
     | Preview
+    | Models
+    | ModelFacts
 )
 """The reply to a request that was carried out."""
 
@@ -108,6 +120,8 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     FetchConversation: Conversation,
     SearchMessages: Found,
     ImportConversation: Imported,
+    ListModels: Models,
+    DescribeModel: ModelFacts,
 }
 
 
@@ -132,6 +146,10 @@ class Requester(ABC):
     async def request(self, request: SearchMessages) -> Found: ...
     @overload
     async def request(self, request: ImportConversation) -> Imported: ...
+    @overload
+    async def request(self, request: ListModels) -> Models: ...
+    @overload
+    async def request(self, request: DescribeModel) -> ModelFacts: ...
     @overload
     async def request(self, request: PlainRequest) -> Done: ...
     @overload

@@ -17,18 +17,21 @@ from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.host.branching import Branching
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
-from gemma_chat.host.limits import checked_draft, checked_title, whole_path
+from gemma_chat.host.limits import checked_draft, checked_title
 from gemma_chat.host.lock_board import LockBoard
+from gemma_chat.host.model_desk import ModelDesk, ModelsOf
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     AnswerTool,
     BackUp,
+    ChangeDownload,
     ChangeSettings,
     CloseSession,
     ContinueReply,
     DeleteConversations,
     DeleteMessage,
+    DescribeModel,
     Done,
     EditMessage,
     Event,
@@ -40,6 +43,7 @@ from gemma_chat.host.protocol import (
     GetStatus,
     ImportConversation,
     ListConversations,
+    ListModels,
     LoadModel,
     MarkRead,
     Messages,
@@ -50,6 +54,7 @@ from gemma_chat.host.protocol import (
     PinMessage,
     Queued,
     Regenerate,
+    RemoveModel,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -61,6 +66,7 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    StartDownload,
     Status,
     StopHost,
     StopTurn,
@@ -124,12 +130,13 @@ class Service:
         on_turns: Callable[[], None],
         clients: Callable[[], int],
         news: Sequence[str] = (),
+        models: ModelsOf | None = None,
     ) -> None:
         """Bring back the tabs of `store`; `load` brings a model. May raise `SettingsError`.
 
         `publish` tells all clients, `on_stop` is called when one asks the host to leave,
         `on_turns` when a turn is new or has ended, and `clients` counts the connected ones. The
-        first client is told the `news`.
+        first client is told the `news`. Without `models` nothing is known of model files.
         """
         self._store = store
         self._read_settings = read_settings
@@ -146,7 +153,8 @@ class Service:
         self._tell_model = Throttle(PROGRESS_SECONDS, self._publish_model)
         self._phase = ""
         self._closing = False
-        self._slot = ModelSlot(load_model, self._model_changed)
+        self._slot = ModelSlot(load_model, self._model_changed, warn=self._warn_all)
+        self._models = ModelDesk(self._slot, publish, models, on_busy=on_turns)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
@@ -177,12 +185,16 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs or waits."""
-        return bool(self._conversations.turns)
+        """Whether a turn runs or waits, or a download runs."""
+        return bool(self._conversations.turns) or self._models.busy
 
     def load(self, source: ModelSource) -> None:
         """Load the model of `source` in the background; its view tells how it goes."""
         self._slot.load(source)
+
+    def take_up_downloads(self) -> None:
+        """Go on with what was being downloaded when the host before this one ended."""
+        self._models.take_up()
 
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
@@ -191,6 +203,7 @@ class Service:
             self._board.view(),
             self._slot.view,
             self._summaries.view,
+            self._models.downloads,
         )
         while self._news:
             yield Notice("warning", self._news.pop(0))
@@ -215,6 +228,7 @@ class Service:
         """End all turns and write down what they have, then free the model."""
         self._closing = True
         await self._summaries.close()
+        await self._models.close()
         await self._conversations.end_all()
         await self._tools.close()
         self._leave_lock()
@@ -263,7 +277,11 @@ class Service:
             ):
                 return await self._branching.answer(request, asker)
             case LoadModel():
-                self.load(whole_path(request.path))
+                await self._models.load(request, lambda: self._conversations.under_way)
+            case (
+                ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
+            ):
+                return await self._models.answer(request)
             case SetSummarizer():
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
@@ -382,6 +400,9 @@ class Service:
     def _warn(self, session: int, sentence: str) -> None:
         self._publish(Notice("warning", sentence, session))
 
+    def _warn_all(self, sentence: str) -> None:
+        self._publish(Notice("error", sentence))
+
     def _begun(self, defaults: SessionSettings) -> SessionSettings:
         recommended = self._slot.view.recommended
         return defaults if recommended is None else begun_with(defaults, recommended)
@@ -446,6 +467,8 @@ class Service:
         self._board.changed()
 
     def _turns_changed(self) -> None:
+        if not self._conversations.under_way:
+            self._slot.proceed()
         self._board.changed()
         self._on_turns()
 

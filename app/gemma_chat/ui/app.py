@@ -20,6 +20,7 @@ from gemma_chat.ui.away import Away
 from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
+from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.host_calls import HostCalls, Severity
@@ -181,6 +182,9 @@ class ChatApp(App[None]):
             self.window.set_panel(make_panel(after.panel, self))
         if before is not after:
             self.window.show(after)
+            for screen in self.screen_stack[1:]:
+                if isinstance(screen, Dialog):
+                    screen.show_state(after)
             self._keeper.mark_read(after)
 
     def _switched(self, before: TerminalState) -> None:
@@ -400,12 +404,14 @@ class ChatApp(App[None]):
         self.theme = name
         self.keep_setting("terminal.theme", name)
 
-    def keep_setting(self, key: str, value: str) -> None:
+    def keep_setting(self, key: str, value: str) -> bool:
         """Store a setting; what is wrong with that is told."""
         try:
             self._options.keep_setting(key, value)
         except SettingsError as error:
             self.say(str(error), "error")
+            return False
+        return True
 
     def type_ahead(self, text: str) -> None:
         """Put into the input what was typed before there was one."""

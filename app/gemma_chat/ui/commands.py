@@ -16,6 +16,7 @@ from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
 from gemma_chat.ui.library_commands import LibraryCommands
 from gemma_chat.ui.message_commands import MessageCommands
+from gemma_chat.ui.models.commands import ModelCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
@@ -37,12 +38,14 @@ class Commands:
     def __init__(self, app: ChatApp) -> None:
         self._app = app
         self.library = LibraryCommands(app)
+        self.models = ModelCommands(app)
         settings = TabSettings(app, self)
         self.input = InputCommands(app, self, settings)
         self._by_id: dict[str, Callable[[], None]] = {
             **self.input.by_id,
             **settings.by_id,
             **self.library.by_id,
+            **self.models.by_id,
             "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
             "tool.once": lambda: self.answer_tool("once"),

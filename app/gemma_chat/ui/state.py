@@ -110,6 +110,8 @@ class TerminalState(msgspec.Struct, frozen=True):
     lock: p.LockView = p.LockView()
     model: p.ModelView = p.ModelView(phase="loading")
     summarizer: p.SummarizerView = p.SummarizerView()
+    downloads: tuple[p.DownloadView, ...] = ()
+    """The unfinished downloads of models, oldest first."""
     closed: tuple[int, ...] = ()
     """Sessions closed here, the last one last: what an undo opens again."""
     panel: Panel = "none"
@@ -166,6 +168,8 @@ def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
             return _replaced(state, model=event.model)
         case p.SummarizerChanged():
             return _replaced(state, summarizer=event.summarizer)
+        case p.DownloadsChanged():
+            return _replaced(state, downloads=event.downloads)
         case p.Snapshot():
             return _snapshot(state, event)
         case p.MessageUpdated():
@@ -254,6 +258,7 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
         lock=event.lock,
         model=event.model,
         summarizer=event.summarizer,
+        downloads=event.downloads,
     )
 
 
