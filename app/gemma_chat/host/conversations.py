@@ -461,6 +461,7 @@ class Conversations:
             model = await self._slot.ready()
             chat = await self._chat_of(tab, model)
             chat.tools = tools
+            record.model = model.description.name
             if record.kind == "go_on":
                 return chat.continue_response(sampling=sampling)
             media = self._media_of(record.question)

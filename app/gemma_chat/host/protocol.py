@@ -131,6 +131,8 @@ class MessageView(_Wire, frozen=True):
     branches: int = 1
     pinned: bool = False
     attachments: tuple[AttachmentView, ...] = ()
+    model: str = ""
+    """The name of the model that answered, where that is known."""
 
 
 class ScrollPosition(_Wire, frozen=True):

@@ -89,6 +89,8 @@ class TurnRecord:
         Unless it goes on: then only the reply is unfinished, and it has its text so far.
         """
         self.kind = kind
+        self.model = ""
+        """The name of the model that answers, known when the turn is queued there."""
         self.brought_back = False
         """It brought no reply, and the one there was before is shown again."""
         self._store = store
@@ -189,7 +191,9 @@ class TurnRecord:
         return "".join((*self._written, *self._unwritten))
 
     def _begin_reply(self, text: str) -> None:
-        self._reply = self._store.update_message(self._reply.message, text=text, state="streaming")
+        self._reply = self._store.update_message(
+            self._reply.message, text=text, state="streaming", model=self.model
+        )
         self._speaks = True
         self._written.append(text)
         self._tell(msgspec.structs.replace(self._reply, text=""))

@@ -75,6 +75,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ATTACHMENTS,
     SEARCH_INDEX,
+    # Which model answered; empty for questions and for what was said before this was kept.
+    ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

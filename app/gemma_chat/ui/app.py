@@ -88,7 +88,7 @@ class ChatApp(App[None]):
         self.sent_messages = options.sent
         self.away = Away(self)
         self._inbox = inbox
-        self._options = options
+        self.options = options
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
         self._pace = Pace(self, self.take_events)
@@ -112,11 +112,11 @@ class ChatApp(App[None]):
         """The first paint is done; what it did not need comes now."""
         self._feed.attach(await self.window.open_transcript(), self.state)
         self._inbox.open(self._pace.wake)
-        self._options.painted()
-        shelf = self._options.shelf()
+        self.options.painted()
+        shelf = self.options.shelf()
         for theme in shelf.themes:
             self.register_theme(theme)
-        for warning in (*self._options.warnings, *self.keymap.problems, *shelf.problems):
+        for warning in (*self.options.warnings, *self.keymap.problems, *shelf.problems):
             self.say(warning, "warning")
         self.ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
         self._prepare_input()
@@ -173,6 +173,7 @@ class ChatApp(App[None]):
                 self._keeper.forget()
                 if not event.sessions:
                     self._commands.new_tab()
+                self._commands.models.arrived(event.model)
 
     def _draw(self, before: TerminalState) -> None:
         if before.active != self.state.active:
@@ -343,7 +344,7 @@ class ChatApp(App[None]):
     @cached_property
     def library(self) -> Library:
         """Roles, presets and prompts."""
-        return self._options.library()
+        return self.options.library()
 
     @property
     def presets(self) -> tuple[Preset, ...]:
@@ -361,7 +362,7 @@ class ChatApp(App[None]):
         from gemma_chat.ui.input.sources import ProgramSources
 
         return ProgramSources(
-            self.library, self.presets, lambda: self.available_themes, self._options.models
+            self.library, self.presets, lambda: self.available_themes, self.options.models
         )
 
     @property
@@ -378,7 +379,7 @@ class ChatApp(App[None]):
         from gemma_chat.ui.clipboard import Clipboard
 
         clipboard = Clipboard(
-            self._send_to_terminal, self._options.environment, self._options.state_dir
+            self._send_to_terminal, self.options.environment, self.options.state_dir
         )
         copied = await clipboard.copy(text)
         self.say(copied.sentence, "error" if copied.way == "nowhere" else "information")
@@ -407,7 +408,7 @@ class ChatApp(App[None]):
     def keep_setting(self, key: str, value: str) -> bool:
         """Store a setting; what is wrong with that is told."""
         try:
-            self._options.keep_setting(key, value)
+            self.options.keep_setting(key, value)
         except SettingsError as error:
             self.say(str(error), "error")
             return False

