@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -22,11 +22,22 @@ class StubHub:
     gated: set[str] = field(default_factory=set)
     cut_after: int | None = None
     """Break the next download after so many bytes, once."""
+    hold_after: int | None = None
+    """Send so many bytes of the next download and then nothing until `release`, once."""
     spoilt: bool = False
     """Send other bytes than the checksum is of."""
     served: list[tuple[str, str, str | None]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     endpoint: str = ""
+    _let_go: threading.Event = field(default_factory=threading.Event)
+
+    def release(self) -> None:
+        """Go on with what is held."""
+        self._let_go.set()
+
+    def wait(self) -> None:
+        """Wait for `release`."""
+        self._let_go.wait(60)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -94,6 +105,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             self.connection.close()
+            return
+        if self.hub.hold_after is not None:
+            end, self.hub.hold_after = start + self.hub.hold_after, None
+            with suppress(OSError):
+                self.wfile.write(body[start:end])
+                self.wfile.flush()
+                self.hub.wait()
+                self.wfile.write(body[end:])
             return
         self.wfile.write(body[start:])
 
