@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,8 @@ async def test_what_there_is_and_what_can_be_got_is_listed(
 ) -> None:
     mine = paths.models_dir / "mine.gguf"
     mine.write_bytes(b"x" * 10)
+    # A name that is no text cannot be told, and harms no other.
+    (paths.models_dir / os.fsdecode(b"bad\xff.gguf")).write_bytes(b"z")
     (tmp_path / "home/.lmstudio/models/a/b").mkdir(parents=True)
     (tmp_path / "home/.lmstudio/models/a/b/other.gguf").write_bytes(b"y")
     async with running(tmp_path, models=library) as rig:

@@ -20,6 +20,8 @@ class StubHub:
 
     repositories: dict[str, dict[str, bytes]]
     gated: set[str] = field(default_factory=set)
+    refusal: int = 0
+    """Answer every question about a repository with this status."""
     cut_after: int | None = None
     """Break the next download after so many bytes, once."""
     hold_after: int | None = None
@@ -54,9 +56,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         files = self.hub.repositories.get(found[1])
         self._note()
-        if files is None:
+        if self.hub.refusal:
+            self._refuse(self.hub.refusal, "")
+        elif files is None:
             self._refuse(404, "RepoNotFound")
-            return
+        else:
+            self._describe(found[1], files)
+
+    def _describe(self, repository: str, files: dict[str, bytes]) -> None:
         siblings = [
             {
                 "rfilename": name,
@@ -71,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             for name, content in files.items()
         ]
         body = json.dumps(
-            {"id": found[1], "modelId": found[1], "sha": COMMIT, "siblings": siblings}
+            {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": siblings}
         ).encode()
         self._head(200, len(body), {"Content-Type": "application/json"})
         self.wfile.write(body)

@@ -129,6 +129,21 @@ def test_a_repository_that_does_not_exist_is_a_sentence(stub: StubHub) -> None:
         Hub(stub.endpoint).files(Wanted("some/missing"))
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "or it is private.*HF_TOKEN"),
+        (403, "refused some/tiny .HTTP 403"),
+        (429, "HTTP 429.*Try again later"),
+        (500, "HTTP 500.*Try again later"),
+    ],
+)
+def test_what_the_hub_refuses_is_a_sentence(stub: StubHub, status: int, sentence: str) -> None:
+    stub.refusal = status
+    with pytest.raises(ModelLoadError, match=sentence):
+        Hub(stub.endpoint).files(Wanted("some/tiny"))
+
+
 def test_a_hub_that_cannot_be_reached_is_a_sentence() -> None:
     with pytest.raises(ModelLoadError, match="Check the connection"):
         Hub("http://127.0.0.1:9").files(Wanted("some/tiny"))

@@ -36,6 +36,8 @@ from gemma_chat.host.protocol import (
     Hello,
     Imported,
     Messages,
+    ModelFacts,
+    Models,
     Opened,
     Preview,
     Queued,
@@ -188,6 +190,8 @@ class HostClient(Requester):
                 | Found()
                 | Imported()
                 | Preview()
+                | Models()
+                | ModelFacts()
             ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():

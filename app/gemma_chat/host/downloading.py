@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from gemma_chat.errors import HostError
-from gemma_chat.models.fetch_process import Report
+from gemma_chat.models.fetch_process import Got, Refused, Report
 
 Fetch = Callable[[str, Callable[[Report], None]], Awaitable[None]]
 """Downloads the model of this name and tells how it goes, until it ends or is cancelled."""
@@ -37,6 +37,7 @@ def fetching_into(folder: Path) -> Fetch:
 
 async def _fetch(name: str, folder: Path, report: Callable[[Report], None]) -> None:
     process = await _start(name, folder)
+    has_ended = False
     try:
         assert process.stdout is not None
         async for line in process.stdout:
@@ -45,13 +46,14 @@ async def _fetch(name: str, folder: Path, report: Callable[[Report], None]) -> N
             except msgspec.MsgspecError:
                 _log.warning("the download of %s said %r", name, line[:200])
                 continue
+            has_ended = isinstance(told, Got | Refused)
             report(told)
         await process.wait()
     except ValueError as error:
         raise HostError(f"The download of {name} told something that is no report.") from error
     finally:
         await _end(process)
-    if process.returncode not in (0, 1):
+    if not has_ended:
         _log.error("the download of %s ended with %s", name, process.returncode)
         raise HostError(
             f"The download of {name} ended without a word (exit code {process.returncode}). What "

@@ -103,7 +103,8 @@ def fetch(name: str, models: Path) -> Path:
 
 
 def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through `sys.stdin`, whose lock a thread that waits holds when the interpreter ends.
+    while os.read(0, 1):
         pass
     os._exit(1)
 

@@ -171,11 +171,9 @@ def _library(paths: Paths) -> Library:
 
 
 def _models(paths: Paths) -> tuple[Path, ...]:
-    from gemma_chat.models.discovery import embedded_model, local_models
+    from gemma_chat.models.places import found_models
 
-    embedded = embedded_model()
-    own = tuple(model.path for model in local_models(paths))
-    return own if embedded is None else (*own, embedded)
+    return tuple(model.path for model in found_models(paths, os.environ, Path.home()))
 
 
 def _end_orderly(app: ChatApp, supervisor: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.content import Content
 
 from gemma_chat.host.protocol import (
@@ -86,6 +88,8 @@ def _standing(path: str, models: Models | None, model: ModelView) -> list[_Row]:
     if path == model.path:
         words = {"ready": "Loaded now.", "loading": "Being loaded.", "failed": "Not loaded."}
         rows.append((words.get(model.phase, ""), GOOD if model.phase == "ready" else WARN))
+    elif model.next and model.next == Path(path).stem:
+        rows.append(("Comes when the reply under way has ended.", WARN))
     if models is not None and path == models.chosen:
         rows.append(("The program starts with it.", QUIET))
     return rows
@@ -158,7 +162,7 @@ def _of_typed(line: TypedLine) -> list[_Row]:
 def _of_download(view: DownloadView) -> list[_Row]:
     share = view.done_bytes / view.total_bytes if view.total_bytes else 0.0
     rows = [(one_line(view.name, 200), TITLE)]
-    if view.total_bytes:
+    if view.total_bytes and (view.done_bytes or view.state != "failed"):
         rows.append((f"{gauge(share, 1, _GAUGE_CELLS)} {share:.0%}", WARN))
         rows.append((f"{size(view.done_bytes)} of {size(view.total_bytes)}{_rest(view)}", ""))
     rows += [*_state(view), ("", "")]
