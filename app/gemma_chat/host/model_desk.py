@@ -17,6 +17,7 @@ from gemma_chat.host.protocol import (
     DownloadView,
     Event,
     LoadModel,
+    ModelView,
     Notice,
     Reply,
 )
@@ -34,7 +35,7 @@ class ModelsOf(Protocol):
     def __call__(
         self,
         *,
-        loaded: Callable[[], str],
+        loaded: Callable[[], ModelView],
         on_downloads: Callable[[], None],
         on_got: Callable[[str, Path], None],
     ) -> ModelLibrary: ...
@@ -64,7 +65,7 @@ class ModelDesk:
         self._library = None
         if library is not None:
             self._library = library(
-                loaded=lambda: slot.view.path, on_downloads=self._changed, on_got=self._got
+                loaded=lambda: slot.view, on_downloads=self._changed, on_got=self._got
             )
 
     @property

@@ -26,6 +26,7 @@ from gemma_chat.host.protocol import (
     ModelFacts,
     ModelFileView,
     Models,
+    ModelView,
     OfferView,
     RemoveModel,
     Reply,
@@ -52,12 +53,12 @@ class ModelLibrary:
         paths: Paths,
         read_settings: Callable[[], Settings],
         *,
-        loaded: Callable[[], str],
+        loaded: Callable[[], ModelView],
         on_downloads: Callable[[], None],
         on_got: Callable[[str, Path], None],
         fetch: Fetch | None = None,
     ) -> None:
-        """`loaded` is the path of the model in memory; `on_got` is told of each finished download.
+        """`loaded` tells of the model in memory; `on_got` is told of each finished download.
 
         `fetch` downloads; without it a process of its own does.
         """
@@ -100,10 +101,10 @@ class ModelLibrary:
     # ------------------------------------------------------------ what there is
 
     def _list(self, number: int) -> Models:
-        memory = psutil.virtual_memory()
-        free, total = int(memory.available), int(memory.total)
+        settings = self._read_settings()
+        free, total = self._memory(settings)
         files = found_models(self._paths, os.environ, Path.home())
-        chosen = choose_model(self._paths, self._read_settings().model.path)
+        chosen = choose_model(self._paths, settings.model.path)
         return Models(
             id=number,
             files=tuple(_file_view(one, free, total) for one in files if _can_be_told(one.path)),
@@ -117,7 +118,7 @@ class ModelLibrary:
     def _describe(self, request: DescribeModel) -> ModelFacts:
         path = whole_path(request.path)
         settings = self._read_settings()
-        memory = psutil.virtual_memory()
+        free, total = self._memory(settings)
         try:
             header = check_model_file(path)
             layout = read_layout(path, MODEL)
@@ -137,8 +138,17 @@ class ModelLibrary:
             has_template=header.has_chat_template,
             modalities=_modalities(path, settings),
             needed_bytes=needed,
-            fit=fit_of(needed, free=int(memory.available), total=int(memory.total)),
+            fit=fit_of(needed, free=free, total=total),
         )
+
+    def _memory(self, settings: Settings) -> tuple[int, int]:
+        """The bytes that are free once the model in memory has gone, and those of the machine."""
+        memory, view = psutil.virtual_memory(), self._loaded()
+        given_back = view.kv_resident_bytes + view.kv_saved_bytes
+        if not settings.model.memory_map:
+            # Weights that are mapped count as free already: they need not be kept.
+            given_back += view.weights_bytes
+        return int(memory.available) + (0 if view.server else given_back), int(memory.total)
 
     # ------------------------------------------------------------ removing
 
@@ -149,7 +159,7 @@ class ModelLibrary:
                 f"{path} is not in the program's own folder {self._paths.models_dir}; it is left "
                 "alone. Remove it with the program it belongs to."
             )
-        if str(path) == self._loaded():
+        if str(path) == self._loaded().path:
             raise HostError(f"{path.name} is loaded. Load another model first, then remove it.")
         for one in _files_of(path):
             try:

@@ -16,9 +16,10 @@ from tests.ui.models.offered import (
     settle,
     terminal,
 )
-from tests.ui.scripted import HOSTILE_TITLES, SIZES, notes, screen_text
+from tests.ui.scripted import HOSTILE_TITLES, SIZES, notes, screen_text, tab
 from textual.pilot import Pilot
 
+from gemma_chat.config.settings import ServerSettings, Settings
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
@@ -121,6 +122,16 @@ async def test_while_a_reply_is_under_way_it_is_asked_when(key: str, when: str |
         await press(pilot, key)
         assert [one.when for one in link.asked(p.LoadModel)] == ([when] if when else [])
         assert isinstance(app.screen, ModelScreen) is (when is None)
+
+
+async def test_a_tool_that_runs_for_a_reply_is_waited_for_too() -> None:
+    link = ModelLink()
+    async with terminal(link) as (app, pilot):
+        view = msgspec.structs.replace(tab(1, "Pirate"), calling=("clock",))
+        link.event(p.SessionChanged(view))
+        await open_picker(pilot)
+        await press(pilot, "up", "enter")
+        assert "1 Pirate is being answered" in screen_text(app)
 
 
 async def test_the_summarizer_is_no_reply_to_wait_for() -> None:
@@ -229,6 +240,14 @@ async def test_the_model_of_the_next_start_is_kept_in_the_settings() -> None:
         await press(pilot, "ctrl+s")
         assert kept == {"model.path": BOARD.path}
         assert "starts with SmolLM2" in notes(app)[-1]
+
+
+async def test_a_server_of_the_settings_comes_before_a_file_and_that_is_told() -> None:
+    async with terminal(ModelLink()) as (app, pilot):
+        app.settings = Settings(server=ServerSettings(url="http://localhost:8080"))
+        await open_picker(pilot)
+        await press(pilot, "ctrl+s")
+        assert "config set server.url" in notes(app)[-1]
 
 
 async def test_settings_that_cannot_be_written_are_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,12 +12,13 @@ from gemma_chat.ui.status_line import entry_name
 from gemma_chat.ui.text import one_line, size
 
 if TYPE_CHECKING:
-    from gemma_chat.host.protocol import LockEntry, ModelView
+    from gemma_chat.host.protocol import ModelView
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.commands import Commands
     from gemma_chat.ui.dialog import Dialog
     from gemma_chat.ui.models.pane import Wish
     from gemma_chat.ui.models.wanted import WantedModel
+    from gemma_chat.ui.state import TerminalState
 
 ModelLine = FileLine | OfferLine | DownloadLine | TypedLine
 
@@ -148,12 +149,12 @@ class ModelCommands:
         """When another model may take the place of this one; `None` when it may not."""
         from gemma_chat.ui.choice import Choice, ChoiceDialog
 
-        holders = [one for one in self._app.state.lock.holders if not one.background]
-        if not holders:
+        under_way = list(_under_way(self._app.state))
+        if not under_way:
             return "now"
         answer = await self._app.push_screen_wait(
             ChoiceDialog(
-                f"{_who(self._app, holders)} is being answered",
+                f"{' and '.join(under_way[:2])} is being answered",
                 (
                     Choice("idle", "Switch when the reply has ended", key="w"),
                     Choice("now", "Switch now", "the reply keeps what it has", key="n"),
@@ -168,7 +169,14 @@ class ModelCommands:
         if not self._app.keep_setting("model.path", path):
             return
         name = one_line(Path(path).stem, 60)
-        self._app.say(f"The program starts with {name} from now on.", "information")
+        if self._app.settings.server.url:
+            self._app.say(
+                f"{name} is kept as model.path, but server.url comes first. `gemma-chat config "
+                'set server.url ""` lets the program start with a file.',
+                "warning",
+            )
+        else:
+            self._app.say(f"The program starts with {name} from now on.", "information")
         self._look_again()
 
     # ------------------------------------------------------------ deleting
@@ -220,5 +228,11 @@ def whole(path: str) -> str:
         return path
 
 
-def _who(app: ChatApp, holders: list[LockEntry]) -> str:
-    return " and ".join(one_line(entry_name(app.state, one), 24) for one in holders[:2])
+def _under_way(state: TerminalState) -> Iterator[str]:
+    """The tabs in which a reply is written, or a tool runs for one."""
+    for entry in state.lock.holders:
+        if not entry.background:
+            yield one_line(entry_name(state, entry), 24)
+    for tab in state.tabs:
+        if tab.view.calling:
+            yield f"{state.number(tab.session)} {one_line(tab.title, 22)}"
