@@ -103,9 +103,9 @@ async def test_the_steps_can_be_walked_to_and_fro_and_not_beyond() -> None:
 async def test_everything_can_be_done_by_mouse() -> None:
     link = ModelLink(EMPTY)
     async with terminal(link, model=NO_MODEL, first_time=True) as (app, pilot):
-        await click_on(pilot, app, "download")
-        await click_on(pilot, app, "next")
+        await click_on(pilot, app, "enter download")
         await click_on(pilot, app, "back")
+        await click_on(pilot, app, "next")
         await click_on(pilot, app, "pirate")
         link.event(p.ModelChanged(READY))
         await settle(pilot)
