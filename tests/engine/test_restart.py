@@ -84,3 +84,26 @@ def test_regenerating_and_going_back_to_a_branch_evaluates_next_to_nothing(
     _, back = speak(engine, sequence, [*question, ChatMessage("assistant", second), *talk("Go on")])
     assert back.counts.evaluated < 20
     engine.close()
+
+
+def test_a_session_goes_back_beyond_the_sliding_window_after_a_restart(
+    model_path: Path, tmp_path: Path
+) -> None:
+    """What is cut off is longer than llama.cpp's sliding-window cache reaches back."""
+    opening = "Tell me a long story. " * 100
+    before = load(model_path, tmp_path)
+    sequence = before.open_sequence()
+    answer, first = speak(before, sequence, talk(opening))
+    held = first.prompt_tokens + first.counts.generated - 1
+    speak(before, sequence, talk(opening, answer, "Now a long one about the sea. " * 35))
+    edited = talk(opening, answer, "No, rather a short one.")
+    before._shelf._files.settle()  # type: ignore[union-attr]
+
+    after = load(model_path, tmp_path)
+    text, run = speak(after, after.open_sequence(), edited)
+    assert run.counts.restored >= held
+    assert run.counts.evaluated == run.prompt_tokens - run.counts.restored
+    undisturbed, _ = speak(before, sequence, edited)
+    assert text == undisturbed
+    after.close()
+    before.close()

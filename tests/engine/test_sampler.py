@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,8 @@ from tests.engine.conftest import run_to_end, talk
 
 from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.engine.grammar import CANDIDATE, Grammar, candidate_array
+from gemma_chat.engine.candidates import Candidates
+from gemma_chat.engine.grammar import Grammar
 from gemma_chat.engine.llama import LlamaEngine
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shortlist import Logits
@@ -68,12 +68,10 @@ class FedSampler(Sampler):
 
     def _sample_from_all(self, context: Any, index: int) -> int:
         self.from_all += 1
-        candidates = np.zeros(SIZE, CANDIDATE)
-        candidates["id"] = np.arange(SIZE)
-        candidates["logit"] = context
-        array = candidate_array(candidates)
-        self._llama.llama_sampler_apply(self._chain, ctypes.byref(array))
-        token = int(array.data[array.selected].id)
+        candidates = Candidates(1)
+        candidates.fill(np.arange(SIZE), context)
+        candidates.apply(self._chain)
+        token = candidates.chosen
         self._llama.llama_sampler_accept(self._chain, token)
         return token
 

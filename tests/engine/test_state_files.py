@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemma_chat.engine.state_files import StateFiles, StoredState
+from gemma_chat.engine.state_bytes import Checkpoint
+from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState
 
 FINGERPRINT = "a" * 64
 
@@ -43,9 +44,41 @@ def write(files: StateFiles, *numbers: int, seed: int = 1, size: int = 1000) -> 
     return stored
 
 
+def read(files: StateFiles, stored: StoredState) -> ReadState:
+    found = files.read(stored)
+    assert found is not None
+    return found
+
+
 def test_a_state_comes_back_as_it_was(files: StateFiles) -> None:
     stored = write(files, 1, 2, 3)
-    assert np.array_equal(files.read(stored), some_bytes())
+    found = read(files, stored)
+    assert np.array_equal(found.state, some_bytes())
+    assert found.checkpoints == ()
+
+
+def test_checkpoints_come_back_with_their_state(files: StateFiles) -> None:
+    points = (Checkpoint(1, 0, some_bytes(300, 2)), Checkpoint(2, 1, some_bytes(400, 3)))
+    stored = files.write_soon(
+        tokens(1, 2, 3), (3,), some_bytes(), points, replaces=None, wanted=lambda: True
+    )
+    assert stored is not None
+    files.settle()
+    found = read(files, stored)
+    assert np.array_equal(found.state, some_bytes())
+    assert [(point.length, point.first) for point in found.checkpoints] == [(1, 0), (2, 1)]
+    for before, after in zip(points, found.checkpoints, strict=True):
+        assert np.array_equal(before.state, after.state)
+
+
+def test_checkpoints_that_do_not_fit_beside_their_state_are_left_out(files: StateFiles) -> None:
+    points = (Checkpoint(1, 0, some_bytes(9_500, 2)),)
+    stored = files.write_soon(
+        tokens(1, 2, 3), (3,), some_bytes(), points, replaces=None, wanted=lambda: True
+    )
+    assert stored is not None
+    files.settle()
+    assert read(files, stored).checkpoints == ()
 
 
 def test_a_later_process_finds_states_with_their_tokens_and_seams(
@@ -55,7 +88,7 @@ def test_a_later_process_finds_states_with_their_tokens_and_seams(
     [found] = StateFiles(tmp_path / "states", FINGERPRINT, 10_000).known()
     assert found.tokens.tolist() == [1, 2, 3]
     assert found.seams == (3,)
-    assert np.array_equal(files.read(found), some_bytes())
+    assert np.array_equal(read(files, found).state, some_bytes())
 
 
 def test_states_of_another_model_are_neither_used_nor_removed(
@@ -77,15 +110,15 @@ def test_a_damaged_file_is_ignored_and_removed(files: StateFiles, data: st.DataO
         at = data.draw(st.integers(0, len(whole) - 1), "at")
         whole[at] ^= data.draw(st.integers(1, 255), "bits")
     stored.path.write_bytes(whole)
-    state = files.read(stored)
-    if state is None:
+    found = files.read(stored)
+    if found is None:
         assert not stored.path.exists()
     else:
         # A changed fingerprint or seam in the header is caught when the folder is read.
-        assert np.array_equal(state, some_bytes())
+        assert np.array_equal(found.state, some_bytes())
 
 
-@pytest.mark.parametrize("content", [b"", b"gemma-chat state 1\n", b"\0" * 5000, b"{" * 9000])
+@pytest.mark.parametrize("content", [b"", b"gemma-chat state 2\n", b"\0" * 5000, b"{" * 9000])
 def test_a_foreign_file_in_the_folder_is_removed(
     files: StateFiles, tmp_path: Path, content: bytes
 ) -> None:

@@ -49,13 +49,19 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
         return value in schema["enum"]
     match schema["type"]:
         case "object":
-            return set(schema["required"]) <= set(value) <= set(schema["properties"]) and all(
-                fits(one, schema["properties"][name]) for name, one in value.items()
+            return (
+                isinstance(value, dict)
+                and set(schema["required"]) <= set(value) <= set(schema["properties"])
+                and all(fits(one, schema["properties"][name]) for name, one in value.items())
             )
         case "array":
-            return len(value) <= 2 and all(fits(one, schema["items"]) for one in value)
+            return (
+                isinstance(value, list)
+                and len(value) <= 2
+                and all(fits(one, schema["items"]) for one in value)
+            )
         case "integer":
-            return bool(schema["minimum"] <= value <= schema["maximum"])
+            return type(value) is int and bool(schema["minimum"] <= value <= schema["maximum"])
         case "string":
             return isinstance(value, str) and len(value) <= 4
         case "boolean":

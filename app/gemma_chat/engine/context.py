@@ -114,6 +114,7 @@ class Context:
         self.kv_bytes = _kv_bytes(lines)
         self._memory = self._llama.llama_get_memory(self.handle)
         self._batch = self._llama.llama_batch_init(micro_batch, 0, 1)
+        self._fill = _BatchArrays(self._batch, micro_batch)
         self.media_batch = media_batch
         width = int(self._llama.llama_model_n_embd_inp(model)) if media_batch else 0
         self._media = MediaBatch(media_batch, width) if media_batch else None
@@ -143,7 +144,6 @@ class Context:
 
         After "aborted" the stream is as it was before the call.
         """
-        batch = self._batch
         count = len(tokens)
         most = self.micro_batch if logits == "none" else min(MOST_SAMPLED, self.micro_batch)
         if not 0 < count <= most or position + count > self.context_size:
@@ -151,14 +151,9 @@ class Context:
                 f"{count} tokens at position {position} do not fit a context of "
                 f"{self.context_size}; please report this."
             )
-        batch.n_tokens = count
-        for at in range(count):
-            batch.token[at] = tokens[at]
-            batch.pos[at] = position + at
-            batch.n_seq_id[at] = 1
-            batch.seq_id[at][0] = stream
-            batch.logits[at] = logits == "each"
-        return self._decode(batch, stream, count, position)
+        self._batch.n_tokens = count
+        self._fill(tokens, position, stream, wanted=logits == "each")
+        return self._decode(self._batch, stream, count, position)
 
     def evaluate_media(
         self, stream: int, embeddings: Embeddings, position: int, *, whole: bool
@@ -239,20 +234,20 @@ class Context:
             return length == 0
         if self.length(stream) > length:
             self._llama.llama_memory_seq_rm(self._memory, stream, length, -1)
-        if self.length(stream) == length and 0 <= self.first(stream) <= self._edge(length):
+        if self.length(stream) == length and 0 <= self.first(stream) <= self.edge(length):
             return True
         self.clear(stream)
         return False
 
     def can_cut(self, stream: int, length: int) -> bool:
         """Whether `cut` to this length would keep everything that is needed to go on."""
-        return length <= self.length(stream) and 0 <= self.first(stream) <= self._edge(length)
+        return length <= self.length(stream) and 0 <= self.first(stream) <= self.edge(length)
 
     def first(self, stream: int) -> int:
         """The first position the stream still holds in all layers; -1 when it is empty."""
         return int(self._llama.llama_memory_seq_pos_min(self._memory, stream))
 
-    def _edge(self, length: int) -> int:
+    def edge(self, length: int) -> int:
         """The last position that may be the first one held, for going on after `length`."""
         return max(0, length - self.sliding_window) if self.sliding_window else 0
 
@@ -299,6 +294,24 @@ class Context:
             return True
         self.clear(stream)
         return False
+
+
+class _BatchArrays:
+    """The arrays of a `llama_batch`; a field of the batch makes a pointer object each time."""
+
+    def __init__(self, batch: Any, room: int) -> None:
+        self._tokens, self._positions, self._logits = batch.token, batch.pos, batch.logits
+        self._streams = [batch.seq_id[at] for at in range(room)]
+        for at in range(room):
+            batch.n_seq_id[at] = 1
+
+    def __call__(self, tokens: Sequence[int], position: int, stream: int, *, wanted: bool) -> None:
+        """`wanted`: whether the logits of each token are."""
+        for at, token in enumerate(tokens):
+            self._tokens[at] = token
+            self._positions[at] = position + at
+            self._streams[at][0] = stream
+            self._logits[at] = wanted
 
 
 def _pointer(state: StateBytes) -> Any:

@@ -106,6 +106,8 @@ class Evaluation:
 
     def _next_span(self) -> MediaSpan | None:
         """The media that is evaluated now, or comes next."""
+        if not self._spans:
+            return None
         return next((span for span in self._spans if span.end > self.done), None)
 
     def at_boundary(self, length: int) -> bool:

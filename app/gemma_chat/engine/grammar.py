@@ -8,19 +8,16 @@ are tested, and then only the tokens that begin with an allowed one.
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
 
+from gemma_chat.engine.candidates import Candidates
 from gemma_chat.engine.gbnf import check_grammar, names_tokens
 from gemma_chat.engine.library import native
 from gemma_chat.engine.shortlist import TokenIds
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.errors import SettingsError
-
-CANDIDATE = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])
-"""The layout of `llama_token_data` in llama.h."""
 
 
 class Grammar:
@@ -34,6 +31,7 @@ class Grammar:
         check_grammar(grammar)
         self._llama, log = native()
         self._vocabulary = vocabulary
+        self._candidates = Candidates(1)
         self._names_tokens = names_tokens(grammar)
         with log.excerpt() as lines:
             self._sampler: Any = self._llama.llama_sampler_init_grammar(
@@ -54,11 +52,9 @@ class Grammar:
         """Those of `tokens` with which the reply may go on."""
         if not tokens.size:
             return tokens
-        candidates = np.zeros(tokens.size, CANDIDATE)
-        candidates["id"] = tokens
-        array = candidate_array(candidates)
-        self._llama.llama_sampler_apply(self._sampler, ctypes.byref(array))
-        found: TokenIds = tokens[np.isfinite(candidates["logit"])]
+        self._candidates.fill(tokens, 0.0)
+        self._candidates.apply(self._sampler)
+        found: TokenIds = tokens[np.isfinite(self._candidates.logits)]
         return found
 
     def all_allowed(self) -> TokenIds:
@@ -80,14 +76,3 @@ class Grammar:
         if self._sampler:
             self._llama.llama_sampler_free(self._sampler)
             self._sampler = None
-
-
-def candidate_array(candidates: np.ndarray[Any, Any]) -> Any:
-    """llama.cpp's view of an array of `CANDIDATE`, which must outlive it."""
-    module, _ = native()
-    return module.llama_token_data_array(
-        data=candidates.ctypes.data_as(module.llama_token_data_p),
-        size=candidates.size,
-        selected=-1,
-        sorted=False,
-    )

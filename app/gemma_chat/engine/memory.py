@@ -14,12 +14,15 @@ from typing import Literal
 import numpy as np
 
 from gemma_chat.engine.context import STREAMS, Context
-from gemma_chat.engine.shelf import Checkpoint, HeldSequence, StateShelf
+from gemma_chat.engine.shelf import HeldSequence, StateShelf
+from gemma_chat.engine.state_bytes import Checkpoint
 
 Lane = Literal["foreground", "background"]
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
 _MOST_CHECKPOINTS = 6
 """Turn boundaries (two a turn) a session with a sliding window can go back to."""
+_MOST_STORED = 2
+"""Of these in a file: back to the last question after a restart, and to what was before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class KVMemory:
 
     def _rewind(self, sequence: HeldSequence, stream: int, keep: int) -> int:
         """Bring back the window of a checkpoint from which `keep`, or nearly, can be reached."""
-        edge = max(0, keep - self._context.sliding_window)
+        edge = self._context.edge(keep)
         points = sequence.checkpoints
         exact = [c for c in points if c.length >= keep and c.first <= edge]
         below = [c for c in points if c.length < keep]
@@ -135,7 +138,18 @@ class KVMemory:
             return
         saved = sequence.saved
         if saved is None or saved.tokens.tolist() != sequence.tokens:
-            self._shelf.put(sequence, self._context.save(stream), durability)
+            far = self._far_checkpoints(sequence, stream)
+            self._shelf.put(sequence, self._context.save(stream), durability, far)
+
+    def _far_checkpoints(self, sequence: HeldSequence, stream: int) -> list[Checkpoint]:
+        """The newest checkpoints that neither the state itself nor a newer one can go back to."""
+        context = self._context
+        far: list[Checkpoint] = []
+        for point in reversed(sequence.checkpoints):
+            newest = far[-1].first if far else context.first(stream)
+            if newest > context.edge(point.length) and len(far) < _MOST_STORED:
+                far.append(point)
+        return far[::-1]
 
     def wipe(self, sequence: HeldSequence) -> None:
         """Overwrite the whole KV cache; everybody but `sequence` keeps what they evaluated.

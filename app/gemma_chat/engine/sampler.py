@@ -20,7 +20,8 @@ import numpy as np
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.adapters import Adapter
-from gemma_chat.engine.grammar import CANDIDATE, Grammar, candidate_array
+from gemma_chat.engine.candidates import Candidates, LogitsRows
+from gemma_chat.engine.grammar import Grammar
 from gemma_chat.engine.json_schema import grammar_of
 from gemma_chat.engine.library import native
 from gemma_chat.engine.shortlist import Logits, Shortlist, TokenIds
@@ -60,6 +61,8 @@ class Sampler:
     ) -> None:
         self._llama, _ = native()
         self._size = vocabulary.size
+        self._rows = LogitsRows(vocabulary.size)
+        self._candidates = Candidates(_LONGEST)
         self._adapter = adapter
         self._chain: Any = None
         self._adjustments: Any = None
@@ -206,8 +209,7 @@ class Sampler:
         return int(self._llama.llama_sampler_sample(self._chain, context, index))
 
     def _logits(self, context: Any, index: int) -> Logits:
-        pointer = self._llama.llama_get_logits_ith(context, index)
-        return np.ctypeslib.as_array(pointer, (self._size,))
+        return self._rows.row(context, index)
 
     def _check_numbers(self, logits: Logits, adapter: Adapter) -> None:
         if math.isnan(logits.max()):
@@ -229,14 +231,14 @@ class Sampler:
             tokens = grammar.allowed(tokens)
         if not self._few <= tokens.size <= _LONGEST:
             return None
-        candidates = _candidates(tokens, logits)
-        array = candidate_array(candidates)
+        candidates = self._candidates
+        candidates.fill(tokens, logits[tokens])
         if self._adjustments is not None:
-            self._llama.llama_sampler_apply(self._adjustments, ctypes.byref(array))
-        if not self._is_certain(candidates["logit"], found.floor):
+            candidates.apply(self._adjustments)
+        if not self._is_certain(candidates.logits, found.floor):
             return None
-        self._llama.llama_sampler_apply(self._choice, ctypes.byref(array))
-        return int(array.data[array.selected].id)
+        candidates.apply(self._choice)
+        return candidates.chosen
 
     def _is_certain(self, logits: Logits, floor: float) -> bool:
         """Whether the few best of the shortlist are the few best of all, in the same order.
@@ -247,7 +249,7 @@ class Sampler:
         if self._greedy:
             return bool(logits.max() >= floor)
         ordered = np.sort(logits)[-self._few - 1 :]
-        return bool(ordered[-self._few] >= floor and (ordered[1:] > ordered[:-1]).all())
+        return bool(ordered[-self._few] >= floor and np.diff(ordered).all())
 
     # ------------------------------------------------------------ with a grammar
 
@@ -270,22 +272,22 @@ class Sampler:
         return self._choose_among(grammar.all_allowed(), logits) if token is None else token
 
     def _choose_among(self, tokens: TokenIds, logits: Logits) -> int:
-        candidates = _candidates(tokens, logits)
-        array = candidate_array(candidates)
+        candidates = self._candidates
+        candidates.fill(tokens, logits[tokens])
         if self._adjustments is not None:
-            self._llama.llama_sampler_apply(self._adjustments, ctypes.byref(array))
+            candidates.apply(self._adjustments)
         if not tokens.size:
             raise SettingsError(
                 "The reply cannot go on: the model has no token for what the grammar wants here. "
                 "Allow other characters."
             )
-        if not np.isfinite(candidates["logit"]).any():
+        if not np.isfinite(candidates.logits).any():
             raise SettingsError(
                 "The reply cannot go on: logit_bias forbids every token that the grammar or the "
                 "JSON schema allows here. Forbid less."
             )
-        self._llama.llama_sampler_apply(self._choice, ctypes.byref(array))
-        return int(array.data[array.selected].id)
+        candidates.apply(self._choice)
+        return candidates.chosen
 
     def close(self) -> None:
         """Free the native samplers; twice is fine."""
@@ -321,13 +323,6 @@ def _grammar(vocabulary: Vocabulary, settings: SamplingSettings) -> Grammar | No
     if settings.json_schema is not None:
         return Grammar(vocabulary, grammar_of(settings.json_schema))
     return None if settings.grammar is None else Grammar(vocabulary, settings.grammar)
-
-
-def _candidates(tokens: TokenIds, logits: Logits) -> np.ndarray[Any, Any]:
-    candidates = np.zeros(tokens.size, CANDIDATE)
-    candidates["id"] = tokens
-    candidates["logit"] = logits[tokens]
-    return candidates
 
 
 def _penalises_tokens(settings: SamplingSettings) -> bool:

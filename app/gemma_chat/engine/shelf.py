@@ -17,21 +17,12 @@ from typing import Literal
 import numpy as np
 
 from gemma_chat.engine.adapters import Adapter
-from gemma_chat.engine.state_bytes import StateBytes
-from gemma_chat.engine.state_files import StateFiles, StoredState, Tokens
+from gemma_chat.engine.state_bytes import Checkpoint, StateBytes
+from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState, Tokens
 
 _MOST_ORPHANS = 512
 _MOST_PENDING = 4
 """States that may wait for the disk, in RAM, before a turn has to wait for it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """The sliding-window part alone, after `length` tokens; it holds positions from `first` on."""
-
-    length: int
-    first: int
-    state: StateBytes
 
 
 @dataclass(slots=True, eq=False)
@@ -148,8 +139,13 @@ class StateShelf:
         sequence: HeldSequence,
         state: StateBytes,
         durability: Literal["file", "memory"],
+        far: Sequence[Checkpoint] = (),
     ) -> None:
-        """Keep `state` for what `sequence` holds now, in place of its older one."""
+        """Keep `state` for what `sequence` holds now, in place of its older one.
+
+        `far`: those of its checkpoints that go into the file, because cutting the state back does
+        not reach as far.
+        """
         with self._lock:
             if sequence.released:
                 return
@@ -165,7 +161,7 @@ class StateShelf:
             self._add(saved)
             self._attach(sequence, saved)
             if durability == "file":
-                self._write(saved, outgrown)
+                self._write(saved, far, outgrown)
             self._shrink()
 
     def share(self, saved: SavedState | None, sequence: HeldSequence) -> None:
@@ -195,12 +191,7 @@ class StateShelf:
                 self._states[id(saved)] = self._states.pop(id(saved))
             if saved.state is None and saved.stored is not None and self._files is not None:
                 self._files.settle()
-                saved.state = self._files.read(saved.stored)
-                self._ram += saved.ram_bytes
-                if saved.state is None:
-                    self._drop(saved)
-                else:
-                    self._shrink(keep=saved)
+                self._load(saved, self._files.read(saved.stored))
             return saved.state
 
     def remove(self, sequence: HeldSequence) -> None:
@@ -256,18 +247,27 @@ class StateShelf:
         self._forget(saved)
         return saved.stored.path if saved.stored else None
 
-    def _write(self, saved: SavedState, outgrown: Path | None) -> None:
+    def _write(self, saved: SavedState, far: Sequence[Checkpoint], outgrown: Path | None) -> None:
         if self._files is None or saved.state is None:
             return
         saved.stored = self._files.write_soon(
             saved.tokens,
             saved.seams,
             saved.state,
+            far,
             adapter=saved.adapter,
             replaces=outgrown,
             wanted=lambda: id(saved) in self._states,
         )
         self._files.keep_up(_MOST_PENDING)
+
+    def _load(self, saved: SavedState, read: ReadState | None) -> None:
+        if read is None:
+            self._drop(saved)
+            return
+        saved.state, saved.checkpoints = read.state, read.checkpoints
+        self._ram += saved.ram_bytes
+        self._shrink(keep=saved)
 
     def _shrink(self, keep: SavedState | None = None) -> None:
         for saved in list(self._states.values()):

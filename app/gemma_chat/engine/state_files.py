@@ -1,6 +1,7 @@
 """Saved states in files: what makes a conversation go on at once after a restart.
 
-One file holds one state: a header that says what it belongs to, the tokens, the bytes of llama.cpp.
+One file holds one state: a header that says what it belongs to, the tokens, the bytes of llama.cpp,
+and the checkpoints behind them from which a session goes back further than the state itself allows.
 Files are written whole or not at all (temporary file, fsync, rename) by a thread of their own. A
 file that is cut, damaged, of another model, build or context is ignored and removed.
 """
@@ -14,28 +15,37 @@ import queue
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gemma_chat.engine.state_bytes import StateBytes, empty_state
+from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
 
 Tokens = npt.NDArray[np.int32]
 
-_MAGIC = b"gemma-chat state 1\n"
+_MAGIC = b"gemma-chat state 2\n"
 _SUFFIX = ".state"
 _MOST_HEADER = 4096
 
 _log = logging.getLogger(__name__)
 
 
+class StoredCheckpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """Where a checkpoint in a file stands among the tokens, and how long it is."""
+
+    length: int
+    first: int
+    bytes: int
+
+
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file says about itself; `checksum` is the CRC-32 of tokens and state."""
+    """What a file says about itself; `checksum` is the CRC-32 of all that follows it."""
 
     fingerprint: str
     tokens: int
@@ -44,6 +54,20 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checksum: int
     adapter: str = ""
     """The key of the LoRA adapter it was evaluated with."""
+    checkpoints: tuple[StoredCheckpoint, ...] = ()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The bytes of the state and of each checkpoint, in the order they have in the file."""
+        return (self.state_bytes, *(point.bytes for point in self.checkpoints))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadState:
+    """What a file holds."""
+
+    state: StateBytes
+    checkpoints: tuple[Checkpoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +110,28 @@ class StateFiles:
             elif header is None or path.name.startswith(self._fingerprint[:16]):
                 self._remove(path, "it is damaged or outdated")
 
-    def read(self, stored: StoredState) -> StateBytes | None:
-        """The bytes of a state, checked; `None`, and no file any more, when they are not whole."""
+    def read(self, stored: StoredState) -> ReadState | None:
+        """What a file holds, checked; `None`, and no file any more, when it is not whole."""
         header, tokens = self._read_header(stored.path)
         try:
             same = header is not None and header.adapter == stored.adapter
             if header is None or not same or not np.array_equal(tokens, stored.tokens):
                 raise ValueError("its header has changed")
             with stored.path.open("rb") as file:
-                file.seek(-header.state_bytes, os.SEEK_END)
-                state = empty_state(header.state_bytes)
-                if file.readinto(state.data) != header.state_bytes:
-                    raise ValueError("it is cut short")
-            if _checksum(tokens, state) != header.checksum:
+                file.seek(-sum(header.sizes), os.SEEK_END)
+                parts = [_read_part(file, size) for size in header.sizes]
+            if _checksum(tokens, *parts) != header.checksum:
                 raise ValueError("its checksum is wrong")
         except (OSError, ValueError) as error:
             self._remove(stored.path, str(error))
             return None
         with contextlib.suppress(OSError):
             os.utime(stored.path)
-        return state
+        points = zip(header.checkpoints, parts[1:], strict=True)
+        return ReadState(
+            parts[0],
+            tuple(Checkpoint(point.length, point.first, part) for point, part in points),
+        )
 
     def _read_header(self, path: Path) -> tuple[Header | None, Tokens]:
         """Header and tokens, or `None` when the file's form or length is wrong."""
@@ -116,8 +142,8 @@ class StateFiles:
                     return None, nothing
                 line = file.readline(_MOST_HEADER)
                 header = msgspec.json.decode(line, type=Header)
-                whole = file.tell() + 4 * header.tokens + header.state_bytes
-                if header.tokens < 0 or header.state_bytes < 1 or path.stat().st_size != whole:
+                whole = file.tell() + 4 * header.tokens + sum(header.sizes)
+                if header.tokens < 0 or min(header.sizes) < 1 or path.stat().st_size != whole:
                     return None, nothing
                 return header, np.fromfile(file, np.int32, header.tokens)
         except (OSError, ValueError, msgspec.MsgspecError, OverflowError):
@@ -135,6 +161,7 @@ class StateFiles:
         tokens: Tokens,
         seams: tuple[int, ...],
         state: StateBytes,
+        checkpoints: Sequence[Checkpoint] = (),
         *,
         adapter: str = "",
         replaces: Path | None,
@@ -142,16 +169,20 @@ class StateFiles:
     ) -> StoredState | None:
         """Write a state in the background; returns where, or `None` when nothing is written.
 
+        Checkpoints that do not fit the budget beside their state are left out.
+
         `wanted` is asked just before the writing: a state that was replaced meanwhile is skipped.
         `replaces` is removed once the new file is whole.
         """
         if not self._budget or state.nbytes > self._budget:
             return None
         path = self.path_of(tokens, adapter)
+        size = state.nbytes + sum(point.state.nbytes for point in checkpoints)
+        points = checkpoints if size <= self._budget else ()
 
         def write() -> None:
             if wanted() and not path.exists():
-                self._write(path, tokens, seams, state, adapter)
+                self._write(path, tokens, seams, state, points, adapter)
             if replaces is not None and replaces != path and path.exists():
                 replaces.unlink(missing_ok=True)
 
@@ -202,19 +233,31 @@ class StateFiles:
         tokens: Tokens,
         seams: tuple[int, ...],
         state: StateBytes,
+        checkpoints: Sequence[Checkpoint],
         adapter: str,
     ) -> None:
+        parts = (state, *(point.state for point in checkpoints))
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._make_room(state.nbytes)
+        self._make_room(sum(part.nbytes for part in parts))
         header = Header(
-            self._fingerprint, tokens.size, state.nbytes, seams, _checksum(tokens, state), adapter
+            self._fingerprint,
+            tokens.size,
+            state.nbytes,
+            seams,
+            _checksum(tokens, *parts),
+            adapter,
+            tuple(
+                StoredCheckpoint(point.length, point.first, point.state.nbytes)
+                for point in checkpoints
+            ),
         )
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="writing-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(_MAGIC + msgspec.json.encode(header) + b"\n")
                 file.write(tokens.data)
-                file.write(state.data)
+                for part in parts:
+                    file.write(part.data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
@@ -239,8 +282,18 @@ class StateFiles:
             path.unlink()
 
 
-def _checksum(tokens: Tokens, state: StateBytes) -> int:
-    return zlib.crc32(state.data, zlib.crc32(tokens.data))
+def _read_part(file: BufferedReader, size: int) -> StateBytes:
+    part = empty_state(size)
+    if file.readinto(part.data) != size:
+        raise ValueError("it is cut short")
+    return part
+
+
+def _checksum(tokens: Tokens, *parts: StateBytes) -> int:
+    checksum = zlib.crc32(tokens.data)
+    for part in parts:
+        checksum = zlib.crc32(part.data, checksum)
+    return checksum
 
 
 def _used(path: Path) -> float:

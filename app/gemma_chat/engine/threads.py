@@ -122,6 +122,9 @@ class ThreadTuner:
     # ------------------------------------------------------------ the present number
 
     def _has_slowed(self) -> bool:
+        # Cheap, and nearly always enough: a sudden slowness is seen at a step that is slow itself.
+        if self._recent[-1] <= _SLOWER * min(self._recent):
+            return False
         times = list(self._recent)
         if len(times) < _TRIMMED + _SUDDEN:
             return False

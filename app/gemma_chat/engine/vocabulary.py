@@ -31,6 +31,7 @@ class Vocabulary:
         """llama.cpp's vocabulary."""
         self.size: int = self._llama.llama_vocab_n_tokens(handle)
         self._pieces: list[bytes | None] = [None] * self.size
+        self._ends: dict[int, bool] = {}
         self._buffer_size = 256
 
     # ------------------------------------------------------------ text to tokens
@@ -158,7 +159,10 @@ class Vocabulary:
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model says with this token that its reply is complete."""
-        return bool(self._llama.llama_vocab_is_eog(self.handle, token))
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(self._llama.llama_vocab_is_eog(self.handle, token))
+        return known
 
     def _text_of(self, token: int) -> str:
         return self.piece(token).decode("utf-8", "replace") if token >= 0 else ""
