@@ -73,7 +73,7 @@ async def test_what_there_is_and_what_can_be_got_is_listed(
     mine = paths.models_dir / "mine.gguf"
     mine.write_bytes(b"x" * 10)
     # A name that is no text cannot be told, and harms no other.
-    (paths.models_dir / os.fsdecode(b"bad\xff.gguf")).write_bytes(b"z")
+    (paths.models_dir / os.fsdecode(b"z\xff.gguf")).write_bytes(b"z")
     (tmp_path / "home/.lmstudio/models/a/b").mkdir(parents=True)
     (tmp_path / "home/.lmstudio/models/a/b/other.gguf").write_bytes(b"y")
     async with running(tmp_path, models=library) as rig:
