@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 from tests.models.stub_hub import StubHub, serving
 
@@ -18,9 +20,14 @@ NAME = "tiny-Q4_K_M.gguf"
 
 
 @pytest.fixture
-def stub(smollm2_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubHub]:
-    model = smollm2_path.read_bytes()
-    files = {NAME: model, "README.md": b"hello"}
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubHub]:
+    writer = gguf.GGUFWriter(tmp_path / NAME, "gemma3")
+    writer.add_tensor("blk.0.weight", np.ones((1024, 1024), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    files = {NAME: (tmp_path / NAME).read_bytes(), "README.md": b"hello"}
     with serving(StubHub({"some/tiny": files, "some/gated": files})) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -42,7 +49,7 @@ async def test_a_model_comes_and_a_paused_download_goes_on_where_it_was(
         if isinstance(one, Came) and one.done:
             first.set()
 
-    stub.hold_after = 10_000_000
+    stub.hold_after = 2_500_000
     running = asyncio.create_task(fetch("some/tiny", report))
     async with asyncio.timeout(60):
         await first.wait()

@@ -26,6 +26,8 @@ class StubHub:
     """Break the next download after so many bytes, once."""
     hold_after: int | None = None
     """Send so many bytes of the next download and then nothing until `release`, once."""
+    elsewhere: str = ""
+    """Where files are, when the hub does not send them itself."""
     spoilt: bool = False
     """Send other bytes than the checksum is of."""
     served: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -92,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(403, "GatedRepo")
         elif content is None:
             self._refuse(404, "EntryNotFound")
+        elif self.hub.elsewhere:
+            self._head(302, 0, {"Location": self.hub.elsewhere + self.path})
         else:
             self._send(content, with_body=with_body)
 

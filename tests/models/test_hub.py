@@ -124,6 +124,19 @@ def test_a_gated_model_is_told_with_the_next_step_and_without_the_token(
     assert "Bearer hf_secret_of_mine" in stub.tokens
 
 
+def test_the_token_is_not_sent_on_to_the_server_that_has_the_file(
+    stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_of_mine")
+    with serving(StubHub(stub.repositories)) as other:
+        stub.elsewhere = other.endpoint.replace("127.0.0.1", "localhost")
+        hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+        [file] = hub.files(want)
+        assert hub.get(want, file, tmp_path, Seen()).read_bytes() == CONTENT[::-1]
+        assert other.tokens == []
+    assert set(stub.tokens) == {"Bearer hf_secret_of_mine"}
+
+
 def test_a_repository_that_does_not_exist_is_a_sentence(stub: StubHub) -> None:
     with pytest.raises(ModelLoadError, match=r"no repository some/missing .* or it is private"):
         Hub(stub.endpoint).files(Wanted("some/missing"))

@@ -55,7 +55,7 @@ def list_(context: click.Context, as_json: bool) -> None:
     if rows:
         print_text("On this machine:\n" + table(rows) + "\n")
     memory = _memory()
-    rows = [
+    offers = [
         (
             entry.id,
             size(entry.download_bytes),
@@ -66,7 +66,7 @@ def list_(context: click.Context, as_json: bool) -> None:
         for entry in CATALOGUE
         if entry.repository
     ]
-    print_text("To get with `gemma-chat models get NAME`:\n" + table(rows))
+    print_text("To get with `gemma-chat models get NAME`:\n" + table(offers))
 
 
 def _files(paths: Paths) -> tuple[FoundModel, ...]:

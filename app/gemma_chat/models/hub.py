@@ -1,9 +1,9 @@
 """Model files from the Hugging Face hub, through its own client.
 
-The client talks to the hub, tries again when a connection breaks, and sends the token. It throws
-away what has come of a file when a download ends before its end, so the part of a file is kept
-here, under the checksum of the whole, and a later download goes on from it. Tokens are the client's
-affair (`HF_TOKEN`, `hf auth login`): they are neither read nor shown here.
+The client talks to the hub and tries again when a connection breaks. It throws away what has come
+of a file when a download ends before its end, so the part of a file is kept here, under the
+checksum of the whole, and a later download goes on from it. Tokens are the client's affair
+(`HF_TOKEN`, `hf auth login`): here they are given to the hub, and neither kept nor shown.
 """
 
 from __future__ import annotations
@@ -163,9 +163,8 @@ class Hub:
 
     def _fetch(self, want: Wanted, file: HubFile, written: BinaryIO, progress: Progress) -> None:
         """Write what is missing of a file behind what there is of it."""
-        from huggingface_hub import hf_hub_url
+        from huggingface_hub import get_token, hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
 
         there = written.seek(0, os.SEEK_END)
         if file.bytes and there > file.bytes:
@@ -173,11 +172,13 @@ class Hub:
         if file.bytes and there == file.bytes:
             progress(file.name, there, file.bytes)
             return
+        token = get_token()
         http_get(
             hf_hub_url(want.repository, file.name, revision=file.revision, endpoint=self._endpoint),
             written,
             resume_size=there,
-            headers=build_hf_headers(),
+            # The hub passes large files on to another server, which the token is not sent to.
+            headers={"authorization": f"Bearer {token}"} if token else {},
             expected_size=file.bytes or None,
             tqdm_class=_reporting(file, progress),
         )
