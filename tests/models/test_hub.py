@@ -145,7 +145,7 @@ def test_a_repository_that_does_not_exist_is_a_sentence(stub: StubHub) -> None:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (401, "or it is private.*HF_TOKEN"),
+        (401, "does not accept the token.*hf auth login"),
         (403, "refused some/tiny .HTTP 403"),
         (429, "HTTP 429.*Try again later"),
         (500, "HTTP 500.*Try again later"),

@@ -339,6 +339,12 @@ def _sentences(repository: str) -> Iterator[None]:
         ) from None
     except errors.HfHubHTTPError as error:
         code = getattr(error.response, "status_code", "?")
+        if code == 401:
+            raise ModelLoadError(
+                f"The hub does not accept the token it was given for {repository} (HTTP 401), or "
+                "wants one. Make one at https://huggingface.co/settings/tokens, give it with "
+                "`hf auth login` or HF_TOKEN, and try again; what has come is kept."
+            ) from None
         raise ModelLoadError(
             f"The hub refused {repository} (HTTP {code}). Try again later; what has come is kept."
         ) from None
