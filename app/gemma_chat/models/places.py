@@ -52,11 +52,15 @@ class _Manifest(msgspec.Struct):
 def found_models(
     paths: Paths, environment: Mapping[str, str], home: Path
 ) -> tuple[FoundModel, ...]:
-    """All model files on this machine, ours first; a file that several places name comes once."""
-    found: dict[Path, FoundModel] = {}
+    """All model files on this machine, ours first; others' files come once, whoever names them."""
+    found: list[FoundModel] = []
+    seen: set[Path] = set()
     for model in _everywhere(paths, environment, home):
-        found.setdefault(_real(model.path), model)
-    return tuple(found.values())
+        real = _real(model.path)
+        if model.place in ("own", "board") or real not in seen:
+            found.append(model)
+        seen.add(real)
+    return tuple(found)
 
 
 def _everywhere(paths: Paths, environment: Mapping[str, str], home: Path) -> Iterator[FoundModel]:
