@@ -121,6 +121,8 @@ _MODULES = {
     "gemma_chat.tools.tool": ("Tool",),
     "gemma_chat.tools.functions": ("function_tool",),
     "gemma_chat.sessions.history": ("HistoryMessage", "ToolResult"),
+    "gemma_chat.sessions.replacement": ("Digest", "Replacement"),
+    "gemma_chat.sessions.context_view": ("ContextPart", "ContextView"),
     "gemma_chat.sessions.lock": ("GenerationLock",),
     "gemma_chat.sessions.events": ("LockEntry", "LockEvent", "Piece", "TurnResult", "TurnsDropped"),
     "gemma_chat.sessions.metrics": ("SessionTotals", "TurnMetrics"),

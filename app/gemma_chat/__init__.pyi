@@ -29,6 +29,8 @@ from gemma_chat.sessions.chat import Chat as Chat
 from gemma_chat.sessions.chat_turn import ChatTurn as ChatTurn
 from gemma_chat.sessions.connecting import ServerConnectOptions as ServerConnectOptions
 from gemma_chat.sessions.connecting import connect_server as connect_server
+from gemma_chat.sessions.context_view import ContextPart as ContextPart
+from gemma_chat.sessions.context_view import ContextView as ContextView
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
 from gemma_chat.sessions.events import Piece as Piece
@@ -46,6 +48,8 @@ from gemma_chat.sessions.options import Dry as Dry
 from gemma_chat.sessions.options import ReplyRules as ReplyRules
 from gemma_chat.sessions.options import SessionOptions as SessionOptions
 from gemma_chat.sessions.options import Xtc as Xtc
+from gemma_chat.sessions.replacement import Digest as Digest
+from gemma_chat.sessions.replacement import Replacement as Replacement
 from gemma_chat.sessions.session import Message as Message
 from gemma_chat.sessions.session import Session as Session
 from gemma_chat.sessions.summarizer import Summarizer as Summarizer

@@ -227,6 +227,50 @@ def test_without_a_host_its_status_says_so_with_an_exit_code_of_its_own() -> Non
     assert shell("host", "stop").exit_code == 3
 
 
+@pytest.mark.usefixtures("no_screen")
+def test_attach_starts_no_host_and_names_what_does() -> None:
+    ended = shell("attach")
+    assert ended.exit_code == 3
+    assert ended.output == "No host is running. `gemma-chat` starts one.\n"
+    named = shell("--profile", "work", "attach")
+    assert "`gemma-chat --profile work` starts one" in named.output
+    assert not Paths.default().data_dir.exists()
+
+
+def test_the_status_of_all_profiles_names_each_that_was_used() -> None:
+    for profile in ("default", "work"):
+        Paths.default(profile).make_folders()
+    status = shell("host", "status", "--all")
+    assert (status.exit_code, status.output) == (3, "default\tno host\nwork\tno host\n")
+    lines = shell("host", "status", "--all", "--json").output.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"profile": "default", "running": False},
+        {"profile": "work", "running": False},
+    ]
+
+
+def test_the_log_is_shown_without_its_control_characters() -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    paths.log_file.write_bytes(b"first\nloaded \x1b[2J\x9b31m evil\xff.gguf\nlast\n")
+    assert shell("host", "log").output == (
+        "first\nloaded \\x1b[2J\N{REPLACEMENT CHARACTER}31m "
+        "evil\N{REPLACEMENT CHARACTER}.gguf\nlast\n"
+    )
+    assert shell("host", "log", "-n", "1").output == "last\n"
+    paths.log_file.write_bytes(b"")
+    assert shell("host", "log").output == "\n"
+
+
+def test_profiles_that_exist_complete_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    for profile in ("work", "weekend"):
+        Paths.default(profile).make_folders()
+    monkeypatch.setenv("_GEMMA_CHAT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "gemma-chat --profile we")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert shell().output == "plain,weekend\n"
+
+
 def test_a_log_that_is_not_there_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -259,7 +259,7 @@ def test_every_setting_is_in_the_table_once_with_an_explanation() -> None:
         assert names == [field.name for field in msgspec.structs.fields(section)]
     defaults = {field.name for field in SETTING_FIELDS if field.section == "defaults"}
     sampling = {field.name for field in msgspec.structs.fields(SamplingSettings)}
-    assert defaults == {"system_instruction", "lora_path", "lora_scale"} | sampling
+    assert defaults == {"system_instruction", "lora_path", "lora_scale", "overflow"} | sampling
     assert {field.name for field in SAMPLING_FIELDS} < sampling
     for field in SETTING_FIELDS:
         assert field.explanation.endswith(".")

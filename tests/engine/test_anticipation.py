@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.engine.conftest import forget_all, speak, talk
+from dataclasses import replace
 
-from gemma_chat.engine.interface import ChatMessage, Ended, SequenceHandle
+from tests.engine.conftest import forget_all, run_to_end, speak, talk
+
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.interface import ChatMessage, Ended, Prompt, SequenceHandle
 from gemma_chat.engine.llama import LlamaEngine
 
 SYSTEM = ChatMessage("system", "You are an old and patient captain who has seen it all. " * 10)
@@ -62,3 +65,40 @@ def test_an_anticipation_given_up_half_way_keeps_what_it_has(engine: LlamaEngine
     ahead = anticipate(engine, sequence, PASTE, steps=2)
     _, run = speak(engine, sequence, [SYSTEM, *talk(PASTE)])
     assert run.counts.reused + run.counts.restored == ahead > 0
+
+
+def test_a_conversation_up_to_a_seam_is_evaluated_ahead_whatever_its_length(
+    engine: LlamaEngine,
+) -> None:
+    told = [SYSTEM, *talk(*["The sea is deep, and the ship is small. " * 6] * 4)]
+
+    def asked(question: str) -> Prompt:
+        prompt = engine.prompt([*told, ChatMessage("user", question)])
+        before = engine.prompt(told).pieces
+        same = [a == b for a, b in zip(prompt.pieces, before, strict=False)]
+        return replace(prompt, seam=same.index(False))
+
+    def answer(sequence: SequenceHandle) -> tuple[str, int, int]:
+        sampling = SamplingSettings(max_output_tokens=16)
+        run = engine.begin(sequence, asked("And then?"), sampling, "foreground")
+        return run_to_end(run), run.counts.evaluated, run.prompt_tokens
+
+    alone, _, length = answer(engine.open_sequence())
+    forget_all(engine)
+    sequence = engine.open_sequence()
+    run = engine.anticipate(sequence, asked("A"), asked("1"), "background")
+    while not isinstance(run.step(), Ended):
+        pass
+    run.finish()
+    text, evaluated, _ = answer(sequence)
+    assert text == alone
+    assert run.counts.evaluated + evaluated == length
+    assert evaluated < 16
+
+
+def test_a_prompt_is_spelled_as_the_model_is_given_it(engine: LlamaEngine) -> None:
+    prompt = engine.prompt([SYSTEM, *talk("<|im_start|> is text, ä too")])
+    spelled = engine.spelled(prompt)
+    assert len(spelled) == prompt.token_count
+    assert SYSTEM.text.strip().encode() in b"".join(spelled)
+    assert "<|im_start|> is text, ä too".encode() in b"".join(spelled)

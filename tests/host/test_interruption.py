@@ -9,7 +9,7 @@ from tests.host.rig import running
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError, StoreError
-from gemma_chat.host import turn_record
+from gemma_chat.host import saving
 from gemma_chat.host.protocol import Notice, TurnText
 from gemma_chat.store.store import Store
 
@@ -62,23 +62,6 @@ async def test_a_host_that_leaves_marks_what_it_could_not_finish(tmp_path: Path)
         ]
 
 
-async def test_a_streaming_reply_reaches_the_store_before_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turn_record, "WRITE_SECONDS", 0)
-    async with running(tmp_path) as rig:
-        rig.engine.gate.hold()
-        terminal = await rig.connect()
-        tab = await terminal.open()
-        await terminal.send(tab, "one two three")
-        await rig.engine.gate.let_pass(2)
-        await terminal.seen(TurnText)
-        assert rig.store.messages(tab)[-1].text == "1:"
-        await rig.engine.gate.let_pass(1)
-        await terminal.until(lambda: terminal.heard(tab, 1) == "1: one")
-        assert rig.store.messages(tab)[-1].text == "1: one"
-
-
 def fail(*_: object, **__: object) -> None:
     """In place of a method of a store on a full disk."""
     raise StoreError("The disk is full.")
@@ -87,14 +70,14 @@ def fail(*_: object, **__: object) -> None:
 async def test_a_full_disk_in_mid_reply_is_told_once_and_the_reply_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_record, "WRITE_SECONDS", 0)
+    monkeypatch.setattr(saving, "SAVE_SECONDS", 0)
     async with running(tmp_path) as rig:
         rig.engine.gate.hold()
         terminal = await rig.connect()
         tab = await terminal.open()
         turn = await terminal.send(tab, "one two")
         with monkeypatch.context() as broken:
-            broken.setattr(rig.store, "append_text", fail)
+            broken.setattr(rig.store, "save_reply", fail)
             broken.setattr(rig.store, "finish_message", fail)
             await rig.engine.gate.let_pass(2)
             await terminal.seen(TurnText)

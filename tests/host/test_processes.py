@@ -26,6 +26,7 @@ from gemma_chat.host.link import HostLink, LinkPhase
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
     GetStatus,
+    Goodbye,
     OpenSession,
     Refused,
     Request,
@@ -233,6 +234,25 @@ async def test_the_host_leaves_when_the_last_terminal_has_gone(
     assert await asyncio.to_thread(host.wait, DEADLINE) == EXIT_OK
     assert not paths.socket.exists()
     assert "nobody needed it" in paths.log_file.read_text()
+
+
+async def test_a_host_from_which_somebody_detached_stays_until_the_last_one_quits(
+    paths: Paths, spawned: list[subprocess.Popen[bytes]]
+) -> None:
+    launch = HostLaunch(paths, ("--no-model", "--keep-alive", "0"))
+    first = await connect_or_start(launch)
+    await first.request(Goodbye(0, "stays"))
+    await first.close()
+    for _ in range(3):
+        status = await host_status(paths)
+        assert status is not None
+        assert status.stays
+    again = await connect_or_start(launch)
+    assert again.welcome.pid == first.welcome.pid
+    await again.request(Goodbye(0))
+    await again.close()
+    [host] = spawned
+    assert await asyncio.to_thread(host.wait, DEADLINE) == EXIT_OK
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

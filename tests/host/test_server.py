@@ -144,6 +144,13 @@ async def test_who_does_not_greet_is_cut_off_and_nobody_else_notices(
     assert await still_serves(rig)
 
 
+def test_many_terminals_together_draw_no_more_often_than_a_few() -> None:
+    few = connection.READERS_AT_FULL_PACE
+    assert connection.text_interval(1) == connection.text_interval(few) == connection.TEXT_INTERVAL
+    frames = [count / connection.text_interval(count) for count in (few, 2 * few, 5 * few)]
+    assert frames == pytest.approx([frames[0]] * 3)
+
+
 async def test_who_connects_and_says_nothing_is_cut_off(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from gemma_chat.host.protocol import (
     CloseSession,
     FetchMessages,
     GetStatus,
+    Goodbye,
     MarkRead,
     RenameSession,
     ReopenSession,
@@ -250,6 +251,22 @@ async def test_the_status_tells_who_is_there(rig: Rig, terminal: Terminal) -> No
     assert (status.clients, status.sessions, status.model.name) == (0, 1, "scripted")
     assert status.model.process_bytes > 1_000_000
     assert status.lock.holder is None
+
+
+async def test_after_a_detach_the_host_is_needed_until_the_last_terminal_quits(
+    rig: Rig, terminal: Terminal
+) -> None:
+    assert not rig.service.needed
+    await terminal.client.request(Goodbye(0, "stays"))
+    assert rig.service.needed
+    assert (await terminal.client.request(GetStatus(0))).stays
+    other = await rig.connect()
+    await terminal.client.request(Goodbye(0))
+    assert rig.service.needed
+    await terminal.close()
+    await rig.clients(1)
+    await other.client.request(Goodbye(0))
+    assert not rig.service.needed
 
 
 async def test_stop_is_answered_before_the_host_leaves(rig: Rig, terminal: Terminal) -> None:

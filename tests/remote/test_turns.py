@@ -23,6 +23,7 @@ from gemma_chat.engine.interface import (
 from gemma_chat.remote.turn import RemoteTurn
 from gemma_chat.sessions.events import LockEvent
 from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.replacement import Digest
 
 
 async def test_a_conversation_is_sent_whole_with_every_question(
@@ -181,6 +182,28 @@ async def test_the_oldest_questions_are_left_out_when_the_window_is_full(
     sent = server.chats[-1].json["messages"]
     assert sent[-1]["content"].startswith("7 ")
     assert not sent[0]["content"].startswith("0 ")
+
+
+async def test_a_summary_takes_the_place_of_the_oldest_questions_without_any_evaluation(
+    server: ScriptedServer,
+) -> None:
+    server.chat = reply("word " * 50)
+    async with InferenceModel(connected(server, context_size=1000)) as model:
+        chat = await model.open_chat()
+        for number in range(4):
+            await chat.get_response(f"{number} " + "word " * 100)
+        chat.digest = Digest("They exchanged words.", 4)
+        asked = len(server.chats)
+        made = asyncio.Event()
+        chat.subscribe(lambda _: made.set())
+        assert await chat.make_room()
+        await made.wait()
+        assert len(server.chats) == asked
+        assert all(part.text == "" and part.tokens for part in chat.context().parts)
+        await chat.get_response("And now?")
+    sent = server.chats[-1].json["messages"]
+    assert "They exchanged words." in sent[0]["content"]
+    assert sent[-1]["content"] == "And now?"
 
 
 def test_an_image_goes_out_with_the_first_step(server: ScriptedServer) -> None:

@@ -383,6 +383,13 @@ class ScriptedEngine:
             pieces.append(written.encode())
         return Prompt(tuple(pieces), len(_tokens(pieces)), form=form)
 
+    def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
+        """Control tokens in angle brackets, and words."""
+        names = {number: f"<{role}>".encode() for number, role in enumerate(_ROLES)}
+        names[_END] = b"<end>"
+        tokens = _tokens(prompt.pieces)
+        return tuple(names[one] if isinstance(one, int) else one for one in tokens)
+
     def check_lora(self, lora: LoraChoice) -> None:
         """Adapters fit unless their file is called wrong."""
         if Path(lora.path).stem == "wrong":

@@ -115,6 +115,8 @@ class PtyTerminal:
 
 
 def _become(code: str, environment: Mapping[str, str]) -> None:
+    # As in a person's shell: none of the files that whoever runs the tests has open.
+    os.closerange(3, 256)
     variables = {
         "PATH": os.environ.get("PATH", ""),
         "TERM": "xterm-256color",

@@ -101,6 +101,8 @@ class ScriptedLink:
         self.stored: dict[int, tuple[p.MessageView, ...]] = {}
         self.refusals: dict[type, str] = {}
         """Requests of these types are answered by `HostError`."""
+        self.answers: dict[type, p.Reply] = {}
+        """What requests of these types are answered."""
         self.held: set[type] = set()
         """Requests of these types are answered only after `release`."""
         self.retries = 0
@@ -134,7 +136,8 @@ class ScriptedLink:
             await self._let_go.wait()
         if type(request) in self.refusals:
             raise HostError(self.refusals[type(request)])
-        return self._reply(request)
+        answer = self.answers.get(type(request))
+        return self._reply(request) if answer is None else answer
 
     def _reply(self, request: p.Request) -> p.Reply:
         match request:

@@ -177,19 +177,6 @@ async def test_every_theme_draws_every_place(theme: str) -> None:
         assert app.is_running
 
 
-async def test_stopping_the_host_leaves_the_program() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
-        app._commands.run("host.stop")
-        await pilot.pause()
-        await pilot.pause()
-        assert len(link.asked(p.StopHost)) == 1
-        assert app.return_code == 0
-
-
 async def test_a_host_that_was_given_up_is_looked_for_again_from_the_palette() -> None:
     link = ScriptedLink()
     app = make_app(link)

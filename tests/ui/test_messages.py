@@ -225,6 +225,7 @@ async def test_a_draft_typed_while_the_host_was_away_is_told_to_the_next_one() -
         await pilot.pause()
         await pilot.press(*"kept")
         app.store_draft()
+        await pilot.pause()
         link.requests.clear()
         link.connect(ONE)
         await pilot.pause()

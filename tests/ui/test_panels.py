@@ -218,7 +218,7 @@ async def test_the_summary_panel_shows_the_summary_and_asks_for_a_new_one() -> N
         await pilot.pause()
         assert "They talk [about] the sea." in screen_text(app)
         assert "days ago" in screen_text(app)
-        await pilot.press("enter", "tab", "enter")
+        await pilot.press("enter", "tab", "tab", "tab", "enter")
         await pilot.pause()
         assert [request.session for request in link.asked(p.Summarize)] == [1]
         assert [request.paused for request in link.asked(p.SetSummarizer)] == [True]

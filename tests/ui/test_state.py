@@ -109,10 +109,34 @@ def test_another_terminal_does_not_overwrite_what_is_typed_here() -> None:
     assert apply(state, changed).tabs[0].draft == Draft("mine")
 
 
-def test_a_draft_of_another_terminal_is_taken_over_in_a_tab_that_is_not_shown() -> None:
-    state = after(THREE, DraftTyped(2, Draft("mine")))
-    changed = p.SessionChanged(tab(2, "two", draft="theirs"), origin=ANOTHER)
-    assert apply(state, changed).tabs[1].draft == Draft("theirs")
+@pytest.mark.parametrize("session", [1, 2])
+def test_what_is_typed_elsewhere_is_not_seen_here(session: int) -> None:
+    changed = p.SessionChanged(tab(session, draft="theirs"), origin=ANOTHER)
+    for typed in (Draft(), Draft("mine")):
+        state = after(THREE, DraftTyped(session, typed))
+        assert apply(state, changed).tabs[session - 1].draft == typed
+
+
+def test_a_draft_that_was_taken_over_follows_the_hosts_until_it_is_touched() -> None:
+    state = after(snapshot(tab(1, draft="half")))
+    state = apply(state, p.SessionChanged(tab(1, draft="half a thought"), origin=ANOTHER))
+    assert (state.tabs[0].draft, state.tabs[0].draft_from) == (Draft("half a thought"), "host")
+    sent = apply(state, p.SessionChanged(tab(1), origin=ANOTHER))
+    assert (sent.tabs[0].draft, sent.tabs[0].draft_from) == (Draft(), "here")
+    touched = apply(state, DraftTyped(1, Draft("my thought")))
+    assert touched.tabs[0].draft_from == "taken_over"
+    elsewhere = p.SessionChanged(tab(1, draft="half a thought, and"), origin=ANOTHER)
+    assert apply(touched, elsewhere).tabs[0].draft == Draft("my thought")
+
+
+def test_looking_at_a_draft_does_not_make_it_this_terminals() -> None:
+    state = after(snapshot(tab(1, draft="half")), DraftTyped(1, Draft("half")))
+    assert state.tabs[0].draft_from == "host"
+
+
+def test_a_host_that_comes_back_brings_the_drafts_that_nobody_touched_here() -> None:
+    state = after(snapshot(tab(1, draft="half")), snapshot(tab(1, draft="half a thought")))
+    assert state.tabs[0].draft == Draft("half a thought")
 
 
 def test_an_echo_of_an_older_draft_of_this_terminal_takes_nothing_back() -> None:

@@ -86,6 +86,53 @@ async def test_each_tab_keeps_its_own_draft_and_the_host_is_told_on_switching() 
         assert app.window.composer.editor.text == "ahoy"
 
 
+async def test_a_draft_that_is_gone_on_with_takes_the_place_of_the_hosts_once() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect((tab(1, "Pirate", draft="half a "), tab(2, "Tutor")))
+        await pilot.pause()
+        for round_ in (1, 2):
+            for key in ("x", "y"):
+                await pilot.press(key, "ctrl+pagedown")
+                await pilot.pause()
+                await pilot.press("ctrl+pageup")
+                await pilot.pause()
+            said = [(one.text, one.begun) for one in link.asked(p.SaveDraft)]
+            assert said == [("half a x", "from_the_hosts"), ("half a xy", "here")] * round_
+            link.event(p.SessionClosed(1))
+            link.event(p.SessionChanged(tab(1, "Pirate", draft="half a ")))
+            await pilot.pause()
+            await pilot.press("ctrl+pageup")
+            await pilot.pause()
+
+
+async def test_a_draft_typed_here_from_the_first_letter_leaves_what_others_left() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(THREE)
+        await pilot.pause()
+        await pilot.press("x", "ctrl+pagedown")
+        await pilot.pause()
+        assert link.asked(p.SaveDraft) == [p.SaveDraft(0, 1, "x", "here")]
+
+
+async def test_a_draft_of_the_host_follows_it_in_the_input_until_it_is_touched() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect((tab(1, "Pirate", draft="half"),))
+        await pilot.pause()
+        link.event(p.SessionChanged(tab(1, "Pirate", draft="half a thought"), origin=ANOTHER))
+        await pilot.pause(0.1)
+        assert app.window.composer.editor.text == "half a thought"
+        await pilot.press("!")
+        link.event(p.SessionChanged(tab(1, "Pirate"), origin=ANOTHER))
+        await pilot.pause(0.1)
+        assert app.window.composer.editor.text == "half a thought!"
+
+
 async def test_what_is_typed_before_there_is_a_tab_is_not_lost() -> None:
     link = ScriptedLink()
     app = make_app(link)

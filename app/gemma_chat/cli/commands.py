@@ -9,6 +9,7 @@ import click
 
 from gemma_chat import __version__
 from gemma_chat.cli.ask_command import ask
+from gemma_chat.cli.attach_command import attach
 from gemma_chat.cli.bench_command import bench
 from gemma_chat.cli.completion_command import completion
 from gemma_chat.cli.config_commands import config
@@ -67,6 +68,7 @@ def cli(
     sys.exit(show_terminal(profile, model, theme, server=server, server_model=server_model))
 
 
+cli.add_command(attach)
 cli.add_command(host)
 cli.add_command(config)
 cli.add_command(bench)

@@ -2,7 +2,8 @@
 
 Without a command it shows the terminal program. Exit codes: 0 all is well; 1 it could not be done,
 and a sentence on stderr says why; 2 the command line is wrong, or there is no terminal to draw on;
-130 given up with Ctrl+C; 128 + n ended by signal n. `ask` has one more: 4, the reply is cut short.
+130 given up with Ctrl+C; 128 + n ended by signal n. Commands about the running host have one more,
+3: there is none; so has `ask`, 4: the reply is cut short.
 """
 
 from __future__ import annotations

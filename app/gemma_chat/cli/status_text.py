@@ -14,7 +14,7 @@ def status_text(status: Status) -> str:
         f"host      pid {status.pid}, up {minutes} min {seconds} s",
         f"model     {_model(status.model)}",
         *([f"memory    {_memory(status.model)}"] if not status.model.server else []),
-        f"sessions  {status.sessions} open, {status.clients} terminals",
+        f"sessions  {status.sessions} open, {terminals(status)}",
         *(f"lock      {_holder(holder)}" for holder in status.lock.holders or (None,)),
     ]
     if status.lock.waiting:
@@ -22,6 +22,28 @@ def status_text(status: Status) -> str:
     if status.summarizer.paused:
         lines.append("summaries paused")
     return "\n".join(lines)
+
+
+def terminals(status: Status) -> str:
+    """How many terminals are attached, and whether the host would stay without them."""
+    count = f"{status.clients} terminal{'' if status.clients == 1 else 's'}"
+    return f"{count}; detached: it stays when nobody is attached" if status.stays else count
+
+
+def status_row(profile: str, status: Status | None, problem: str = "") -> tuple[str, ...]:
+    """One line of `gemma-chat host status --all`."""
+    if status is None:
+        return (profile, problem or "no host")
+    replies = sum(not one.background for one in (*status.lock.holders, *status.lock.waiting))
+    return (
+        profile,
+        f"pid {status.pid}",
+        status.model.name or status.model.phase,
+        f"{status.sessions} open",
+        f"{status.clients} terminal{'' if status.clients == 1 else 's'}",
+        f"{replies} repl{'y' if replies == 1 else 'ies'} under way",
+        "detached" if status.stays else "",
+    )
 
 
 def _model(model: ModelView) -> str:

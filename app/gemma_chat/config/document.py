@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gemma_chat.config.fields import (
+    DEFAULTS_KEYS,
     KEYS_SECTION,
     PRESETS_SECTION,
     SESSION_KEYS,
@@ -132,7 +133,7 @@ def render(settings: Settings) -> str:
 def value_of(settings: Settings, field: SettingField) -> Any:
     """The value of one setting of `SETTING_FIELDS`."""
     section = getattr(settings, field.section)
-    if isinstance(section, SessionSettings) and field.name not in SESSION_KEYS:
+    if isinstance(section, SessionSettings) and field.name not in DEFAULTS_KEYS:
         section = section.sampling
     return getattr(section, field.name)
 
@@ -191,7 +192,7 @@ def _named(fields: tuple[SettingField, ...], name: str) -> SettingField:
 
 
 def _session_settings(values: dict[str, Any]) -> SessionSettings:
-    own = {key: values.pop(key) for key in SESSION_KEYS if key in values}
+    own = {key: values.pop(key) for key in DEFAULTS_KEYS if key in values}
     sampling = msgspec.structs.replace(TERMINAL_SAMPLING, **values)
     return SessionSettings(sampling=sampling, **own).validated()
 

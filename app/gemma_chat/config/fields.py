@@ -16,6 +16,7 @@ from gemma_chat.config.sampling import (
     MAX_STOP_LENGTH,
     MAX_STOP_STRINGS,
     MAX_SYSTEM_INSTRUCTION,
+    OVERFLOWS,
     SAMPLING_FIELDS,
 )
 from gemma_chat.errors import SettingsError
@@ -256,6 +257,9 @@ def sampling_fields(section: str) -> tuple[SettingField, ...]:
 SESSION_KEYS = ("system_instruction", "lora_path", "lora_scale")
 """The keys of such a section that belong to the session and not to its sampling."""
 
+DEFAULTS_KEYS = (*SESSION_KEYS, "overflow")
+"""Those of `defaults`: what becomes of a full context is no matter of a preset."""
+
 
 def _model_fields() -> tuple[SettingField, ...]:
     section = "model"
@@ -411,7 +415,8 @@ def _process_fields() -> tuple[SettingField, ...]:
             section="engine",
             name="anticipate",
             kind="switch",
-            explanation="Evaluate system instructions and long drafts ahead, while nobody waits.",
+            explanation="Evaluate ahead, while nobody waits: system instructions, long drafts, and "
+            "a context whose older turns are about to be replaced.",
         ),
         SettingField(
             section="memory",
@@ -547,6 +552,14 @@ SETTING_FIELDS: tuple[SettingField, ...] = (
     *_summarizer_fields(),
     *_terminal_fields(),
     *sampling_fields("defaults"),
+    SettingField(
+        section="defaults",
+        name="overflow",
+        kind="choice",
+        explanation="When the context is full, older turns are replaced by their summary, dropped "
+        "from it, or nothing more is answered (stop).",
+        choices=OVERFLOWS,
+    ),
 )
 
 PRESETS_SECTION = "presets"

@@ -48,7 +48,7 @@ class Paths:
         A profile other than "default" has folders of its own, and so a host, settings and
         conversations of its own. Raises `SettingsError` for a name that cannot be a folder's.
         """
-        if not _PROFILE_NAME.fullmatch(profile):
+        if not is_profile_name(profile):
             raise SettingsError(
                 f"The profile name {profile[:80]!r} is not allowed: 1 to 32 letters, digits, "
                 "- and _, the first a letter or digit."
@@ -144,6 +144,11 @@ class Paths:
         ):
             make_private_folder(folder)
         _check_private(self.runtime_dir)
+
+
+def is_profile_name(name: str) -> bool:
+    """Whether a profile may be called so."""
+    return _PROFILE_NAME.fullmatch(name) is not None
 
 
 def make_private_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,13 @@ MAX_SYSTEM_INSTRUCTION = 1_000_000
 MAX_THINKING_BUDGET = 100_000
 MAX_LORA_PATH = 4096
 MAX_LORA_SCALE = 10.0
+
+
+Overflow = Literal["summary", "drop", "stop"]
+"""What becomes of the oldest turns when the context is full: their summary takes their place, they
+are left out, or nothing more is answered."""
+
+OVERFLOWS: Final[tuple[Overflow, ...]] = ("summary", "drop", "stop")
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +122,9 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The file of a LoRA adapter; an empty string is the model as it is."""
     lora_scale: float = 1.0
     """How strongly the adapter acts: 1 as it was trained, 0 not at all."""
+    overflow: Overflow = "summary"
+    """What becomes of the oldest turns when the context is full: "summary" lets a summary take
+    their place, as far as there is one; "drop" leaves them out; "stop" refuses the question."""
     tools: ToolSettings = ToolSettings()
     """The tools of a tab of the terminal. A program gives a session its tools itself."""
 
@@ -126,6 +136,10 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 f"at most {MAX_SYSTEM_INSTRUCTION} are allowed."
             )
         THINKING_BUDGET.check(self.thinking_budget)
+        if self.overflow not in OVERFLOWS:
+            raise SettingsError(
+                f"overflow = {self.overflow!r} is not allowed: {' or '.join(OVERFLOWS)}."
+            )
         if len(self.lora_path) > MAX_LORA_PATH:
             raise SettingsError(
                 f"lora_path is not allowed: a path of at most {MAX_LORA_PATH} characters, or empty."

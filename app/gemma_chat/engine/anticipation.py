@@ -1,7 +1,8 @@
 """Evaluating ahead, while nobody waits, what a coming turn is going to begin with.
 
 Only what every such turn would evaluate in the same batches: the system instruction, which is a
-batch of its own in any case, and whole micro-batches of a long text that is still in the input box.
+batch of its own in any case, a conversation whose oldest turns have just been replaced, up to the
+question, and whole micro-batches of a long text that is still in the input box.
 So the turn gives the same text as without, only sooner.
 """
 
@@ -15,10 +16,19 @@ from gemma_chat.errors import EngineCrashedError
 class LlamaAnticipation:
     """A `TurnRun` that ends before the first token is sampled."""
 
-    def __init__(self, evaluation: Evaluation, *, tokens: list[int], micro_batch: int) -> None:
+    def __init__(
+        self,
+        evaluation: Evaluation,
+        *,
+        tokens: list[int],
+        micro_batch: int,
+        lasting: bool = False,
+    ) -> None:
+        """`lasting`: what is evaluated outlives the process."""
         self._evaluation = evaluation
         self._tokens = tokens
         self._micro_batch = micro_batch
+        self._lasting = lasting
         self._finished = False
         self.counts = evaluation.counts
 
@@ -59,5 +69,5 @@ class LlamaAnticipation:
         if not self._finished:
             self._finished = True
             self._evaluation.take_interrupt()
-            self._evaluation.save()
+            self._evaluation.save(lasting=self._lasting)
         return ""

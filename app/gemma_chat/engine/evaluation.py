@@ -25,7 +25,8 @@ class Evaluation:
         memory: who is resident where.
         sequence: the session.
         held: how many of its tokens the work begins with.
-        boundary: where the system instruction ends: a batch always ends there, in every session.
+        boundaries: where the system instruction ends, and what came before the question: a batch
+            always ends there, in every session with the same tokens.
         lane: which stream it takes.
         spans: where media stand among the tokens.
         projector: what encodes them.
@@ -38,7 +39,7 @@ class Evaluation:
         sequence: HeldSequence,
         *,
         held: int,
-        boundary: int,
+        boundaries: Sequence[int],
         lane: Lane,
         spans: Sequence[MediaSpan] = (),
         projector: Projector | None = None,
@@ -48,7 +49,7 @@ class Evaluation:
         self._memory = memory
         self._sequence = sequence
         self._held = held
-        self._boundary = boundary
+        self._boundaries = sorted(boundaries)
         self._lane = lane
         self._spans = spans
         self._projector = projector
@@ -94,8 +95,7 @@ class Evaluation:
     def next_chunk(self, target: int) -> int:
         """How many tokens the next micro-batch on the way to `target` tokens has."""
         done = self.done
-        if done < self._boundary:
-            target = min(target, self._boundary)
+        target = min([target, *(one for one in self._boundaries if one > done)])
         span = self._next_span()
         if span is not None and span.start <= done:
             most = span.end if span.piece.whole else done + self._context.micro_batch
@@ -113,7 +113,7 @@ class Evaluation:
     def at_boundary(self, length: int) -> bool:
         """Whether after `length` tokens a batch ends in every session with the same tokens."""
         edges = (edge for span in self._spans for edge in (span.start, span.end))
-        return length == self._boundary or length in edges
+        return length in self._boundaries or length in edges
 
     def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Logits) -> bool:
         """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
@@ -125,7 +125,7 @@ class Evaluation:
             return False
         self._sequence.tokens.extend(tokens)
         self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
-        if self.done == self._boundary or any(span.end == self.done for span in self._spans):
+        if self.done in self._boundaries or any(span.end == self.done for span in self._spans):
             self._sequence.seam()
         return True
 
@@ -165,7 +165,8 @@ class Evaluation:
         """What was evaluated are no numbers: they must not stay in the KV cache, even masked."""
         self._memory.wipe(self._sequence)
 
-    def save(self) -> None:
-        """Keep what was evaluated; a turn of the foreground outlives the process."""
-        # What works in the background is done again sooner than it is read from a file.
-        self._memory.save(self._sequence, "file" if self._lane == "foreground" else "memory")
+    def save(self, *, lasting: bool = False) -> None:
+        """Keep what was evaluated; a turn of the foreground, or what is `lasting`, in a file."""
+        # What works in the background is mostly done again sooner than it is read from a file.
+        in_file = lasting or self._lane == "foreground"
+        self._memory.save(self._sequence, "file" if in_file else "memory")

@@ -3,8 +3,8 @@
 `gemma_chat.engine.llama.LlamaEngine` is the real one. Tests that need exact timing put a scripted
 one in its place. Two kinds of call are kept apart:
 
-* *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `figures`,
-  `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
+* *from any thread, never waiting*: `description`, `count_tokens`, `prompt`, `spelled`,
+  `figures`, `check_lora`, `open_sequence`, `fork`, `release`, and `TurnRun.interrupt`;
 * *from at most `slots` threads at a time* (the engine threads of the sessions room), and never two
   of them for one sequence: `begin`, `TurnRun.step`, `TurnRun.give_way`, `TurnRun.finish`; and
   `close`, after all of them. These are where the model computes. llama.cpp has one slot.
@@ -216,6 +216,9 @@ class Prompt:
     thought_tokens: int = 0
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
+    seam: int = 0
+    """Where it is evaluated anew, a batch ends behind this many of its pieces, whether or not they
+    were evaluated ahead of the turn."""
     messages: tuple[ChatMessage, ...] = ()
 
 
@@ -379,6 +382,12 @@ class Engine(Protocol):
         of a message is rendered when the message carries it, so whoever calls decides whether
         earlier thinking is kept. Raises `TemplateError`, and `ModalityError` for media that the
         model cannot take.
+        """
+
+    def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
+        """A prompt token by token, as text with its control tokens written out.
+
+        Media are one token, which says so. Empty when a server renders the conversation.
         """
 
     def check_lora(self, lora: LoraChoice) -> None:

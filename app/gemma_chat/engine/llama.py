@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -251,6 +252,18 @@ class LlamaEngine:
         thinking_open = rendered.thinking_open and not written
         return Prompt(pieces, count, system, form, thinking_open, thought)
 
+    def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
+        """A prompt token by token; see the interface."""
+        return tuple(chain.from_iterable(map(self._spelled, prompt.pieces)))
+
+    def _spelled(self, piece: prefix.Piece) -> Iterator[bytes]:
+        if isinstance(piece, bytes):
+            yield from map(self._vocabulary.piece, self._run_tokens(piece))
+        elif isinstance(piece, int):
+            yield self._vocabulary.piece(piece)
+        else:
+            yield f"[{piece.media.kind}, {len(piece.tokens)} tokens]".encode()
+
     def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
         """What all prompts with one system instruction and the same tools begin with."""
         first = [ChatMessage("system", system)] if system else []
@@ -379,6 +392,7 @@ class LlamaEngine:
             self._evaluation(held, tokens, min(matched, len(tokens)), left, lane),
             tokens=tokens,
             micro_batch=self._context.micro_batch,
+            lasting=bool(left.seam),
         )
 
     def _evaluation(
@@ -390,7 +404,10 @@ class LlamaEngine:
             self._memory,
             held,
             held=matched,
-            boundary=prefix.common_prefix(tokens, self._opening(prompt.system, form)),
+            boundaries=(
+                prefix.common_prefix(tokens, self._opening(prompt.system, form)),
+                sum(map(self._length, prompt.pieces[: prompt.seam])),
+            ),
             lane=lane,
             spans=prefix.media_spans(tokens, prompt.pieces),
             projector=self._projector,

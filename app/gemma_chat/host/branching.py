@@ -170,6 +170,7 @@ class Branching:
         if request.scope == "exchange" and old.role != "user":
             message = self._question_of(session, message)
         self._note_change(session, message)
+        self._store.replacements.forget(session, message)
         if request.scope == "exchange":
             self._store.branches.remove_exchange(message)
         else:
@@ -192,6 +193,7 @@ class Branching:
     def _pin(self, session: int, message: int, *, pinned: bool) -> None:
         self._shown(session, message)
         self._store.branches.pin(message, pinned=pinned)
+        self._conversations.pins_changed(session)
         view = message_view(self._store.message(message))
         text = self._conversations.unfinished(session).get(message)
         if text is not None:

@@ -26,6 +26,7 @@ from gemma_chat.host.framing import (
 )
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    Context,
     Conversation,
     Conversations,
     Done,
@@ -190,6 +191,7 @@ class HostClient(Requester):
                 | Found()
                 | Imported()
                 | Preview()
+                | Context()
                 | Models()
                 | ModelFacts()
             ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from gemma_chat.host.protocol import (
     Refused,
     Reply,
     Request,
+    TurnText,
     Welcome,
 )
 
@@ -33,10 +35,17 @@ A terminal that draws takes a core from the threads that compute, and all of the
 that is held up: on two cores 30 frames a second cost a fifth of the tokens. Keys are echoed at
 once in any case.
 """
+READERS_AT_FULL_PACE: Final = 4 * (os.cpu_count() or 1)
+"""Of more terminals than this each draws more seldom, so that all together cost no more."""
 _WRITE_BUFFER_BYTES: Final = 256 * 1024
 
 _decoder: Final = MessageDecoder[FromClient](FromClient)
 _log = logging.getLogger(__name__)
+
+
+def text_interval(readers: int) -> float:
+    """How long text is collected for each of so many clients, in seconds."""
+    return TEXT_INTERVAL * max(1.0, readers / READERS_AT_FULL_PACE)
 
 
 class _Numbered(msgspec.Struct):
@@ -70,13 +79,18 @@ class Connection:
         writer: asyncio.StreamWriter,
         answers: Answers,
         program: str,
+        readers: Callable[[], int],
     ) -> None:
+        """`readers` tells how many clients there are, this one among them."""
+        self._readers = readers
         self._reader = reader
         self._writer = writer
         self._answers = answers
         self._program = program
         self._outbox = Outbox(answers.snapshot)
         self._filled = asyncio.Event()
+        self._pressing = asyncio.Event()
+        """Something waits beside text of replies."""
         self._emptied = asyncio.Event()
         self._finishing = False
         self._pid = 0
@@ -97,11 +111,14 @@ class Connection:
         if self.accepted:
             self._outbox.event(event)
             self._filled.set()
+            if not isinstance(event, TurnText):
+                self._pressing.set()
 
     def finish(self) -> None:
         """End the connection as soon as what waits has been sent."""
         self._finishing = True
         self._filled.set()
+        self._pressing.set()
 
     async def refuse(self, reason: str, *, leaving: bool = False) -> None:
         """Tell the client, once it has greeted, why it is not served."""
@@ -171,6 +188,7 @@ class Connection:
         while (payload := await read_payload(self._reader)) is not None:
             self._outbox.reply(await self._answer(payload))
             self._filled.set()
+            self._pressing.set()
             # The next request waits until this reply is out: a client that only asks and never
             # reads fills no memory here.
             self._emptied.clear()
@@ -196,14 +214,21 @@ class Connection:
         while True:
             await self._filled.wait()
             if self._outbox.only_text and not self._finishing:
-                await asyncio.sleep(TEXT_INTERVAL)
+                await self._collect_text()
             self._filled.clear()
+            self._pressing.clear()
             for message in self._outbox.take():
                 self._writer.write(_frame(message))
                 await self._writer.drain()
             self._emptied.set()
             if self._finishing and not self._outbox:
                 return
+
+    async def _collect_text(self) -> None:
+        """Give text a moment to become more, unless something comes that cannot wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(text_interval(self._readers())):
+                await self._pressing.wait()
 
 
 def _frame(message: Outgoing) -> bytes:

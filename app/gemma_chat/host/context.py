@@ -61,6 +61,7 @@ def history_of(
                 exchange.question.text,
                 exchange.question.turn,
                 media=media_of(exchange.question),
+                pinned=exchange.question.pinned or exchange.reply.pinned,
             ),
             *_steps(exchange.reply),
         )

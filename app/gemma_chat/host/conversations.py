@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -32,6 +32,14 @@ from gemma_chat.host.protocol import (
     SessionView,
     TranscriptChanged,
 )
+from gemma_chat.host.replacing import (
+    digest_of,
+    keep_replacement,
+    overflow_notice,
+    replaced_view,
+    replies_of,
+    stored_replacements,
+)
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.tool_questions import ToolQuestions
 from gemma_chat.host.turn_record import Outcome, TurnRecord
@@ -40,9 +48,11 @@ from gemma_chat.host.uploads import media_of, must_be_taken
 from gemma_chat.host.views import message_view, session_view
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.chat_turn import ChatTurn
+from gemma_chat.sessions.context_view import ContextView
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.replacement import Replacement
 from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import Turn
 from gemma_chat.store.records import Conversation, Message, NewAttachment
@@ -68,6 +78,10 @@ class _Tab:
     chat: Chat | None = None
     chat_is_elsewhere: bool = False
     """The chat's history is of another branch than the one that is shown now."""
+    has_other_pins: bool = False
+    """Messages were pinned while the chat had a turn."""
+    replies: list[int] = field(default_factory=list)
+    """The messages with which the exchanges of the chat end, oldest first."""
 
 
 class Conversations:
@@ -106,7 +120,7 @@ class Conversations:
         }
         self._turns: dict[tuple[int, int], RunningTurn] = {}
         self._closing: dict[int, asyncio.Task[None]] = {}
-        self._anticipating: set[asyncio.Task[None]] = set()
+        self._working_ahead: set[asyncio.Task[None]] = set()
         # Turns enter the model's queue in the order in which they were asked.
         self._queueing = asyncio.Lock()
 
@@ -163,6 +177,7 @@ class Conversations:
         return msgspec.structs.replace(
             session_view(conversation),
             message_count=count,
+            replaced=replaced_view(self._store, conversation.session),
             asking=self.questions.of(conversation.session),
             calling=tuple(
                 name
@@ -418,25 +433,70 @@ class Conversations:
 
         Without a model, or while the tab has turns, nothing happens: those evaluate it themselves.
         """
-        model = self._slot.model
-        busy = any(turn.session == session for turn in self._turns.values())
-        if model is not None and not busy and session in self._tabs:
-            task = asyncio.create_task(
-                self._anticipate(model, self._tabs[session], draft), name=f"anticipate-{session}"
-            )
-            self._anticipating.add(task)
-            task.add_done_callback(self._anticipating.discard)
 
-    async def _anticipate(self, model: InferenceModel, tab: _Tab, draft: str) -> None:
+        async def anticipate(chat: Chat) -> None:
+            chat.anticipate(draft)
+
+        self._while_idle(session, anticipate)
+
+    def measure(self, session: int) -> None:
+        """Find out how much of the context a tab takes that was forked, imported or cut."""
+
+        async def measure(chat: Chat) -> None:
+            tokens = await asyncio.to_thread(lambda: chat.context_used)
+            if session in self._tabs and not self._is_busy(session):
+                self._store.set_context_used(session, tokens)
+                self.tell(session)
+
+        self._while_idle(session, measure)
+
+    def make_room(self, session: int) -> None:
+        """Prepare for a full context while nobody waits, with the summary as it is now."""
+        self._while_idle(session, lambda chat: chat.make_room())
+
+    def _while_idle(self, session: int, work: Callable[[Chat], Awaitable[object]]) -> None:
+        model = self._slot.model
+        if model is not None and not self._is_busy(session) and session in self._tabs:
+            task = asyncio.create_task(
+                self._ahead(model, self._tabs[session], work), name=f"ahead-{session}"
+            )
+            self._working_ahead.add(task)
+            task.add_done_callback(self._working_ahead.discard)
+
+    async def _ahead(
+        self, model: InferenceModel, tab: _Tab, work: Callable[[Chat], Awaitable[object]]
+    ) -> None:
         try:
-            tools = await self._tools_of(tab)
-            async with self._queueing:
-                chat = await self._chat_of(tab, model)
-                chat.tools = tools
-                chat.anticipate(draft)
+            await work(await self._ready_chat(tab, model))
         except GemmaChatError as error:
             # The turn that comes meets the same obstacle and reports it.
             _log.info("nothing was evaluated ahead for %d: %s", tab.session, error)
+
+    async def _ready_chat(self, tab: _Tab, model: InferenceModel) -> Chat:
+        tools = await self._tools_of(tab)
+        async with self._queueing:
+            chat = await self._chat_of(tab, model)
+            chat.tools = tools
+            return chat
+
+    def _is_busy(self, session: int) -> bool:
+        return any(turn.session == session for turn in self._turns.values())
+
+    async def context(self, session: int) -> ContextView:
+        """What the model sees of a tab; raises `HostError` when there is no model."""
+        self.must_be_open(session)
+        model = self._slot.model
+        if model is None:
+            raise HostError("There is no model to show the context of; load one first.")
+        chat = await self._ready_chat(self._tabs[session], model)
+        return await asyncio.to_thread(chat.context)
+
+    def pins_changed(self, session: int) -> None:
+        """Messages of a tab were pinned or are not any more: its chat takes that over."""
+        if self._is_busy(session):
+            self._tabs[session].has_other_pins = True
+        else:
+            self.take_branch(session)
 
     def stop(self, session: int, number: int) -> None:
         """End a turn of a tab; 0 is its oldest. One that has ended already is no error."""
@@ -475,22 +535,30 @@ class Conversations:
         """The chat of a tab on `model`, opened when it is first needed."""
         chat = tab.chat
         if chat is None or tab.model is not model:
-            chat = tab.chat = await self._open_chat(model, tab.session)
+            chat = tab.chat = await self._open_chat(model, tab)
             tab.model = model
         elif tab.chat_is_elsewhere:
-            await chat.go_to(self._history(tab.session))
+            history, replacements = self._history(tab)
+            await chat.go_to(history, replacements)
         tab.chat_is_elsewhere = False
+        chat.digest = digest_of(self._store.conversation(tab.session).summary, tab.replies)
         return chat
 
-    def _history(self, session: int) -> tuple[HistoryMessage, ...]:
-        return history_of(self._store.messages(session), self._media_of)
+    def _history(self, tab: _Tab) -> tuple[tuple[HistoryMessage, ...], tuple[Replacement, ...]]:
+        messages = self._store.messages(tab.session)
+        tab.replies = replies_of(messages)
+        replacements = stored_replacements(self._store, tab.session, tab.replies)
+        return history_of(messages, self._media_of), replacements
 
     def _media_of(self, message: Message) -> tuple[Media, ...]:
         return media_of(message, self._store.file_of)
 
-    async def _open_chat(self, model: InferenceModel, session: int) -> Chat:
+    async def _open_chat(self, model: InferenceModel, tab: _Tab) -> Chat:
+        session = tab.session
+        history, replacements = self._history(tab)
         chat = await model.open_chat(
-            history=self._history(session),
+            history=history,
+            replacements=replacements,
             settings=possible_on(model, self._store.conversation(session).settings),
             tool_policy=ToolPolicy(permission=partial(self.questions.permit, session)),
         )
@@ -505,11 +573,22 @@ class Conversations:
             if turn.record.brought_back:
                 self.take_branch(session)
             try:
+                self._note_exchange(turn, outcome)
                 self._note_end(session, outcome)
             except StoreError as error:
                 _log.error("the end of turn %d of %d: %s", turn.number, session, error)
             self._on_finished(session, outcome)
         self._on_turns()
+
+    def _note_exchange(self, turn: RunningTurn, outcome: Outcome) -> None:
+        tab = self._tabs[turn.session]
+        if outcome.kept and tab.chat is not None:
+            if turn.record.kind != "go_on":
+                tab.replies.append(turn.record.reply[0])
+            keep_replacement(self._store, tab.session, tab.replies, tab.chat.replacements)
+        if tab.has_other_pins and not self._is_busy(tab.session):
+            tab.has_other_pins = False
+            self.take_branch(tab.session)
 
     def _note_end(self, session: int, outcome: Outcome) -> None:
         self._store.set_failed(session, failed=outcome.reason == "failed")
@@ -526,15 +605,17 @@ class Conversations:
             self._publish(event)
 
     def _tell_overflow(self, session: int, dropped: TurnsDropped) -> None:
-        self._publish_of(
-            session,
-            Notice(
-                "information",
-                f"The context is full: the {dropped.left_out} oldest questions with their replies "
-                "stay in the transcript, but the model no longer sees them.",
-                session,
-            ),
-        )
+        if notice := overflow_notice(dropped):
+            self._publish_of(session, Notice("information", notice, session))
+        tab = self._tabs.get(session)
+        if dropped.turn or tab is None or tab.chat is None:
+            return
+        try:
+            keep_replacement(self._store, session, tab.replies, tab.chat.replacements)
+            self._store.set_context_used(session, tab.chat.context_used)
+            self.tell(session)
+        except StoreError as error:
+            _log.error("what is replaced in conversation %d: %s", session, error)
 
 
 def possible_on(model: InferenceModel, settings: SessionSettings) -> SessionSettings:

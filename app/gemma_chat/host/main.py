@@ -149,7 +149,7 @@ async def _serve(
             leaving.set_result(reason)
 
     def look() -> None:
-        idleness.look(needed=server.clients > 0 or service.busy)
+        idleness.look(needed=server.clients > 0 or service.needed)
 
     _leave_on_signals(leave)
     keep_alive = settings.host.keep_alive if options.keep_alive is None else options.keep_alive

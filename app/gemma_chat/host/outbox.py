@@ -23,11 +23,13 @@ from gemma_chat.host.protocol import (
     MessageChanged,
     MessageUpdated,
     ModelChanged,
+    Notice,
     Reply,
     SessionChanged,
     Snapshot,
     SummarizerChanged,
     Thought,
+    TurnFinished,
     TurnText,
     Welcome,
 )
@@ -131,6 +133,10 @@ def _weight(event: Event) -> int:
         case SessionChanged():
             view = event.view
             return len(view.draft) + len(view.settings.system_instruction) + len(view.summary.text)
+        case Notice():
+            return len(event.text)
+        case TurnFinished():
+            return len(event.error)
         case Snapshot():
             return sum(_weight(SessionChanged(view)) for view in event.sessions)
         case _:

@@ -151,6 +151,32 @@ class SummaryView(_Wire, frozen=True):
     updated: float = 0.0
 
 
+class ReplacedView(_Wire, frozen=True):
+    """What of a conversation the model is not given any more as it was said.
+
+    Of the shown messages up to number `up_to`, `messages` are not in the prompt; what is pinned
+    is. `summary` stands for `summarized` of them, and for none when it is empty.
+    """
+
+    up_to: int = 0
+    messages: int = 0
+    summarized: int = 0
+    summary: str = ""
+    decided: float = 0.0
+
+
+class ContextPart(_Wire, frozen=True):
+    """A stretch of the prompt, with its control tokens written out; `title` is how it begins.
+
+    `opening` is how the next question opens, and the reply to it.
+    """
+
+    kind: Literal["system", "summary", "pinned", "exchange", "opening"]
+    tokens: int
+    text: str
+    title: str = ""
+
+
 class ToolQuestion(_Wire, frozen=True):
     """The model of a tab wants to call a tool, and a person has to allow it."""
 
@@ -184,6 +210,7 @@ class SessionView(_Wire, frozen=True):
     """What a person is asked in this tab, oldest first."""
     calling: tuple[str, ...] = ()
     """The tools whose calls run now, or wait for an answer."""
+    replaced: ReplacedView = ReplacedView()
 
 
 class LockEntry(_Wire, frozen=True):
@@ -455,12 +482,21 @@ class StopTurn(_Wire, frozen=True, tag="stop_turn"):
     turn: int = 0
 
 
+DraftBegun = Literal["from_the_hosts", "here"]
+
+
 class SaveDraft(_Wire, frozen=True, tag="save_draft"):
-    """Keep what stands in a tab's input box. Answer: `Done`."""
+    """Keep what stands in this terminal's input box of a tab. Answer: `Done`.
+
+    Each terminal has a draft of its own; `SessionView.draft` holds all of them, so that nothing is
+    lost whoever goes. `begun`: the first one that was made of that text takes the place of what
+    terminals that have gone left there; any other leaves it.
+    """
 
     id: int
     session: int
     text: str
+    begun: DraftBegun = "from_the_hosts"
 
 
 class SaveScroll(_Wire, frozen=True, tag="save_scroll"):
@@ -699,6 +735,24 @@ class FetchPreview(_Wire, frozen=True, tag="fetch_preview"):
     height: int
 
 
+class ShowContext(_Wire, frozen=True, tag="show_context"):
+    """What the model sees of a tab. Answer: `Context`."""
+
+    id: int
+    session: int
+
+
+class Goodbye(_Wire, frozen=True, tag="goodbye"):
+    """This terminal is about to end. Answer: `Done`.
+
+    `stays`: the host does not leave by itself, until it is stopped or a terminal that is the last
+    one attached says `as_set`, by which `host.keep_alive` counts again.
+    """
+
+    id: int
+    host: Literal["as_set", "stays"] = "as_set"
+
+
 class ListModels(_Wire, frozen=True, tag="list_models"):
     """The model files on this machine, and what can be downloaded. Answer: `Models`."""
 
@@ -770,6 +824,8 @@ Request = (
     | PinMessage
     | ReorderQueue
     | FetchPreview
+    | ShowContext
+    | Goodbye
     | ListModels
     | DescribeModel
     | StartDownload
@@ -831,6 +887,8 @@ class Status(_Wire, frozen=True, tag="status"):
     model: ModelView
     lock: LockView
     summarizer: SummarizerView
+    stays: bool = False
+    """A terminal has detached: with nobody attached the host waits for somebody."""
 
 
 class Conversations(_Wire, frozen=True, tag="conversations"):
@@ -873,6 +931,21 @@ class Preview(_Wire, frozen=True, tag="preview"):
     width: int
     height: int
     rgb: bytes
+
+
+class Context(_Wire, frozen=True, tag="context"):
+    """The prompt that the next question of a tab is put behind: all its parts, in order.
+
+    Lengths are in tokens. Up to `room` are kept free for the reply. On a server, which renders
+    prompts itself, the texts of the parts are empty and their lengths estimates.
+    """
+
+    id: int
+    session: int
+    parts: tuple[ContextPart, ...]
+    context_size: int
+    room: int
+    replaced: ReplacedView = ReplacedView()
 
 
 class Models(_Wire, frozen=True, tag="models"):
@@ -920,6 +993,7 @@ Reply = (
     | Found
     | Imported
     | Preview
+    | Context
     | Models
     | ModelFacts
 )

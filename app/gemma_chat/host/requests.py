@@ -12,6 +12,7 @@ from gemma_chat.host.protocol import (
     ChangeDownload,
     ChangeSettings,
     CloseSession,
+    Context,
     ContinueReply,
     Conversation,
     Conversations,
@@ -27,6 +28,7 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     Found,
     GetStatus,
+    Goodbye,
     ImportConversation,
     Imported,
     ListConversations,
@@ -54,6 +56,7 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    ShowContext,
     StartDownload,
     Status,
     StopHost,
@@ -83,6 +86,7 @@ PlainRequest = (
     | DeleteMessage
     | PinMessage
     | ReorderQueue
+    | Goodbye
     | StartDownload
     | ChangeDownload
     | RemoveModel
@@ -100,6 +104,7 @@ Answer = (
     | Found
     | Imported
     | Preview
+    | Context
     | Models
     | ModelFacts
 )
@@ -120,6 +125,7 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     FetchConversation: Conversation,
     SearchMessages: Found,
     ImportConversation: Imported,
+    ShowContext: Context,
     ListModels: Models,
     DescribeModel: ModelFacts,
 }
@@ -146,6 +152,8 @@ class Requester(ABC):
     async def request(self, request: SearchMessages) -> Found: ...
     @overload
     async def request(self, request: ImportConversation) -> Imported: ...
+    @overload
+    async def request(self, request: ShowContext) -> Context: ...
     @overload
     async def request(self, request: ListModels) -> Models: ...
     @overload

@@ -95,7 +95,7 @@ class HostServer:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         assert self._answers is not None
-        connection = Connection(reader, writer, self._answers, self._program)
+        connection = Connection(reader, writer, self._answers, self._program, lambda: self.clients)
         try:
             refusal = self._refusal(writer)
             if refusal:

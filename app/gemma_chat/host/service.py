@@ -14,8 +14,9 @@ from gemma_chat.config.presets import begun_with
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, SettingsError
-from gemma_chat.host.branching import Branching
+from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
+from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
 from gemma_chat.host.limits import checked_draft, checked_title
 from gemma_chat.host.lock_board import LockBoard
@@ -28,6 +29,7 @@ from gemma_chat.host.protocol import (
     ChangeDownload,
     ChangeSettings,
     CloseSession,
+    Context,
     ContinueReply,
     DeleteConversations,
     DeleteMessage,
@@ -41,6 +43,7 @@ from gemma_chat.host.protocol import (
     FetchPreview,
     ForkFrom,
     GetStatus,
+    Goodbye,
     ImportConversation,
     ListConversations,
     ListModels,
@@ -66,6 +69,7 @@ from gemma_chat.host.protocol import (
     SelectBranch,
     SendMessage,
     SetSummarizer,
+    ShowContext,
     StartDownload,
     Status,
     StopHost,
@@ -73,6 +77,7 @@ from gemma_chat.host.protocol import (
     Summarize,
     SummarizerChanged,
 )
+from gemma_chat.host.replacing import context_view
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
 from gemma_chat.host.tab_tools import TabTools
@@ -152,12 +157,14 @@ class Service:
         self._leave_lock: Callable[[], None] = _nothing
         self._tell_model = Throttle(PROGRESS_SECONDS, self._publish_model)
         self._phase = ""
+        self._stays = False
         self._closing = False
         self._slot = ModelSlot(load_model, self._model_changed, warn=self._warn_all)
         self._models = ModelDesk(self._slot, publish, models, on_busy=on_turns)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._drafts = Drafts(store)
         self._tools = TabTools(store, self._servers, self._warn)
         self._conversations = Conversations(
             store,
@@ -187,6 +194,11 @@ class Service:
     def busy(self) -> bool:
         """Whether a turn runs or waits, or a download runs."""
         return bool(self._conversations.turns) or self._models.busy
+
+    @property
+    def needed(self) -> bool:
+        """Whether to stay with nobody attached: it is busy, or somebody has detached."""
+        return self.busy or self._stays
 
     def load(self, source: ModelSource) -> None:
         """Load the model of `source` in the background; its view tells how it goes."""
@@ -218,7 +230,8 @@ class Service:
             return Failed(request.id, str(error))
 
     async def left(self, client: int) -> None:
-        """A client has gone, and what it opened in passing goes with it."""
+        """A client has gone, and what it opened in passing goes with it; its drafts stay."""
+        self._drafts.leave(client)
         try:
             await self._delete(self._conversations.passing(client))
         except GemmaChatError as error:
@@ -245,6 +258,8 @@ class Service:
                 return Opened(request.id, self._open(request, asker))
             case ReopenSession():
                 await self._conversations.reopen(request.session, asker)
+                if not self._store.conversation(request.session).context_used:
+                    self._conversations.measure(request.session)
                 self._board.changed()
                 return Opened(request.id, request.session)
             case SendMessage():
@@ -263,6 +278,8 @@ class Service:
                 data = self._store.file_of(request.digest)
                 sides = (request.width, request.height)
                 return await asyncio.to_thread(preview, request.id, request.digest, data, sides)
+            case ShowContext():
+                return await self._show_context(request)
             case GetStatus():
                 return self._status(request.id)
             case (
@@ -275,7 +292,9 @@ class Service:
                 | PinMessage()
                 | ReorderQueue()
             ):
-                return await self._branching.answer(request, asker)
+                reply = await self._branching.answer(request, asker)
+                self._follow_change(request, reply)
+                return reply
             case LoadModel():
                 await self._models.load(request, lambda: self._conversations.under_way)
             case (
@@ -286,6 +305,8 @@ class Service:
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
                 self._on_stop()
+            case Goodbye():
+                self._part(request)
             case CloseSession() if request.session in self._conversations.passing(asker):
                 await self._delete((request.session,))
             case RenameSession():
@@ -305,6 +326,16 @@ class Service:
                 self._change_tab(request, asker)
         return Done(request.id)
 
+    def _follow_change(self, request: BranchRequest, reply: Reply) -> None:
+        """Other messages are shown, or pinned: let the context follow."""
+        match request:
+            case PinMessage():
+                self._anticipate(request.session)
+            case SelectBranch() | DeleteMessage():
+                self._conversations.measure(request.session)
+            case ForkFrom() if isinstance(reply, Opened):
+                self._conversations.measure(reply.session)
+
     async def _answer_from_library(self, request: _LibraryRequest) -> Reply:
         match request:
             case ListConversations():
@@ -321,6 +352,12 @@ class Service:
                 await backed_up(self._store, request)
         return Done(request.id)
 
+    def _part(self, request: Goodbye) -> None:
+        if request.host == "stays":
+            self._stays = True
+        elif self._clients() <= 1:
+            self._stays = False
+
     def _open(self, request: OpenSession, asker: int) -> int:
         settings = request.settings or self._defaults()
         title = checked_title(request.title)
@@ -336,6 +373,8 @@ class Service:
         for session in sessions:
             self._summaries.forget(session)
         await self._conversations.delete(sessions)
+        for session in sessions:
+            self._drafts.forget(session)
 
     async def _send(self, request: SendMessage, asker: int) -> Queued:
         files = request.attachments
@@ -358,21 +397,30 @@ class Service:
             case CloseSession():
                 self._summaries.forget(session)
                 self._conversations.close(session)
+                self._drafts.forget(session)
                 return
             case Summarize():
                 self._summaries.run_now(session)
                 return
             case SaveScroll():
+                # Each terminal has a place of its own: nobody else is told.
                 self._store.set_scroll(session, stored_scroll(request.scroll))
+                return
             case SaveDraft():
                 draft = checked_draft(request.text)
-                self._store.set_draft(session, draft)
-                if len(draft) >= LONG_DRAFT:
+                is_new = self._drafts.save(session, asker, draft, request.begun)
+                if is_new and len(draft) >= LONG_DRAFT:
                     self._anticipate(session, draft)
+                if not is_new:
+                    return
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
                 self._anticipate(session)
             case MarkRead():
+                known = self._store.conversation(session)
+                if not (known.unread or known.failed):
+                    # Another terminal was quicker.
+                    return
                 self._store.set_unread(session, unread=False)
                 self._store.set_failed(session, failed=False)
         self._conversations.tell(session, asker)
@@ -380,6 +428,10 @@ class Service:
     def _anticipate(self, session: int, draft: str = "") -> None:
         if self._settings.engine.anticipate:
             self._conversations.anticipate(session, draft)
+
+    def _make_room(self, session: int) -> None:
+        if self._settings.engine.anticipate:
+            self._conversations.make_room(session)
 
     def _defaults(self) -> SessionSettings:
         """The settings of a new tab: the file's as it is now, or as it was when it was right."""
@@ -421,6 +473,10 @@ class Service:
             self._summaries.schedule(session)
         self._board.changed()
 
+    async def _show_context(self, request: ShowContext) -> Context:
+        context = await self._conversations.context(request.session)
+        return context_view(request.id, self._store, request.session, context)
+
     def _status(self, number: int) -> Status:
         self._slot.measure()
         return Status(
@@ -433,6 +489,7 @@ class Service:
             model=self._slot.view,
             lock=self._board.view(),
             summarizer=self._summaries.view,
+            stays=self._stays,
         )
 
     # ------------------------------------------------------------ what happens by itself
@@ -476,8 +533,11 @@ class Service:
         self._measure.soon()
         if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
             self._summaries.schedule(session)
+        if outcome.kept and not self._summaries.will_write(session):
+            self._make_room(session)
 
     def _summarized(self, session: int) -> None:
+        self._make_room(session)
         self._conversations.tell(session)
         self._board.changed()
 

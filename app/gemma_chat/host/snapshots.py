@@ -42,6 +42,12 @@ def snapshot_events(
 
 def _size(tab: SessionView) -> int:
     settings = tab.settings
-    texts = (tab.title, tab.draft, tab.summary.text, settings.system_instruction)
+    texts = (
+        tab.title,
+        tab.draft,
+        tab.summary.text,
+        tab.replaced.summary,
+        settings.system_instruction,
+    )
     grammar = settings.sampling.grammar or ""
     return 1024 + _BYTES_PER_CHARACTER * (sum(map(len, texts)) + len(grammar))

@@ -15,10 +15,14 @@ from gemma_chat.host.protocol import SummarizerView
 from gemma_chat.sessions import summary as notes
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.summarizer import Summarizer
+from gemma_chat.store.records import Message, ToolUse
 from gemma_chat.store.store import Store
 
 NEWEST_MESSAGES: Final = 200
 """Older messages than these are not looked at: their place is the summary that is there."""
+
+_MOST_OF_RESULT: Final = 200
+"""Characters of the result of a call."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +98,10 @@ class Summaries:
         self._withdraw(session)
         self._ask(self._summarizer, session, again=True)
 
+    def will_write(self, session: int) -> bool:
+        """Whether a newer summary of a conversation is going to come by itself."""
+        return session in self._due or session in self.view.pending or session == self.view.session
+
     def set_paused(self, *, paused: bool) -> None:
         """Pause, or go on."""
         self._paused = paused
@@ -135,10 +143,9 @@ class Summaries:
         conversation = self._store.conversation(session)
         needs_title = conversation.title_by == "nobody"
         known = [
-            notes.SummaryMessage(message.message, message.role, message.text)
+            notes.SummaryMessage(message.message, message.role, told_of(message))
             for exchange in exchanges_of(self._store.messages(session, limit=NEWEST_MESSAGES))
             for message in (exchange.question, exchange.reply)
-            if message.text.strip()
         ]
         new = [message for message in known if message.number > conversation.summary.up_to]
         if new:
@@ -166,6 +173,17 @@ class Summaries:
         if view != self._told:
             self._told = view
             self._on_view(view)
+
+
+def told_of(message: Message) -> str:
+    """What the summarizer is told of a message: its text, and in brackets what else there was."""
+    files = [f"[{one.kind}: {one.name}]" for one in message.attachments]
+    calls = [
+        f"[called {one.name}: {one.result[:_MOST_OF_RESULT]}]"
+        for one in message.asides
+        if isinstance(one, ToolUse)
+    ]
+    return " ".join(part for part in (*files, *calls, message.text.strip()) if part)
 
 
 def _session_settings(settings: SummarizerSettings) -> notes.SummarizerSettings:

@@ -1,7 +1,7 @@
 """What one turn leaves behind: its question and reply in the store, and the events about them.
 
-Nothing here waits or runs; `turns` drives it. The first text of a reply is stored at once and the
-rest in short intervals while it streams, so that is the most that the death of the host takes.
+`turns` drives it. The first text of a reply is stored at once and the rest in short intervals while
+it streams (see `saving`), so that is the most that the death of the host takes.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ from gemma_chat.host.protocol import (
     TurnMetrics,
     TurnText,
 )
+from gemma_chat.host.saving import ReplySaver
 from gemma_chat.host.views import aside_view, message_view, stored_metrics
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import ToolResult
+from gemma_chat.store.database import Durability
 from gemma_chat.store.records import FinishedState, Message
 from gemma_chat.store.store import Store
 
-WRITE_SECONDS: Final = 0.25
-"""How long text of a reply may be in memory only."""
+THOUGHT_SECONDS: Final = 0.25
+"""More of a thought is told this often, as a whole."""
 
 EMPTY_REPLY: Final = (
     "The model ended its reply before the first word. Ask again, or with other words."
@@ -98,11 +100,11 @@ class TurnRecord:
         self._question = question
         self._reply = reply
         self._speaks = bool(reply.text)
-        self._written: list[str] = [reply.text]
-        self._unwritten: list[str] = []
+        self._pieces: list[str] = [reply.text]
         self._length = len(reply.text)
         self._asides = Asides(reply.asides)
-        self._write_due: asyncio.TimerHandle | None = None
+        self._tell_due: asyncio.TimerHandle | None = None
+        self._saver = ReplySaver(self._save, self._report)
         self._store_failed = False
 
     @property
@@ -155,21 +157,22 @@ class TurnRecord:
         elif self._asides.think(str(piece), at=self._length):
             self._keep_asides()
         else:
-            self._write_soon()
+            self._tell_thought_soon()
 
     def _add_text(self, text: str) -> None:
         if not self._speaks:
             self._begin_reply(text)
         else:
-            self._unwritten.append(text)
-            self._write_soon()
+            self._pieces.append(text)
+            self._saver.changed()
         self._publish(TurnText(self.session, self.turn, self._reply.message, self._length, text))
         self._length += len(text)
 
     def settle(self, outcome: Outcome) -> None:
         """The turn has ended: bring both messages into their last state."""
-        if self._write_due is not None:
-            self._write_due.cancel()
+        if self._tell_due is not None:
+            self._tell_due.cancel()
+        self._saver.end()
         text = self._text()
         self._asides.end()
         if text.strip() or self._asides.all:
@@ -188,50 +191,48 @@ class TurnRecord:
         )
 
     def _text(self) -> str:
-        return "".join((*self._written, *self._unwritten))
+        self._pieces = ["".join(self._pieces)]
+        return self._pieces[0]
 
     def _begin_reply(self, text: str) -> None:
         self._reply = self._store.update_message(
-            self._reply.message, text=text, state="streaming", model=self.model
+            self._reply.message,
+            text=text,
+            state="streaming",
+            model=self.model,
+            durability="soon",
         )
         self._speaks = True
-        self._written.append(text)
+        self._pieces.append(text)
         self._tell(msgspec.structs.replace(self._reply, text=""))
 
-    def _write_soon(self) -> None:
-        if self._write_due is None:
-            loop = asyncio.get_running_loop()
-            self._write_due = loop.call_later(WRITE_SECONDS, self._write)
+    async def _save(self) -> None:
+        saved = self._store.save_reply(
+            self._reply.message, self.turn, self._text(), self._asides.all
+        )
+        await asyncio.wrap_future(saved)
 
     def _keep_asides(self) -> None:
-        """Store and tell at once that a thought or a call began or ended."""
+        """Tell at once that a thought or a call began or ended, and store it soon."""
         if not self._speaks:
             self._begin_reply("")
-        self._write_asides()
+        self._tell_asides()
 
-    def _write_asides(self) -> None:
+    def _tell_thought_soon(self) -> None:
+        if self._tell_due is None:
+            loop = asyncio.get_running_loop()
+            self._tell_due = loop.call_later(THOUGHT_SECONDS, self._tell_asides)
+
+    def _tell_asides(self) -> None:
+        if self._tell_due is not None:
+            self._tell_due.cancel()
+            self._tell_due = None
         changed = self._asides.take_changes()
         for place, aside in changed:
             view = aside_view(aside)
             self._publish(AsideChanged(self.session, self.turn, self._reply.message, place, view))
         if changed:
-            try:
-                self._store.set_asides(self._reply.message, self._asides.all)
-            except StoreError as error:
-                self._report(error)
-
-    def _write(self) -> None:
-        self._write_due = None
-        self._write_asides()
-        if not self._unwritten:
-            return
-        try:
-            self._store.append_text(self._reply.message, "".join(self._unwritten))
-        except StoreError as error:
-            self._report(error)
-            return
-        self._written += self._unwritten
-        self._unwritten.clear()
+            self._saver.changed()
 
     def _finish_reply(self, text: str, outcome: Outcome) -> None:
         state = _STATE_OF[outcome.reason]
@@ -288,9 +289,12 @@ class TurnRecord:
                 self._settle_question("failed", outcome.error or why)
 
     def _settle_question(self, state: FinishedState, error: str = "") -> None:
+        # That it is being answered is found out again after a power cut; its reply need not wait
+        # for the disk because of that.
+        durability: Durability = "soon" if state == "complete" else "on_disk"
         try:
             self._question = self._store.finish_message(
-                self._question.message, state=state, error=error
+                self._question.message, state=state, error=error, durability=durability
             )
         except StoreError as failure:
             self._report(failure)

@@ -118,6 +118,10 @@ class RemoteEngine:
         count = self._estimate.of_messages(messages)
         return Prompt((), count, form=form, messages=tuple(messages))
 
+    def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
+        """Nothing: only the server knows."""
+        return ()
+
     def check_lora(self, lora: LoraChoice) -> None:
         """Refuse every adapter: a server applies its own."""
         raise AdapterError(

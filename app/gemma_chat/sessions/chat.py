@@ -11,10 +11,12 @@ from gemma_chat.engine.interface import Media, ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat_turn import ChatTurn
+from gemma_chat.sessions.context_view import ContextView
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, following
+from gemma_chat.sessions.replacement import Digest, Replacement
 from gemma_chat.sessions.session import Message, OverflowListener, Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
@@ -123,6 +125,24 @@ class Chat:
         """How many of the oldest exchanges the model no longer sees."""
         return self.session.left_out
 
+    @property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """What was decided whenever the window was full; see `Session.replacements`."""
+        return self.session.replacements
+
+    @property
+    def digest(self) -> Digest:
+        """The summary for when the window is full; see `Session.digest`."""
+        return self.session.digest
+
+    @digest.setter
+    def digest(self, digest: Digest) -> None:
+        self.session.digest = digest
+
+    def context(self) -> ContextView:
+        """What the model sees; see `Session.context`."""
+        return self.session.context()
+
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
         """Call `listener` when exchanges are left out; see `Session.subscribe`."""
         return self.session.subscribe(listener)
@@ -204,6 +224,10 @@ class Chat:
         if not self._turns:
             self.session.anticipate(draft)
 
+    async def make_room(self) -> bool:
+        """Prepare for a full window while nobody waits; see `Session.make_room`."""
+        return not self._turns and await self.session.make_room()
+
     def stop_generation(self) -> Awaitable[None]:
         """End the oldest unfinished turn, its calls too; see `Session.stop_generation`."""
         oldest = next(iter(self.turns), None)
@@ -220,10 +244,12 @@ class Chat:
         self._must_be_idle("go back")
         await self.session.rewind(turn)
 
-    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+    async def go_to(
+        self, history: Iterable[HistoryMessage], replacements: Iterable[Replacement] = ()
+    ) -> None:
         """Go on from another history; see `Session.go_to`."""
         self._must_be_idle("take another branch")
-        await self.session.go_to(history)
+        await self.session.go_to(history, replacements)
 
     async def close(self) -> None:
         """Close the session underneath and end all calls; see `Session.close`."""

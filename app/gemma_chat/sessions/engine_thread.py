@@ -13,7 +13,8 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic, perf_counter
 from typing import Literal
 
@@ -49,6 +50,8 @@ class EngineThread:
         self._leaving: list[tuple[TurnJob, GemmaChatError | None]] = []
         self._failure: EngineCrashedError | None = None
         self._closing = False
+        self._reading = 0
+        """Other threads that use the engine now, see `reading`."""
         self._changed = threading.Condition()
         self._threads = tuple(
             threading.Thread(target=self._main, name=f"gemma-chat engine {slot}", daemon=True)
@@ -97,6 +100,23 @@ class EngineThread:
             for job, question in questions.items():
                 job.question = question
             return True
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Use the engine from another thread: it is not closed before the end of this.
+
+        Raises `ModelClosedError`.
+        """
+        with self._changed:
+            if self._closing:
+                raise ModelClosedError("The model has been closed; load it again to ask something.")
+            self._reading += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._reading -= 1
+                self._changed.notify_all()
 
     def shut_down(self, error: ModelClosedError) -> None:
         """Stop what runs, fail what waits with `error`, close the engine, end the thread."""
@@ -178,6 +198,8 @@ class EngineThread:
                 self._close_engine()
 
     def _close_engine(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reading)
         try:
             self._engine.close()
         except Exception:

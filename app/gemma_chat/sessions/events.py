@@ -104,9 +104,11 @@ class LockEvent:
 
 @dataclass(frozen=True, slots=True)
 class TurnsDropped:
-    """The window overflowed: the oldest exchanges are left out of the prompt from this turn on.
+    """The window is full: the oldest exchanges are left out of the prompt from this turn on.
 
-    unsubscribe = session.subscribe(lambda event: print(event.dropped))
+    `turn` is 0 when that was decided between two turns, and evaluated ahead of the next one.
+
+        unsubscribe = session.subscribe(lambda event: print(event.dropped))
     """
 
     session: int
@@ -117,6 +119,8 @@ class TurnsDropped:
     """Exchanges left out altogether; the history still has them."""
     prompt_tokens: int
     """Length of the prompt that is used now."""
+    summarized: int = 0
+    """How many of those left out altogether a summary in the prompt stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class HistoryMessage:
     outcome: Outcome = "answered"
     media: tuple[Media, ...] = ()
     """The images and recordings of a message of the user, which stand before its text."""
+    pinned: bool = False
+    """It stays in the prompt, with the exchange it belongs to, also when the window is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A question and its reply, step by step.
-
-    `left_out` exchanges before it were not in its prompt.
-    """
+    """A question and its reply, step by step. One that is `pinned` is never replaced."""
 
     turn: int
     question: str
     steps: tuple[Step, ...]
-    left_out: int = 0
     media: tuple[Media, ...] = ()
+    pinned: bool = False
 
     @property
     def calls(self) -> int:
@@ -118,7 +117,9 @@ def flatten(exchanges: Iterable[Exchange]) -> tuple[HistoryMessage, ...]:
 
 def _messages(exchange: Exchange) -> Iterator[HistoryMessage]:
     turn = exchange.turn
-    yield HistoryMessage("user", exchange.question, turn, media=exchange.media)
+    yield HistoryMessage(
+        "user", exchange.question, turn, media=exchange.media, pinned=exchange.pinned
+    )
     for step in exchange.steps:
         yield HistoryMessage(
             "assistant",
@@ -149,24 +150,26 @@ def restore(messages: Iterable[HistoryMessage]) -> tuple[Exchange, ...]:
     exchanges: list[Exchange] = []
     question: HistoryMessage | None = None
     steps: list[Step] = []
+    pinned = False
 
     def close() -> None:
         if question is not None and steps:
             last = exchanges[-1].turn if exchanges else 0
             turn = question.turn if question.turn > last else last + 1
             text = well_formed(question.text)
-            exchanges.append(Exchange(turn, text, tuple(steps), media=question.media))
+            exchanges.append(Exchange(turn, text, tuple(steps), question.media, pinned))
         elif question is not None:
             log.info("left a question without reply out of a restored history")
 
     for message in messages:
         if message.role == "user":
             close()
-            question, steps = message, []
+            question, steps, pinned = message, [], message.pinned
         elif message.role == "tool":
             _restore_result(steps, message)
         elif _may_follow(question, steps, message):
             steps.append(_restored_step(message))
+            pinned = pinned or message.pinned
         else:
             log.info("left a reply without question, or an empty one, out of a restored history")
     close()

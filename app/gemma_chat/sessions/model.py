@@ -39,6 +39,7 @@ from gemma_chat.sessions.options import (
     tools_from,
 )
 from gemma_chat.sessions.outbox import Outbox
+from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 
@@ -174,6 +175,9 @@ class InferenceModel:
                 switch for it (`model.description.thinks`).
             thinking_budget: Tokens of thinking after which the answer begins; `None` is no limit.
             keep_thinking: Let later turns see the thoughts; else they leave the context.
+            overflow: What becomes of the oldest turns when the window is full: "summary" lets a
+                summary given to the session take their place and leaves out what none covers,
+                "drop" leaves them out, "stop" refuses the question.
             tools: What the model may call: `ToolSpec`, and for a chat functions and `Tool`.
             min_p: Drop tokens less likely than this share of the likeliest one; 0 is off.
             typical_p: Keep tokens of typical surprise up to this probability; 1 is off.
@@ -203,13 +207,15 @@ class InferenceModel:
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        replacements: Iterable[Replacement] = (),
         tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
         """Open a chat over a session of its own, as `open_session`.
 
-        `history` goes on from a stored conversation; nothing of it is evaluated before the next
-        turn. The chat carries out the calls of its `tools` as `tool_policy` says:
+        `history` goes on from a stored conversation, with the `replacements` that were decided in
+        it; nothing of it is evaluated before the next turn. The chat carries out the calls of its
+        `tools` as `tool_policy` says:
 
             def add(a: int, b: int) -> int:
                 '''Add two whole numbers.'''
@@ -221,7 +227,8 @@ class InferenceModel:
             ToolError: A tool cannot be told to the model, or not be carried out.
         """
         tools = tools_from(options)
-        return Chat(self._open(options, restore(history)), tools, tool_policy)
+        session = self._open(options, restore(history), tuple(replacements))
+        return Chat(session, tools, tool_policy)
 
     async def create_session(self, **options: Unpack[SessionOptions]) -> Session:
         """The one-lane way: closes the session of the call before and opens a fresh one.
@@ -241,6 +248,7 @@ class InferenceModel:
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        replacements: Iterable[Replacement] = (),
         tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
@@ -252,16 +260,27 @@ class InferenceModel:
             GemmaChatError: As `open_chat`.
         """
         tools = tools_from(options)
-        return Chat(await self._create(options, restore(history)), tools, tool_policy)
+        session = await self._create(options, restore(history), tuple(replacements))
+        return Chat(session, tools, tool_policy)
 
-    async def _create(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
+    async def _create(
+        self,
+        options: SessionOptions,
+        exchanges: tuple[Exchange, ...],
+        replacements: tuple[Replacement, ...] = (),
+    ) -> Session:
         if self._one_lane_opening is None:
-            self._one_lane_opening = asyncio.create_task(self._replace_one_lane(options, exchanges))
+            self._one_lane_opening = asyncio.create_task(
+                self._replace_one_lane(options, exchanges, replacements)
+            )
             self._one_lane_opening.add_done_callback(self._one_lane_opened)
         return await asyncio.shield(self._one_lane_opening)
 
     async def _replace_one_lane(
-        self, options: SessionOptions, exchanges: tuple[Exchange, ...]
+        self,
+        options: SessionOptions,
+        exchanges: tuple[Exchange, ...],
+        replacements: tuple[Replacement, ...],
     ) -> Session:
         self.must_be_open()
         check_settings(self._engine, settings_from(options))
@@ -269,7 +288,7 @@ class InferenceModel:
         self._modalities(options)
         if self._one_lane is not None:
             await self._one_lane.close()
-        self._one_lane = self._open(options, exchanges)
+        self._one_lane = self._open(options, exchanges, replacements)
         return self._one_lane
 
     def _one_lane_opened(self, task: asyncio.Task[Session]) -> None:
@@ -277,7 +296,12 @@ class InferenceModel:
         if not task.cancelled():
             task.exception()
 
-    def _open(self, options: SessionOptions, exchanges: tuple[Exchange, ...]) -> Session:
+    def _open(
+        self,
+        options: SessionOptions,
+        exchanges: tuple[Exchange, ...],
+        replacements: tuple[Replacement, ...] = (),
+    ) -> Session:
         self.must_be_open()
         settings = settings_from(options)
         check_settings(self._engine, settings)
@@ -291,6 +315,7 @@ class InferenceModel:
             exchanges=exchanges,
             tools=tools,
             modalities=modalities,
+            replacements=replacements,
         )
 
     def _modalities(self, options: SessionOptions) -> tuple[Modality, ...]:
@@ -308,6 +333,8 @@ class InferenceModel:
             exchanges=conversation.exchanges,
             tools=conversation.tools,
             modalities=session.modalities,
+            replacements=conversation.replacements,
+            digest=conversation.digest,
         )
 
     def _add(
@@ -319,6 +346,8 @@ class InferenceModel:
         exchanges: tuple[Exchange, ...],
         tools: tuple[ToolSpec, ...] = (),
         modalities: tuple[Modality, ...] = (),
+        replacements: tuple[Replacement, ...] = (),
+        digest: Digest = NO_DIGEST,
     ) -> Session:
         self._bind(asyncio.get_running_loop())
         self._last_session += 1
@@ -331,6 +360,8 @@ class InferenceModel:
             exchanges=exchanges,
             tools=tools,
             modalities=modalities,
+            replacements=replacements,
+            digest=digest,
         )
         self._sessions.append(session)
         return session

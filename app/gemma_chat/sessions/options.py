@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import msgspec
 
 from gemma_chat.config.logit_bias import biases_from
-from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.sampling import Overflow, SamplingSettings, SessionSettings
 from gemma_chat.engine.gbnf import check_grammar
 from gemma_chat.engine.interface import Engine, LoraChoice, ModelDescription, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
@@ -74,6 +74,7 @@ class SessionOptions(TypedDict, total=False):
     enable_thinking: bool
     thinking_budget: int | None
     keep_thinking: bool
+    overflow: Overflow
     tools: Sequence[ToolSpec | Tool | Callable[..., object]]
     min_p: float
     typical_p: float
@@ -131,6 +132,7 @@ def settings_from(options: SessionOptions) -> SessionSettings:
         enable_thinking=bool(options.get("enable_thinking")),
         thinking_budget=options.get("thinking_budget"),
         keep_thinking=bool(options.get("keep_thinking")),
+        overflow=options.get("overflow", "summary"),
         lora_path=_adapter_path(options.get("lora_path")),
         lora_scale=options.get("lora_scale", 1.0),
     ).validated()

@@ -20,6 +20,7 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import (
     GemmaChatError,
+    ModelClosedError,
     SessionClosedError,
     SettingsError,
 )
@@ -31,6 +32,7 @@ from gemma_chat.sessions.attachments import (
     read_media,
     refusal,
 )
+from gemma_chat.sessions.context_view import ContextView, context_of
 from gemma_chat.sessions.continuation import Continuation
 from gemma_chat.sessions.conversation import Anticipation, Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
@@ -46,6 +48,7 @@ from gemma_chat.sessions.history import (
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
+from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
 
@@ -126,6 +129,8 @@ class Session:
         exchanges: tuple[Exchange, ...] = (),
         tools: tuple[ToolSpec, ...] = (),
         modalities: tuple[Modality, ...] = (),
+        replacements: tuple[Replacement, ...] = (),
+        digest: Digest = NO_DIGEST,
     ) -> None:
         """Open sessions with `InferenceModel.open_session`, not with this."""
         self.id = number
@@ -136,7 +141,9 @@ class Session:
         """What it takes beside text."""
         self._home = home
         self._sequence = sequence
-        self._conversation = Conversation(home.engine, settings, exchanges, tools)
+        self._conversation = Conversation(
+            home.engine, settings, exchanges, tools, replacements, digest
+        )
         self._chunks: list[str] = []
         self._media: list[Media] = []
         self._turns: list[Turn] = []
@@ -186,8 +193,43 @@ class Session:
 
     @property
     def left_out(self) -> int:
-        """How many of the oldest exchanges were not in the newest prompt."""
+        """How many of the oldest exchanges are not in the prompt any more."""
         return self._conversation.left_out
+
+    @property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """What was decided about the oldest exchanges whenever the window was full, oldest first.
+
+        Stored with the history and given to `go_to` or `open_chat`, they make the same prompts.
+        """
+        return self._conversation.replacements
+
+    @property
+    def digest(self) -> Digest:
+        """The summary that takes the place of the oldest exchanges when the window is full.
+
+        Set it whenever a newer one is written; what is in the prompt already stays as it is.
+
+            session.digest = Digest("The user is Ann and sails.", exchanges=12)
+        """
+        return self._conversation.digest
+
+    @digest.setter
+    def digest(self, digest: Digest) -> None:
+        self._conversation.digest = Digest(well_formed(digest.text), digest.exchanges)
+
+    def context(self) -> ContextView:
+        """What the model sees: the prompt as a next question would find it, part by part.
+
+        Renders the conversation once for each part. When it is long, call this from another
+        thread, which is safe.
+
+            for part in session.context().parts:
+                print(part.kind, part.tokens, part.text)
+        """
+        self.must_be_open()
+        with self._home.engine_thread.reading():
+            return context_of(self._conversation, self._home.engine)
 
     @property
     def metrics(self) -> TurnMetrics:
@@ -525,6 +567,35 @@ class Session:
         self._ahead.add(job)
         self._idle.clear()
 
+    async def make_room(self) -> bool:
+        """While nobody waits, see whether the window is nearly full, and prepare for that.
+
+        Decides which exchanges the `digest` is going to replace and evaluates ahead what prompts
+        begin with then. It is in force once that is done, which `subscribe` tells; a turn that is
+        asked before ends the evaluation, and uses the decision only if it does not fit otherwise.
+        Returns whether there is something to prepare.
+
+            session.digest = Digest(summary, exchanges=len(session.history) // 2)
+            await session.make_room()
+        """
+        self.must_be_open()
+        conversation = self._conversation
+        before = (conversation.exchanges, conversation.replacements)
+        if self._turns:
+            return False
+        plan = await asyncio.to_thread(self._plan)
+        unchanged = before == (conversation.exchanges, conversation.replacements)
+        if self._turns or self._closed or self._home.closed or not unchanged:
+            return False
+        conversation.prepared = plan
+        if plan is not None:
+            self.anticipate()
+        return plan is not None
+
+    def _plan(self) -> Replacement | None:
+        with self._home.engine_thread.reading():
+            return self._conversation.plan()
+
     def _give_up_anticipation(self) -> None:
         job, self._anticipation = self._anticipation, None
         if job is not None:
@@ -599,9 +670,12 @@ class Session:
         if self._conversation.rewind(turn):
             self._context_used = None if self._conversation.exchanges else 0
 
-    async def go_to(self, history: Iterable[HistoryMessage]) -> None:
+    async def go_to(
+        self, history: Iterable[HistoryMessage], replacements: Iterable[Replacement] = ()
+    ) -> None:
         """Go on from another history: an earlier or another branch of this conversation.
 
+        `replacements` are those that were decided on that branch, see `replacements`.
         Nothing is evaluated now. The next turn evaluates what neither this session nor any saved
         state holds of it, so a branch that was evaluated before costs its new question only.
         Raises `GemmaChatError` while a turn runs or waits.
@@ -612,6 +686,8 @@ class Session:
         self._give_up_anticipation()
         exchanges = restore(history)
         self._conversation.exchanges = exchanges
+        self._conversation.replacements = tuple(replacements)
+        self._conversation.prepared = None
         self._context_used = None if exchanges else 0
         if exchanges:
             self._last_turn = max(self._last_turn, exchanges[-1].turn)
@@ -677,7 +753,19 @@ class Session:
     def _receive_ahead(self, job: TurnJob, report: Report) -> None:
         if isinstance(report, TurnResult):
             self._ahead.discard(job)
+            if job is self._anticipation and report.reason == "stop":
+                self._anticipation = None
+                self._adopt()
             self._settle()
+
+    def _adopt(self) -> None:
+        """All is evaluated that prompts begin with from now on: let them."""
+        plan = self._conversation.prepared
+        if plan is None or self._closed:
+            return
+        event = self._conversation.adopt(self.id, plan)
+        self._context_used = event.prompt_tokens
+        self._tell_overflow(event)
 
     def _settle(self) -> None:
         """When nothing of this session computes or waits any more, it can be let go."""
@@ -700,7 +788,10 @@ class Session:
 
     def _count_history(self) -> int:
         try:
-            return 0 if self._home.closed else self._conversation.count_tokens()
+            with self._home.engine_thread.reading():
+                return self._conversation.count_tokens()
+        except ModelClosedError:
+            return 0
         except GemmaChatError:
             log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
             return 0

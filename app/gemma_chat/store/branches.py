@@ -19,6 +19,7 @@ from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
 from gemma_chat.store.attachments import copy_attachments
 from gemma_chat.store.records import Message
+from gemma_chat.store.replacements import copy_replacements, copy_summary
 
 _PLACE: Final = ("id", "conversation", "parent", "chosen", "shown")
 """The columns that say where a message is; all others say what it is."""
@@ -158,6 +159,7 @@ class Branches:
                 if name not in _PLACE
             )
             parent: int | None = 0
+            copies: list[tuple[int, int]] = []
             for (message,) in found:
                 parent = self._connection.execute(
                     f"INSERT INTO messages (conversation, parent, {columns}) "
@@ -166,6 +168,9 @@ class Branches:
                 ).lastrowid
                 assert parent is not None
                 copy_attachments(self._connection, message, parent)
+                copies.append((message, parent))
+            copy_replacements(self._connection, source, target, copies)
+            copy_summary(self._connection, source, target, copies)
             self._connection.execute(
                 "UPDATE conversations SET turn = "
                 "(SELECT coalesce(max(turn), 0) FROM messages WHERE conversation = ?1) "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
+from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
 
 APPLICATION_ID = 0x67436831
@@ -75,6 +76,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ATTACHMENTS,
     SEARCH_INDEX,
+    REPLACEMENTS,
     # Which model answered; empty for questions and for what was said before this was kept.
     ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
 )

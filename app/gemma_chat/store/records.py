@@ -132,6 +132,20 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     updated: float = 0.0
 
 
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """From message `after` on, the messages up to number `up_to` are not in the prompt.
+
+    `text` is the summary that stands for those up to number `covered_up_to`, which is 0 when there
+    was none.
+    """
+
+    after: int
+    up_to: int
+    covered_up_to: int
+    text: str
+    created: float
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One conversation, open in a tab or closed.
 

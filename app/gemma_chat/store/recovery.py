@@ -24,7 +24,7 @@ from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import DamagedDatabaseError
 from gemma_chat.store.store import Store
 
-_TABLES: Final = ("conversations", "messages", "media", "attachments")
+_TABLES: Final = ("conversations", "messages", "media", "attachments", "replacements")
 _COMPANIONS: Final = ("-wal", "-shm")
 _UNKNOWN_END: Final = 1_000_000
 """How far numbers are tried when the damage hides how many there were."""
@@ -103,6 +103,7 @@ def _rebuild(damaged: Path, rebuilt: Path) -> tuple[int, int]:
         _adopt_orphans(target)
         _close_gaps(target)
         _drop_loose_files(target)
+        _drop_loose_replacements(target)
         target.execute("COMMIT")
         counts = [
             target.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _TABLES
@@ -197,3 +198,12 @@ def _drop_loose_files(target: sqlite3.Connection) -> None:
         "OR digest NOT IN (SELECT digest FROM media)"
     )
     target.execute("DELETE FROM media WHERE digest NOT IN (SELECT digest FROM attachments)")
+
+
+def _drop_loose_replacements(target: sqlite3.Connection) -> None:
+    """Leave out what was decided at a lost message, or about one: it is decided anew."""
+    target.execute(
+        "DELETE FROM replacements WHERE after NOT IN (SELECT id FROM messages) "
+        "OR up_to NOT IN (SELECT id FROM messages) "
+        "OR conversation NOT IN (SELECT id FROM conversations)"
+    )

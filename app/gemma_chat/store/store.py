@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from gemma_chat.config.sampling import SessionSettings
@@ -33,10 +34,14 @@ from gemma_chat.store.records import (
     TitleAuthor,
     TurnMetrics,
 )
+from gemma_chat.store.replacements import Replacements
+from gemma_chat.store.scribe import Scribe, put_down
 from gemma_chat.store.text import storable
 
 INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
 INTERRUPTED_REPLY = "The program ended in the middle of this reply."
+
+_IN_MEMORY = ":memory:"
 
 
 class Store:
@@ -61,6 +66,9 @@ class Store:
         self.library = Library(database, clock)
         """All conversations together: paged, searched, copied, deleted."""
         self._branches = Branches(connection, self._reading, self._writing)
+        self.replacements = Replacements(connection, self._reading, self._writing, clock)
+        """What the model is given in the place of the oldest messages."""
+        self._scribe: Scribe | None = None
 
     @classmethod
     def open(
@@ -82,10 +90,10 @@ class Store:
     @classmethod
     def in_memory(cls) -> Store:
         """A store that is gone when it is closed: for a single question."""
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection = sqlite3.connect(_IN_MEMORY, isolation_level=None)
         connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection)
-        return cls(connection, Path(":memory:"))
+        return cls(connection, Path(_IN_MEMORY))
 
     @property
     def path(self) -> Path:
@@ -99,6 +107,8 @@ class Store:
 
     def close(self) -> None:
         """Close the file; twice is fine."""
+        if self._scribe is not None:
+            self._scribe.close()
         self._database.close()
 
     # ------------------------------------------------------------ conversations
@@ -325,6 +335,22 @@ class Store:
                 "UPDATE messages SET asides = ?2 WHERE id = ?1", message, rows.asides_json(asides)
             )
 
+    def save_reply(
+        self, message: int, turn: int, text: str, asides: Sequence[Aside]
+    ) -> Future[None]:
+        """Keep a streaming reply as it is so far, without waiting for it; see `Scribe.save`."""
+        if str(self.path) == _IN_MEMORY:
+            done: Future[None] = Future()
+            with self._writing("soon") as connection:
+                put_down(connection, message, turn, text, asides)
+            done.set_result(None)
+            return done
+        if self._scribe is None:
+            self._scribe = Scribe(self.path)
+            # The scribe's own limit is a quarter of this, so that it is the one that waits.
+            self._connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        return self._scribe.save(message, turn, text, asides)
+
     def update_message(
         self,
         message: int,
@@ -334,10 +360,11 @@ class Store:
         error: str | None = None,
         metrics: TurnMetrics | None = None,
         asides: Sequence[Aside] | None = None,
+        durability: Durability = "on_disk",
         model: str | None = None,
     ) -> Message:
-        """Change what is given and leave the rest; on disk when this returns."""
-        with self._writing():
+        """Change what is given and leave the rest."""
+        with self._writing(durability):
             self._touch_message(
                 "UPDATE messages SET text = coalesce(?2, text), state = coalesce(?3, state), "
                 "error = coalesce(?4, error), metrics = coalesce(?5, metrics), "
@@ -361,10 +388,17 @@ class Store:
         error: str = "",
         metrics: TurnMetrics | None = None,
         asides: Sequence[Aside] | None = None,
+        durability: Durability = "on_disk",
     ) -> Message:
         """Bring a message into its last state; with its whole text it is on disk on return."""
         return self.update_message(
-            message, text=text, state=state, error=error, metrics=metrics, asides=asides
+            message,
+            text=text,
+            state=state,
+            error=error,
+            metrics=metrics,
+            asides=asides,
+            durability=durability,
         )
 
     def remove_message(self, message: int) -> None:

@@ -8,10 +8,12 @@ from typing import Generic, Self, TypeVar, Unpack
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat import Chat as AsyncChat
+from gemma_chat.sessions.context_view import ContextView
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules
+from gemma_chat.sessions.replacement import Digest, Replacement
 from gemma_chat.sessions.session import Message, OverflowListener
 from gemma_chat.sessions.session import Session as AsyncSession
 from gemma_chat.sync.loop import LoopThread
@@ -60,8 +62,26 @@ class Conversation(Generic[Asked]):
 
     @property
     def left_out(self) -> int:
-        """How many of the oldest exchanges were not in the newest prompt."""
+        """How many of the oldest exchanges are not in the prompt any more."""
         return self._asked.left_out
+
+    @property
+    def replacements(self) -> tuple[Replacement, ...]:
+        """What was decided whenever the window was full, oldest first."""
+        return self._asked.replacements
+
+    @property
+    def digest(self) -> Digest:
+        """The summary that takes the place of the oldest exchanges when the window is full."""
+        return self._asked.digest
+
+    @digest.setter
+    def digest(self, digest: Digest) -> None:
+        self._asked.digest = digest
+
+    def context(self) -> ContextView:
+        """What the model sees, part by part."""
+        return self._asked.context()
 
     @property
     def metrics(self) -> TurnMetrics:
@@ -135,6 +155,10 @@ class Conversation(Generic[Asked]):
         """Evaluate ahead, while nobody waits, what the next turn is going to begin with."""
         self._loop.call(lambda: self._asked.anticipate(draft))
 
+    def make_room(self) -> bool:
+        """While nobody waits, see whether the window is nearly full, and prepare for that."""
+        return self._loop.run(self._asked.make_room())
+
     def stop_generation(self) -> None:
         """End the oldest unfinished turn, from another thread or a signal; idle: nothing."""
         if not self._asked.closed:
@@ -146,9 +170,11 @@ class Conversation(Generic[Asked]):
         """Go back to the end of turn number `turn`; 0 is the empty conversation."""
         self._loop.run(self._asked.rewind(turn))
 
-    def go_to(self, history: Iterable[HistoryMessage]) -> None:
+    def go_to(
+        self, history: Iterable[HistoryMessage], replacements: Iterable[Replacement] = ()
+    ) -> None:
         """Go on from another history: an earlier or another branch of this conversation."""
-        self._loop.run(self._asked.go_to(history))
+        self._loop.run(self._asked.go_to(history, replacements))
 
     def close(self) -> None:
         """Stop its turns and give the memory back; twice is fine."""

@@ -14,6 +14,7 @@ from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.lock import GenerationLock
 from gemma_chat.sessions.model import InferenceModel as AsyncModel
 from gemma_chat.sessions.options import SessionOptions
+from gemma_chat.sessions.replacement import Replacement
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.sync.chat import Chat
 from gemma_chat.sync.loop import LoopThread
@@ -120,22 +121,28 @@ class InferenceModel:
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        replacements: Iterable[Replacement] = (),
         tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
         """Open a chat that goes on from `history`; see `gemma_chat.InferenceModel.open_chat`."""
-        opening = self._model.open_chat(history=history, tool_policy=tool_policy, **options)
+        opening = self._model.open_chat(
+            history=history, replacements=replacements, tool_policy=tool_policy, **options
+        )
         return Chat(self._loop.run(opening), self._loop)
 
     def create_chat(
         self,
         *,
         history: Iterable[HistoryMessage] = (),
+        replacements: Iterable[Replacement] = (),
         tool_policy: ToolPolicy = DEFAULT_POLICY,
         **options: Unpack[SessionOptions],
     ) -> Chat:
         """A chat over the one-lane session."""
-        creating = self._model.create_chat(history=history, tool_policy=tool_policy, **options)
+        creating = self._model.create_chat(
+            history=history, replacements=replacements, tool_policy=tool_policy, **options
+        )
         return Chat(self._loop.run(creating), self._loop)
 
     def close(self) -> None:

@@ -87,12 +87,16 @@ class ChatApp(App[None]):
         self.settings = options.settings
         self.sent_messages = options.sent
         self.away = Away(self)
+        self.farewell = ""
+        """What is said in the shell when the program has ended."""
         self._inbox = inbox
         self.options = options
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
         self._pace = Pace(self, self.take_events)
         self._copied = ""
+        self._composing = 0
+        """The tab whose draft stands in the input."""
         self._commands = Commands(self)
         self._notifier = Notifier(self, options.settings.terminal.notify)
         if options.theme is not None:
@@ -155,8 +159,11 @@ class ChatApp(App[None]):
         self._draw(before)
 
     def _apply(self, event: AnyEvent) -> None:
+        if isinstance(event, p.Snapshot | p.SessionChanged):
+            self._note_typed()
         before = self.state
         self.state = apply(before, event)
+        self._follow_draft(before)
         self._feed.follow(before, self.state, event)
         if isinstance(event, MessagesFetched):
             self._commands.messages.fetched(event.session)
@@ -169,8 +176,11 @@ class ChatApp(App[None]):
                 self._notifier.ended(event)
                 if event.error:
                     self.say(event.error, "error")
+            case p.SessionClosed():
+                self._keeper.closed(event.session)
             case p.Snapshot():
                 self._keeper.forget()
+                self._keeper.tell_drafts(self.state)
                 if not event.sessions:
                     self._commands.new_tab()
                 self._commands.models.arrived(event.model)
@@ -201,7 +211,22 @@ class ChatApp(App[None]):
             # Typed before there was any tab: it belongs to the first one.
             draft = typed.before(draft)
         composer.load(draft)
+        self._composing = self.state.active
         self._feed.bind(self.state)
+
+    def _note_typed(self) -> None:
+        """What stands in the input is this terminal's as soon as somebody has typed at it."""
+        if self._composing and self._composing == self.state.active:
+            typed = DraftTyped(self._composing, self.window.composer.draft)
+            self.state = apply(self.state, typed)
+
+    def _follow_draft(self, before: TerminalState) -> None:
+        """Show the host's draft as it is now, where nobody has typed here."""
+        tab, known = self.state.active_tab, before.active_tab
+        if tab is None or known is None or not tab.session == known.session == self._composing:
+            return
+        if known.draft_from == "host" and tab.draft != known.draft and tab.editing is None:
+            self.window.composer.load(tab.draft)
 
     def _fetch(self, session: int, since: int) -> None:
         tab = self.state.tab(session)
@@ -290,7 +315,12 @@ class ChatApp(App[None]):
         self.change(MessageSelected(message.message))
 
     def on_reader_spot_clicked(self, message: Reader.SpotClicked) -> None:
-        spots = {"previous": "branch.previous", "next": "branch.next", "menu": "message.menu"}
+        spots = {
+            "previous": "branch.previous",
+            "next": "branch.next",
+            "menu": "message.menu",
+            "summary": "panel.summary",
+        }
         self._commands.run(spots[message.spot])
 
     def on_reader_counted(self, message: Reader.Counted) -> None:
@@ -418,15 +448,17 @@ class ChatApp(App[None]):
         """Put into the input what was typed before there was one."""
         self.window.composer.load(Draft(text))
 
-    def leave(self, exit_code: int = 0) -> None:
+    def leave(self, exit_code: int = 0, *, last_words: p.Goodbye | None = None) -> None:
         """Let the host keep everything, and end the program."""
         self.store_draft()
-        self.spawn(self._leave(exit_code))
+        self.spawn(self._leave(exit_code, last_words))
 
-    async def _leave(self, exit_code: int) -> None:
+    async def _leave(self, exit_code: int, last_words: p.Goodbye | None) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self._keeper.keep_all(self.state)
+                if last_words is not None:
+                    await self.calls.part(last_words)
         self.ask_for_modified_keys(keys.NO_MODIFIED_KEYS)
         self.exit(return_code=exit_code)
 

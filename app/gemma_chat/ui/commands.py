@@ -14,6 +14,7 @@ from gemma_chat.ui.attaching.commands import AttachCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
+from gemma_chat.ui.leaving import Leaving
 from gemma_chat.ui.library_commands import LibraryCommands
 from gemma_chat.ui.message_commands import MessageCommands
 from gemma_chat.ui.models.commands import ModelCommands
@@ -24,6 +25,7 @@ from gemma_chat.ui.own_events import (
     ReopenedHere,
     TabSelected,
 )
+from gemma_chat.ui.summary_commands import SummaryCommands
 from gemma_chat.ui.tab_settings import TabSettings
 from gemma_chat.ui.text import one_line
 
@@ -40,6 +42,7 @@ class Commands:
         self.library = LibraryCommands(app)
         self.models = ModelCommands(app, self)
         settings = TabSettings(app, self)
+        leaving = Leaving(app)
         self.input = InputCommands(app, self, settings)
         self._by_id: dict[str, Callable[[], None]] = {
             **self.input.by_id,
@@ -69,14 +72,15 @@ class Commands:
             "transcript.end": lambda: self._scroll(lambda it: it.to_end()),
             "transcript.unfold": lambda: self._scroll(lambda it: it.toggle_asides()),
             "summarizer.pause": self.pause_summarizer,
-            "summary.now": self.summarize,
-            "host.stop": self.stop_host,
+            "host.stop": leaving.stop_host,
             "host.retry": app.link.retry,
             "program.theme": self.choose_theme,
             "program.help": self.help,
             "program.palette": app.action_command_palette,
-            "program.quit": app.leave,
+            "program.detach": leaving.detach,
+            "program.quit": leaving.quit,
         }
+        self._by_id.update(SummaryCommands(app).by_id)
         self.attaching = AttachCommands(app)
         self._by_id["message.attach"] = self.attaching.ask
         self.messages = MessageCommands(app)
@@ -294,23 +298,10 @@ class Commands:
         if panel := self._app.window.panel:
             panel.settled(self._app.state)
 
-    def summarize(self) -> None:
-        """Bring this tab's summary up to date."""
-        if self._app.state.active:
-            self._app.spawn(self._app.calls.summarize(self._app.state.active))
-
     def pause_summarizer(self) -> None:
         """Pause the summarizer, or let it go on."""
         paused = not self._app.state.summarizer.paused
         self._app.spawn(self._app.calls.pause_summarizer(paused=paused))
-
-    def stop_host(self) -> None:
-        """Let the host leave, and leave too."""
-        self._app.spawn(self._stop_host())
-
-    async def _stop_host(self) -> None:
-        if await self._app.calls.stop_host():
-            self._app.leave()
 
     def choose_theme(self) -> None:
         """Let the person choose among the themes, each shown at once."""

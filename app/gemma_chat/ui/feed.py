@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.context_words import mark_of
 from gemma_chat.ui.own_events import AnyEvent, MessagesFetched
 from gemma_chat.ui.state import TabState, TerminalState, text_is_missing
 
@@ -29,6 +30,9 @@ class TranscriptView(Protocol):
 
     def prepend(self, messages: Sequence[p.MessageView]) -> None:
         """Add older messages above."""
+
+    def mark_replaced(self, message: int, text: str) -> None:
+        """Put a mark below the last message that the model does not see; 0 for none."""
 
     @property
     def scroll_position(self) -> p.ScrollPosition:
@@ -63,6 +67,7 @@ class TranscriptFeed:
             return
         if tab.conversation.reading == "loaded":
             self._bound = tab.session
+            self._mark(tab)
             self._view.show(tab.conversation.messages, tab.scroll, key=tab.session)
             return
         if self._bound != tab.session:
@@ -75,6 +80,10 @@ class TranscriptFeed:
         """Show what `event` changed; nothing, when it concerns another conversation."""
         if isinstance(event, p.Snapshot):
             self.bind(after)
+            return
+        if isinstance(event, p.SessionChanged):
+            if after.active_tab is not None and self._bound == event.view.session == after.active:
+                self._mark(after.active_tab)
             return
         if getattr(event, "session", 0) != after.active:
             return
@@ -105,6 +114,10 @@ class TranscriptFeed:
                         self._view.put(message)
             case p.MessageRemoved() if before is not after:
                 self._view.remove_message(event.message)
+
+    def _mark(self, tab: TabState) -> None:
+        replaced = tab.view.replaced
+        self._view.mark_replaced(replaced.up_to, mark_of(replaced))
 
     def _fetch_missing(self, tab: TabState) -> None:
         kept = tab.last_message
@@ -138,6 +151,9 @@ class _NoView:
         """Nothing is shown."""
 
     def prepend(self, messages: Sequence[p.MessageView]) -> None:
+        """Show nothing."""
+
+    def mark_replaced(self, message: int, text: str) -> None:
         """Show nothing."""
 
     @property

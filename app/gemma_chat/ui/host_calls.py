@@ -119,6 +119,10 @@ class HostCalls:
         """Bring the summary up to date now."""
         return await self._done(p.Summarize(0, session))
 
+    async def context(self, session: int) -> p.Context | None:
+        """What the model sees of a tab."""
+        return await self._ask(p.ShowContext(0, session), p.Context)
+
     async def pause_summarizer(self, *, paused: bool) -> bool:
         """Pause the summarizer or let it go on."""
         return await self._done(p.SetSummarizer(0, paused))
@@ -197,9 +201,25 @@ class HostCalls:
         """Let the host leave."""
         return await self._done(p.StopHost(0))
 
-    async def save_draft(self, session: int, draft: Draft) -> None:
+    async def detach(self) -> bool:
+        """Let the host stay when this terminal has gone."""
+        return await self._done(p.Goodbye(0, "stays"))
+
+    async def part(self, last_words: p.Goodbye) -> None:
+        """Say this at the very end."""
+        await self._quietly(last_words)
+
+    async def other_terminals(self) -> int:
+        """How many are attached beside this one; 0 when that cannot be known."""
+        try:
+            reply = await self._link.request(p.GetStatus(0))
+        except HostError:
+            return 0
+        return reply.clients if isinstance(reply, p.Status) else 0
+
+    async def save_draft(self, session: int, draft: Draft, begun: p.DraftBegun) -> None:
         """Keep what stands in a tab's input. Said again after a lost connection."""
-        await self._quietly(p.SaveDraft(0, session, draft.full))
+        await self._quietly(p.SaveDraft(0, session, draft.full, begun))
 
     async def save_scroll(self, session: int, scroll: p.ScrollPosition) -> None:
         """Keep where the reader of a tab stands."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gemma_chat.host.protocol import ScrollPosition
+from gemma_chat.host.protocol import DraftBegun, ScrollPosition
 from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.host_calls import HostCalls
 from gemma_chat.ui.state import TabState, TerminalState
@@ -20,6 +20,8 @@ class Keeper:
         self._calls = calls
         self._spawn = spawn
         self._drafts: dict[int, Draft] = {}
+        self._taken_over: set[int] = set()
+        """Tabs whose draft has replaced the one the host had."""
         self._scrolls: dict[int, ScrollPosition] = {}
         self._read: tuple[int, int] = (0, 0)
 
@@ -28,6 +30,17 @@ class Keeper:
         self._drafts.clear()
         self._scrolls.clear()
         self._read = (0, 0)
+
+    def closed(self, session: int) -> None:
+        """The tab is closed; should it come back, it comes with the host's draft."""
+        self._drafts.pop(session, None)
+        self._taken_over.discard(session)
+
+    def tell_drafts(self, state: TerminalState) -> None:
+        """Tell the host of the drafts of this terminal, as far as it has any."""
+        for tab in state.tabs:
+            for saving in self._news_of_draft(tab):
+                self._spawn(saving)
 
     def keep(self, tab: TabState) -> None:
         """Tell the host of the tab's draft and scroll position, when they are new."""
@@ -51,13 +64,21 @@ class Keeper:
         self._spawn(self._calls.mark_read(tab.session))
 
     def _news(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
-        news = []
-        # What is being edited was sent before and is not lost; the draft beside it would be.
-        draft = tab.editing.put_aside if tab.editing else tab.draft
-        if self._drafts.get(tab.session, draft_of(tab.view.draft)) != draft:
-            self._drafts[tab.session] = draft
-            news.append(self._calls.save_draft(tab.session, draft))
+        news = self._news_of_draft(tab)
         if self._scrolls.get(tab.session, tab.view.scroll) != tab.scroll:
             self._scrolls[tab.session] = tab.scroll
             news.append(self._calls.save_scroll(tab.session, tab.scroll))
         return news
+
+    def _news_of_draft(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
+        # What is being edited was sent before and is not lost; the draft beside it would be.
+        draft = tab.editing.put_aside if tab.editing else tab.draft
+        at_first = Draft() if tab.draft_from == "here" else draft_of(tab.view.draft)
+        if tab.draft_from == "host" or self._drafts.get(tab.session, at_first) == draft:
+            return []
+        self._drafts[tab.session] = draft
+        taken_over = tab.draft_from == "taken_over" and tab.session not in self._taken_over
+        if taken_over:
+            self._taken_over.add(tab.session)
+        begun: DraftBegun = "from_the_hosts" if taken_over else "here"
+        return [self._calls.save_draft(tab.session, draft, begun)]

@@ -24,6 +24,7 @@ from gemma_chat.config.sampling import (
     SessionSettings,
 )
 from gemma_chat.errors import SettingsError
+from gemma_chat.ui.overflow_choice import OverflowChoice
 from gemma_chat.ui.settings_fields import (
     CANNOT_THINK,
     GRAMMAR,
@@ -139,6 +140,7 @@ class SettingsPanel(SidePanel):
         """Changes that the host has not answered yet; until then it is behind this panel."""
         self._title = Static(id="settings-title", markup=False)
         self._tools = ToolSwitches(servers)
+        self._overflow = OverflowChoice()
         self._advice = Static(id="settings-advice", markup=False)
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
@@ -171,6 +173,8 @@ class SettingsPanel(SidePanel):
             yield self._switches["keep_thinking"]
             yield Label("Tools", classes="heading")
             yield self._tools
+            yield Label("When the context is full", classes="heading")
+            yield self._overflow
             yield Label("Sampling", classes="heading")
             yield Select(
                 [(name, name) for name in self._presets],
@@ -252,6 +256,7 @@ class SettingsPanel(SidePanel):
                 continue
             _set_text(widget, text)
         self._tools.show(settings.tools)
+        self._overflow.set(settings.overflow)
         for name, switch in self._switches.items():
             switch.set(on=getattr(settings, name))
         fresh = self._of_new_tab
@@ -336,6 +341,11 @@ class SettingsPanel(SidePanel):
     def on_tool_switches_changed(self, message: ToolSwitches.Changed) -> None:
         message.stop()
         self._change(msgspec.structs.replace(self._settings, tools=message.tools))
+
+    def on_overflow_choice_chosen(self, message: OverflowChoice.Chosen) -> None:
+        message.stop()
+        self._change(msgspec.structs.replace(self._settings, overflow=message.overflow))
+        self._say(message.explanation)
 
     def on_tool_switches_said(self, message: ToolSwitches.Said) -> None:
         message.stop()

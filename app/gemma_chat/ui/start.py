@@ -96,6 +96,8 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
             await link.close()
     if app.failure is not None:
         _explain(app.failure, options.launch.paths.terminal_log_file)
+    elif app.farewell:
+        sys.stdout.write(f"{app.farewell}\n")
     return app.return_code or 0
 
 

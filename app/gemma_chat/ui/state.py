@@ -4,9 +4,9 @@
 that is out of date (its tab is closed, its turn is older than the newest one of that message)
 changes nothing: the *same* object comes back, so that the caller can tell.
 
-What the host and this terminal both change, a draft and a scroll position, belongs to the
-terminal: the host's copy is taken over when the tab is new here, and a draft also when another
-terminal changed it while the tab is not the active one here.
+What the host and this terminal both know, a draft and a scroll position, belongs to the terminal:
+the host's copy is taken over when the tab is new here. A draft that was taken over follows the
+host's until somebody types at it here.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from gemma_chat.ui.own_events import (
 )
 
 Reading = Literal["unknown", "loading", "loaded"]
+DraftSource = Literal["here", "host", "taken_over"]
+"""`host`: the host's, untouched; `taken_over`: the host's, and changed here since."""
 
 _PROGRESS: dict[p.MessageState, int] = {"queued": 0, "streaming": 1}
 _FINAL = 2
@@ -68,6 +70,7 @@ class TabState(msgspec.Struct, frozen=True):
 
     view: p.SessionView
     draft: Draft = Draft()
+    draft_from: DraftSource = "here"
     scroll: p.ScrollPosition = p.ScrollPosition()
     conversation: Conversation = Conversation()
     editing: Editing | None = None
@@ -190,7 +193,7 @@ def _apply_own(state: TerminalState, event: OwnEvent) -> TerminalState:
             known = state.tab(event.session) is not None and event.session != state.active
             return _replaced(state, active=event.session, selected=0) if known else state
         case DraftTyped():
-            return _with_tab(state, event.session, draft=event.draft)
+            return _draft_typed(state, event)
         case ScrollMoved():
             return _with_tab(state, event.session, scroll=event.scroll)
         case FetchBegun():
@@ -241,15 +244,10 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
             # The draft and the scroll position here are newer than the host's copies. Messages
             # are fetched again: the host may have lost or finished some meanwhile.
             fetch = known.conversation.fetch + 1
-            tabs.append(
-                TabState(
-                    view,
-                    known.draft,
-                    known.scroll,
-                    Conversation(fetch=fetch),
-                    editing=known.editing,
-                )
+            fresh = msgspec.structs.replace(
+                known, view=view, conversation=Conversation(fetch=fetch)
             )
+            tabs.append(_with_draft_of(view, fresh))
     tabs.sort(key=lambda tab: tab.view.position)
     return msgspec.structs.replace(
         state,
@@ -263,7 +261,23 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
 
 
 def _new_tab(view: p.SessionView) -> TabState:
-    return TabState(view, draft_of(view.draft), view.scroll)
+    return _with_draft_of(view, TabState(view, draft_from="host", scroll=view.scroll))
+
+
+def _with_draft_of(view: p.SessionView, tab: TabState) -> TabState:
+    """The tab with the host's draft, when it has none of its own."""
+    if tab.draft_from != "host":
+        return tab
+    draft = draft_of(view.draft)
+    return msgspec.structs.replace(tab, draft=draft, draft_from="here" if draft.empty else "host")
+
+
+def _draft_typed(state: TerminalState, event: DraftTyped) -> TerminalState:
+    tab = state.tab(event.session)
+    if tab is None or tab.draft == event.draft:
+        return state
+    source = "taken_over" if tab.draft_from == "host" else tab.draft_from
+    return _with_tab(state, event.session, draft=event.draft, draft_from=source)
 
 
 def _session_changed(state: TerminalState, event: p.SessionChanged) -> TerminalState:
@@ -274,12 +288,7 @@ def _session_changed(state: TerminalState, event: p.SessionChanged) -> TerminalS
     elif known.view == view:
         return state
     else:
-        draft = known.draft
-        by_another = event.origin not in (0, state.own)
-        typed_there = view.draft != known.view.draft
-        if by_another and typed_there and view.session != state.active:
-            draft = draft_of(view.draft)
-        changed = msgspec.structs.replace(known, view=view, draft=draft)
+        changed = _with_draft_of(view, msgspec.structs.replace(known, view=view))
     tabs = [tab for tab in state.tabs if tab.session != view.session]
     tabs.append(changed)
     tabs.sort(key=lambda tab: tab.view.position)

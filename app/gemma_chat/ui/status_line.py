@@ -12,6 +12,7 @@ import msgspec
 from rich.cells import cell_len
 
 from gemma_chat.host.protocol import LockEntry, ModelView
+from gemma_chat.ui.context_words import briefly
 from gemma_chat.ui.signs import FREE, HOLDING, circled
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import count, one_line, size
@@ -193,8 +194,13 @@ def _context(state: TerminalState) -> Part:
     about = "~" if state.model.token_counts == "estimated" else ""
     figures = f"context {about}{count(used)}/{count(window)}"
     full = used >= window * 0.85
+    replaced = briefly(tab.view.replaced)
+    whole, brief = f"{figures} {gauge(used, window)} {share}", f"{figures} {share}"
+    forms: tuple[str, ...] = (whole, brief, f"ctx {share}", share)
+    if replaced:
+        forms = (f"{whole} ┄ {replaced}", f"{brief} ┄ {replaced}", *forms)
     return Part(
-        (f"{figures} {gauge(used, window)} {share}", f"{figures} {share}", f"ctx {share}", share),
+        forms,
         "warning" if full else "plain",
         6,
     )

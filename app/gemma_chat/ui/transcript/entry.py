@@ -24,7 +24,7 @@ CURSOR = Run("▌", frozenset({"status"}))
 _HEAD_SIGNS: dict[MessageState, str] = {"queued": "◷ queued", "streaming": "… writing"}
 _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
     "stopped": ("■ stopped", "status"),
-    "length": ("… cut at the reply limit", "warning"),
+    "length": ("… cut: the reply limit or the context is used up", "warning"),
     "interrupted": ("⚡ interrupted", "warning"),
     "failed": ("! failed", "error"),
 }
@@ -33,15 +33,16 @@ _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
 PINNED = "✱ pinned"
 _MODEL_CELLS = 40
 MENU = "⋯ enter"
-Spot = Literal["previous", "next", "menu"]
-"""What a click on a sign in a head does: show the branch before or after, or open the menu."""
+Spot = Literal["previous", "next", "menu", "summary"]
+"""What a click on a sign does: show the branch before or after, open the menu or the summary."""
 
 
 class Entry:
     """A message with its rows for one width.
 
     Rows are a head with the thoughts and calls before the last stretch of text, that stretch as
-    the body, a foot for replies that did not end by themselves, and a blank row.
+    the body, a foot for replies that did not end by themselves, a blank row, and the mark below
+    the last message that the model does not see any more.
     Until `measure` is called `height` is an estimate and nothing has been parsed.
     """
 
@@ -58,6 +59,8 @@ class Entry:
         self._head: list[Line] = []
         self._body: list[Line] = []
         self._foot: list[Line] = []
+        self._mark: list[Line] = []
+        self._mark_text = ""
         self._asides = AsideRows()
         self._unfolded: set[int] = set()
         """Places of the thoughts and calls that are shown whole."""
@@ -194,16 +197,33 @@ class Entry:
         """A picture of it has come. Returns the first row that changed."""
         return self._repaint() if self._is_painted else self.height
 
+    def mark(self, text: str) -> int:
+        """Put a mark below the message, or take it away. Returns the first row that changed."""
+        if text == self._mark_text:
+            return self.height
+        self._mark_text = text
+        if not self._is_painted:
+            self.height = self._estimate(self._width)
+            return 0
+        first = len(self._head) + len(self._body) + len(self._foot)
+        self._set_mark()
+        self._count()
+        return first
+
+    def is_mark(self, row: int) -> bool:
+        """Whether the mark stands at a row."""
+        return bool(self._mark) and self.height - 1 - len(self._mark) < row < self.height - 1
+
     def release(self) -> None:
         """Drop the rows, keep the height: the reader is far away."""
         self._is_painted = False
         self._stream = None
         self._pending.clear()
-        self._head, self._body, self._foot = [], [], []
+        self._head, self._body, self._foot, self._mark = [], [], [], []
 
     def line(self, row: int) -> Line:
         """One row; `measure` must have been called."""
-        for part in (self._head, self._body, self._foot):
+        for part in (self._head, self._body, self._foot, self._mark):
             if row < len(part):
                 return part[row]
             row -= len(part)
@@ -256,6 +276,7 @@ class Entry:
     def _estimate(self, width: int) -> int:
         text = self.text
         beside = len(self._view.asides) + len(self._view.attachments)
+        beside += 2 * bool(self._mark_text)
         return 2 + beside + text.count("\n") + len(text) // max(1, width) + 1
 
     def _repaint(self) -> int:
@@ -276,6 +297,7 @@ class Entry:
         else:
             self._body = render_markdown(text, width)
         self._set_frame()
+        self._set_mark()
         self._is_painted = True
         self._count()
         return 0
@@ -283,7 +305,12 @@ class Entry:
     def _count(self) -> None:
         self.version += 1
         body = max(1, len(self._body)) if self._view.state == "streaming" else len(self._body)
-        self.height = len(self._head) + body + len(self._foot) + 1
+        self.height = len(self._head) + body + len(self._foot) + len(self._mark) + 1
+
+    def _set_mark(self) -> None:
+        run = Run(self._mark_text, frozenset({"marker"}))
+        wrapped = wrap_runs((run,), self._width) if self._mark_text else ()
+        self._mark = [BLANK, *wrapped] if self._mark_text else []
 
     def _set_frame(self) -> None:
         view = self._view

@@ -139,6 +139,9 @@ class Reader(ScrollView):
         if found is None:
             return
         entry, inner = found
+        if entry.is_mark(inner) and not menu:
+            self.post_message(self.SpotClicked(entry.number, "summary"))
+            return
         spot = entry.spot_at(offset.x - strips.GUTTER) if inner == 0 else None
         self._cursor.put(entry.number)
         self._cursor_moved(self.scroll_offset.y)

@@ -51,6 +51,8 @@ class MessageRows:
         self._heights = HeightIndex()
         self._painted: dict[Entry, None] = {}
         self._anchor: _Anchor | None = None
+        self._mark = (0, "")
+        """The message with a mark below it, and its words."""
 
     # ------------------------------------------------------------ messages
 
@@ -70,6 +72,8 @@ class MessageRows:
             else:
                 entry.update(view)
             entries.append(entry)
+        for entry in entries:
+            self._put_mark(entry)
         self._entries = entries
         kept = set(entries)
         self._painted = {entry: None for entry in self._painted if entry in kept}
@@ -94,6 +98,22 @@ class MessageRows:
         for place, entry in enumerate(self._entries):
             if any(file.digest == digest for file in entry.view.attachments):
                 yield self._changed(place, entry.renew())
+
+    def mark(self, message: int, text: str) -> bool:
+        """Put a mark below one message, 0 for none. False if it is there already."""
+        if (message, text) == self._mark:
+            return False
+        before, self._mark = self._mark[0], (message, text)
+        for number in {before, message}:
+            entry = self.entry(number)
+            if entry is not None:
+                self._put_mark(entry)
+        self._reindex()
+        return True
+
+    def _put_mark(self, entry: Entry) -> None:
+        message, text = self._mark
+        entry.mark(text if entry.number == message else "")
 
     def prepend(self, views: Iterable[MessageView]) -> bool:
         """Add older messages. False if all of them are there already."""
@@ -286,7 +306,9 @@ class MessageRows:
     # ------------------------------------------------------------ inside
 
     def _entry(self, view: MessageView) -> Entry:
-        return Entry(view, self._names[view.role], self._width, self.previews)
+        entry = Entry(view, self._names[view.role], self._width, self.previews)
+        self._put_mark(entry)
+        return entry
 
     def _is_of_another_model(self, place: int) -> bool:
         """Whether a reply is of another model than the one before it; of both it must be known."""

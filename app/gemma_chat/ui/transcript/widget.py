@@ -193,6 +193,11 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
             self._search_again()
             self._rearrange()
 
+    def mark_replaced(self, message: int, text: str) -> None:
+        """Put a mark below the last message that the model does not see; 0 for none."""
+        if self._rows.mark(message, text):
+            self._rearrange()
+
     def show_preview(self, digest: str, lines: tuple[PictureLine, ...]) -> None:
         """Show a small picture wherever it was sent."""
         self._rows.previews.keep(digest, lines)
