@@ -32,6 +32,14 @@ class ModelLoadError(GemmaChatError):
     """A model file cannot be loaded: missing, cut short, not GGUF, or too large for memory."""
 
 
+class GatedModelError(ModelLoadError):
+    """A model's makers want their terms accepted before it is given; `page` is where."""
+
+    def __init__(self, message: str, page: str) -> None:
+        super().__init__(message)
+        self.page = page
+
+
 class LoadCancelledError(ModelLoadError):
     """Loading a model was given up because the caller asked for it."""
 

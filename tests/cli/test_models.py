@@ -44,6 +44,19 @@ def test_files_on_this_machine_and_the_catalogue_are_listed(shell: Shell, own_mo
     assert (first["name"], first["default"]) == ("Mine", True)
 
 
+def test_files_of_other_programs_are_listed_and_not_removed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "hub" / "models--some--tiny" / "snapshots" / "one" / "theirs.gguf"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"x")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    listed = map(json.loads, shell("models", "list", "--json").stdout.splitlines())
+    assert ("theirs", "hub") in [(one["name"], one["place"]) for one in listed]
+    assert isinstance(shell("models", "remove", "-y", "theirs").exception, ModelLoadError)
+    assert theirs.exists()
+
+
 def test_the_default_can_be_chosen_and_is_told(
     shell: Shell, own_model: Path, smollm2_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from gemma_chat import __version__
 from gemma_chat.cli.commands import cli
 from gemma_chat.cli.main import main
 from gemma_chat.config.paths import Paths
+from gemma_chat.ui.models.wanted import WantedModel
+from gemma_chat.ui.start import TerminalOptions
 
 
 @pytest.fixture
@@ -70,6 +72,26 @@ def test_a_wrong_model_is_a_sentence_before_the_screen_is_taken(
     assert said in error
     assert name in error
     assert "Traceback" not in error
+
+
+def test_the_terminal_knows_what_the_command_line_names(
+    smollm2_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[WantedModel | None] = []
+
+    def keep(options: TerminalOptions) -> int:
+        told.append(options.wanted)
+        return 0
+
+    monkeypatch.setattr("gemma_chat.cli.terminal_command.run_terminal", keep)
+    run_main(monkeypatch, "--model", str(smollm2_path))
+    run_main(monkeypatch, "--server", "http://localhost:8080", "--server-model", "m")
+    run_main(monkeypatch)
+    assert told == [
+        WantedModel(str(smollm2_path)),
+        WantedModel(server="http://localhost:8080", server_model="m"),
+        None,
+    ]
 
 
 @pytest.mark.usefixtures("no_screen")

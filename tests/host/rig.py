@@ -17,6 +17,7 @@ from gemma_chat.config.settings import Settings, SummarizerSettings
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.host.client import HostClient
 from gemma_chat.host.freshness import Freshness
+from gemma_chat.host.model_desk import ModelsOf
 from gemma_chat.host.protocol import (
     Event,
     FetchMessages,
@@ -168,6 +169,7 @@ class Rig:
     """Clear it to hold the loading of models."""
     terminals: list[Terminal] = field(default_factory=list)
     news: tuple[str, ...] = ()
+    models: ModelsOf | None = None
     stopped: bool = False
     _clients_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -186,6 +188,7 @@ class Rig:
             on_turns=lambda: None,
             clients=lambda: self.server.clients,
             news=self.news,
+            models=self.models,
         )
 
     @property
@@ -234,9 +237,10 @@ async def running(
     settings: Settings = QUIET,
     load: bool = True,
     news: tuple[str, ...] = (),
+    models: ModelsOf | None = None,
 ) -> AsyncIterator[Rig]:
     """A host on the database in `folder`; engine 0 is loaded unless told otherwise."""
-    rig = Rig(folder, settings, list(engines) or [ScriptedEngine()], news=news)
+    rig = Rig(folder, settings, list(engines) or [ScriptedEngine()], news=news, models=models)
     await rig.server.start(rig.service)
     if load:
         rig.service.load(Path("/models/0.gguf"))

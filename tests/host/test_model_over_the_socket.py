@@ -16,6 +16,7 @@ from gemma_chat.host.protocol import (
     ChangeSettings,
     LoadModel,
     ModelChanged,
+    Notice,
     OpenSession,
     Snapshot,
     StopTurn,
@@ -165,6 +166,89 @@ async def test_another_model_goes_on_with_the_history_and_interrupts_what_runs(
             "complete",
             "complete",
         ]
+
+
+async def test_what_waits_in_the_queue_is_answered_by_the_model_that_comes(tmp_path: Path) -> None:
+    first, second = ScriptedEngine(), ScriptedEngine()
+    async with running(tmp_path, first, second) as rig:
+        terminal = await rig.connect()
+        tab, other = await terminal.open(), await terminal.open()
+        first.gate.hold()
+        await terminal.send(tab, "one")
+        await terminal.send(other, "two")
+        await terminal.send(other, "three")
+        await first.gate.let_pass(2)
+        await terminal.order((tab, 1), (other, 1), (other, 2))
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        assert (await terminal.finished(tab, 1)).reason == "closed"
+        assert (await terminal.finished(other, 2)).reason == "stop"
+        assert await terminal.said(other) == [
+            ("user", "two", "complete"),
+            ("assistant", "1: two", "complete"),
+            ("user", "three", "complete"),
+            ("assistant", "2: three", "complete"),
+        ]
+
+
+async def test_a_model_that_waits_comes_when_the_reply_under_way_has_ended(tmp_path: Path) -> None:
+    first, second = ScriptedEngine(), ScriptedEngine()
+    async with running(tmp_path, first, second) as rig:
+        terminal = await rig.connect()
+        tab, other = await terminal.open(), await terminal.open()
+        first.gate.hold()
+        await terminal.send(tab, "one")
+        await first.gate.let_pass(2)
+        await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
+        assert (await terminal.model("ready")).model.next == "1"
+        await terminal.send(other, "two")
+        first.gate.open()
+        assert (await terminal.finished(tab, 1)).reason == "stop"
+        assert (await terminal.finished(other, 1)).reason == "stop"
+        assert len(first.prompts) == 1
+        assert [prompt[-1].text for prompt in second.prompts] == ["two"]
+        assert (await terminal.model("ready")).model.next == ""
+
+
+async def test_a_model_that_waits_comes_at_once_when_nothing_runs(tmp_path: Path) -> None:
+    async with running(tmp_path, ScriptedEngine(), ScriptedEngine()) as rig:
+        terminal = await rig.connect()
+        await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
+        await terminal.seen(
+            ModelChanged,
+            lambda one: (one.model.phase, one.model.path) == ("ready", "/models/1.gguf"),
+        )
+
+
+async def test_a_model_that_cannot_be_loaded_gives_way_to_the_one_that_was_there(
+    tmp_path: Path,
+) -> None:
+    engines = ScriptedEngine(), ModelLoadError("1.gguf does not fit into memory.")
+    async with running(tmp_path, *engines) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.ask(tab, "one")
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        notice = await terminal.seen(Notice, lambda one: one.level == "error")
+        assert (
+            notice.text == "1.gguf does not fit into memory. scripted is loaded again in its place."
+        )
+        await terminal.ask(tab, "two")
+        model = (await terminal.model("ready")).model
+        assert (model.phase, model.path) == ("ready", "/models/0.gguf")
+        again = rig.engines[0]
+        assert isinstance(again, ScriptedEngine)
+        assert [message.text for message in again.prompts[0]] == ["one", "1: one", "two"]
+
+
+async def test_when_neither_can_be_loaded_the_reason_is_that_of_the_one_that_was_wanted(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, ScriptedEngine(), ModelLoadError("1.gguf is damaged.")) as rig:
+        terminal = await rig.connect()
+        await terminal.model("ready")
+        rig.engines[0] = ModelLoadError("0.gguf is gone.")
+        await terminal.client.request(LoadModel(0, "/models/1.gguf"))
+        assert (await terminal.model("failed")).model.error == "1.gguf is damaged."
 
 
 async def test_loading_another_model_gives_up_the_one_that_loads(tmp_path: Path) -> None:

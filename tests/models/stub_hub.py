@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,13 +20,28 @@ class StubHub:
 
     repositories: dict[str, dict[str, bytes]]
     gated: set[str] = field(default_factory=set)
+    refusal: int = 0
+    """Answer every question about a repository with this status."""
     cut_after: int | None = None
     """Break the next download after so many bytes, once."""
+    hold_after: int | None = None
+    """Send so many bytes of the next download and then nothing until `release`, once."""
+    elsewhere: str = ""
+    """Where files are, when the hub does not send them itself."""
     spoilt: bool = False
     """Send other bytes than the checksum is of."""
     served: list[tuple[str, str, str | None]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     endpoint: str = ""
+    _let_go: threading.Event = field(default_factory=threading.Event)
+
+    def release(self) -> None:
+        """Go on with what is held."""
+        self._let_go.set()
+
+    def wait(self) -> None:
+        """Wait for `release`."""
+        self._let_go.wait(60)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -43,9 +58,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         files = self.hub.repositories.get(found[1])
         self._note()
-        if files is None:
+        if self.hub.refusal:
+            self._refuse(self.hub.refusal, "")
+        elif files is None:
             self._refuse(404, "RepoNotFound")
-            return
+        else:
+            self._describe(found[1], files)
+
+    def _describe(self, repository: str, files: dict[str, bytes]) -> None:
         siblings = [
             {
                 "rfilename": name,
@@ -60,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             for name, content in files.items()
         ]
         body = json.dumps(
-            {"id": found[1], "modelId": found[1], "sha": COMMIT, "siblings": siblings}
+            {"id": repository, "modelId": repository, "sha": COMMIT, "siblings": siblings}
         ).encode()
         self._head(200, len(body), {"Content-Type": "application/json"})
         self.wfile.write(body)
@@ -74,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(403, "GatedRepo")
         elif content is None:
             self._refuse(404, "EntryNotFound")
+        elif self.hub.elsewhere:
+            self._head(302, 0, {"Location": self.hub.elsewhere + self.path})
         else:
             self._send(content, with_body=with_body)
 
@@ -94,6 +116,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             self.connection.close()
+            return
+        if self.hub.hold_after is not None:
+            end, self.hub.hold_after = start + self.hub.hold_after, None
+            with suppress(OSError):
+                self.wfile.write(body[start:end])
+                self.wfile.flush()
+                self.hub.wait()
+                self.wfile.write(body[end:])
             return
         self.wfile.write(body[start:])
 

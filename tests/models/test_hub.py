@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import resource
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.models.stub_hub import StubHub, serving
 
-from gemma_chat.errors import ModelLoadError
-from gemma_chat.models.hub import Hub, Wanted, wanted
+from gemma_chat.errors import GatedModelError, ModelLoadError
+from gemma_chat.models.hub import Hub, Wanted, forget_parts, wanted
 
 CONTENT = bytes(range(256)) * 4096
 """1 MiB."""
@@ -113,11 +116,25 @@ def test_a_gated_model_is_told_with_the_next_step_and_without_the_token(
     stub.gated.add("some/gated")
     hub, want = Hub(stub.endpoint), Wanted("some/gated")
     [file] = hub.files(want)
-    with pytest.raises(ModelLoadError, match=r"gated.*huggingface\.co/some/gated") as refused:
+    with pytest.raises(GatedModelError, match=r"gated.*huggingface\.co/some/gated") as refused:
         hub.get(want, file, tmp_path, Seen())
+    assert refused.value.page == "https://huggingface.co/some/gated"
     assert "hf_secret_of_mine" not in str(refused.value)
     assert refused.value.__cause__ is None
     assert "Bearer hf_secret_of_mine" in stub.tokens
+
+
+def test_the_token_is_not_sent_on_to_the_server_that_has_the_file(
+    stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_of_mine")
+    with serving(StubHub(stub.repositories)) as other:
+        stub.elsewhere = other.endpoint.replace("127.0.0.1", "localhost")
+        hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+        [file] = hub.files(want)
+        assert hub.get(want, file, tmp_path, Seen()).read_bytes() == CONTENT[::-1]
+        assert other.tokens == []
+    assert set(stub.tokens) == {"Bearer hf_secret_of_mine"}
 
 
 def test_a_repository_that_does_not_exist_is_a_sentence(stub: StubHub) -> None:
@@ -125,9 +142,138 @@ def test_a_repository_that_does_not_exist_is_a_sentence(stub: StubHub) -> None:
         Hub(stub.endpoint).files(Wanted("some/missing"))
 
 
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "does not accept the token.*hf auth login"),
+        (403, "refused some/tiny .HTTP 403"),
+        (429, "HTTP 429.*Try again later"),
+        (500, "HTTP 500.*Try again later"),
+    ],
+)
+def test_what_the_hub_refuses_is_a_sentence(stub: StubHub, status: int, sentence: str) -> None:
+    stub.refusal = status
+    with pytest.raises(ModelLoadError, match=sentence):
+        Hub(stub.endpoint).files(Wanted("some/tiny"))
+
+
 def test_a_hub_that_cannot_be_reached_is_a_sentence() -> None:
     with pytest.raises(ModelLoadError, match="Check the connection"):
         Hub("http://127.0.0.1:9").files(Wanted("some/tiny"))
+
+
+def test_a_download_that_was_given_up_goes_on_later_where_it_ended(
+    stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 65_536)
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+
+    def give_up(name: str, done: int, total: int) -> None:
+        if done > 300_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hub.get(want, file, tmp_path, give_up)
+    assert list(tmp_path.glob("*/*.gguf")) == []
+    seen = Seen()
+    assert hub.get(want, file, tmp_path, seen).read_bytes() == CONTENT[::-1]
+    there = 300_000 // 65_536 * 65_536
+    assert seen.steps[0] == (file.name, there, len(CONTENT))
+    [asked] = [asked for command, _, asked in stub.served if command == "GET" and asked]
+    assert asked == f"bytes={there}-"
+    assert list(tmp_path.glob("*/.parts/*")) == []
+
+
+def test_what_has_come_is_forgotten_on_demand(stub: StubHub, tmp_path: Path) -> None:
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+    part = tmp_path / want.folder / ".parts" / file.part
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[::-1][:1000])
+    forget_parts(want, tmp_path)
+    assert not part.exists()
+    assert not (tmp_path / want.folder).exists()
+    forget_parts(want, tmp_path)
+
+
+def test_a_part_that_is_whole_or_too_long_is_no_obstacle(stub: StubHub, tmp_path: Path) -> None:
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+    part = tmp_path / want.folder / ".parts" / file.part
+    part.parent.mkdir(parents=True)
+    for there in (CONTENT[::-1], CONTENT[::-1] + b"more"):
+        part.write_bytes(there)
+        path = hub.get(want, file, tmp_path, Seen())
+        assert path.read_bytes() == CONTENT[::-1]
+        path.unlink()
+
+
+def test_a_file_that_is_another_now_takes_the_place_of_the_old_one(
+    stub: StubHub, tmp_path: Path
+) -> None:
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    old = tmp_path / want.folder / "tiny-Q4_K_M.gguf"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    [file] = hub.files(want)
+    assert hub.get(want, file, tmp_path, Seen()).read_bytes() == CONTENT[::-1]
+
+
+def test_two_do_not_write_the_same_file(stub: StubHub, tmp_path: Path) -> None:
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+    part = tmp_path / want.folder / ".parts" / file.part
+    part.parent.mkdir(parents=True)
+    with part.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(ModelLoadError, match="Another gemma-chat is downloading"):
+            hub.get(want, file, tmp_path, Seen())
+
+
+def test_a_disk_without_room_is_told_before_and_in_the_middle(
+    stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
+    try:
+        with pytest.raises(ModelLoadError, match=r"File too large.*what has come is kept"):
+            hub.get(want, file, tmp_path, Seen())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    monkeypatch.setattr(
+        "gemma_chat.models.hub.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0)
+    )
+    with pytest.raises(ModelLoadError, match=r"needs 0\.0 GB more.*Remove something"):
+        hub.get(want, file, tmp_path, Seen())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../out-Q4_K_M.gguf",
+        "/etc/Q4_K_M.gguf",
+        "a/../b-Q4_K_M.gguf",
+        ".hidden-Q4_K_M.gguf",
+        "esc\x1b[2J-Q4_K_M.gguf",
+        "x" * 300 + "-Q4_K_M.gguf",
+        "back\\slash-Q4_K_M.gguf",
+        "",
+    ],
+)
+def test_a_hostile_file_name_is_passed_over(stub: StubHub, name: str) -> None:
+    stub.repositories["some/tiny"] = {name: CONTENT, "fine-Q8_0.gguf": CONTENT}
+    assert [one.name for one in Hub(stub.endpoint).files(Wanted("some/tiny"))] == ["fine-Q8_0.gguf"]
+
+
+def test_a_model_in_a_folder_of_its_repository_keeps_it(stub: StubHub, tmp_path: Path) -> None:
+    stub.repositories["some/tiny"] = {"q4/tiny-Q4_K_M.gguf": CONTENT}
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny")
+    [file] = hub.files(want)
+    path = hub.get(want, file, tmp_path, Seen())
+    assert path == tmp_path / "some--tiny" / "q4" / "tiny-Q4_K_M.gguf"
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(stub: StubHub, tmp_path: Path) -> None:

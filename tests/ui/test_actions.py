@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 import pytest
 from tests.ui.scripted import ScriptedLink, make_app
@@ -11,15 +12,16 @@ from gemma_chat.ui.actions import ACTIONS, GROUPS, action, key_name, markdown_ke
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.help import help_page
 from gemma_chat.ui.history.screen import HistoryScreen
+from gemma_chat.ui.models.pane import ModelPane, Wish
 from gemma_chat.ui.transcript import Transcript
 
 NOT_BY_COMMAND = {"tab.number"}
 
 
-@pytest.mark.parametrize("place", ["input", "transcript", "history"])
+@pytest.mark.parametrize("place", ["input", "transcript", "history", "models"])
 def test_no_key_means_two_things_in_one_place(place: str) -> None:
-    # The history is a screen of its own: what is heard everywhere in the window is not heard there.
-    also = "history" if place == "history" else "everywhere"
+    # History and models are screens of their own: the keys of the window are not heard there.
+    also = place if place in ("history", "models") else "everywhere"
     heard = [each for each in ACTIONS if each.where in (also, place)]
     counted = Counter(key for each in heard for key in each.keys)
     assert [key for key, times in counted.items() if times > 1] == []
@@ -34,21 +36,24 @@ def test_every_action_can_be_carried_out() -> None:
     app = make_app(ScriptedLink())
     known = set(app._commands._by_id)
     in_history = {each.id for each in ACTIONS if each.where == "history"}
-    assert {each.id for each in ACTIONS} - NOT_BY_COMMAND - in_history == known
+    among_models = {each.id for each in ACTIONS if each.where == "models"}
+    assert {each.id for each in ACTIONS} - NOT_BY_COMMAND - in_history - among_models == known
+    assert among_models == set(get_args(Wish))
     assert set(HistoryScreen(app, app._commands.library)._run) == in_history
 
 
 def test_bindings_are_made_from_the_table() -> None:
     bound = {
         binding.id: binding.key
-        for owner in (ChatApp, Transcript, HistoryScreen)
+        for owner in (ChatApp, Transcript, HistoryScreen, ModelPane)
         for binding in owner.BINDINGS
         if not isinstance(binding, tuple) and binding.id and "(" in binding.action
     }
     expected = {
         each.id: ",".join(each.keys)
         for each in ACTIONS
-        if each.where in ("everywhere", "transcript", "history") and each.id != "tab.number"
+        if each.where in ("everywhere", "transcript", "history", "models")
+        and each.id != "tab.number"
     }
     expected |= {f"tab.number.{n}": f"alt+{n}" for n in range(1, 10)}
     assert bound == expected

@@ -376,3 +376,12 @@ def test_a_thought_and_a_call_come_to_the_reply_they_belong_to() -> None:
         p.AsideChanged(1, reply.turn, 2, 1, call),
     ):
         assert apply(state, late) is state
+
+
+def test_downloads_are_those_the_host_told_last() -> None:
+    coming = p.DownloadView(1, "some/tiny", "running")
+    state = apply(TerminalState(), p.DownloadsChanged((coming,)))
+    assert state.downloads == (coming,)
+    assert apply(state, p.DownloadsChanged((coming,))) is state
+    again = p.Snapshot((), p.LockView(), p.ModelView(), p.SummarizerView())
+    assert apply(state, again).downloads == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from gemma_chat.config.paths import Paths
     from gemma_chat.models.catalogue import CatalogueEntry
     from gemma_chat.models.discovery import LocalModel
+    from gemma_chat.models.places import FoundModel
+
+ModelT = TypeVar("ModelT", "LocalModel", "FoundModel")
 
 
 @click.group()
@@ -40,6 +43,7 @@ def list_(context: click.Context, as_json: bool) -> None:
                     "name": one.name,
                     "path": str(one.path),
                     "bytes": one.bytes,
+                    "place": one.place,
                     "default": one.path == chosen,
                 }
             )
@@ -51,22 +55,26 @@ def list_(context: click.Context, as_json: bool) -> None:
     if rows:
         print_text("On this machine:\n" + table(rows) + "\n")
     memory = _memory()
-    rows = [
-        (entry.id, size(entry.download_bytes), _fit(entry, memory), entry.explanation)
+    offers = [
+        (
+            entry.id,
+            size(entry.download_bytes),
+            _fit(entry, memory),
+            entry.licence,
+            entry.explanation,
+        )
         for entry in CATALOGUE
         if entry.repository
     ]
-    print_text("To get with `gemma-chat models get NAME`:\n" + table(rows))
+    print_text("To get with `gemma-chat models get NAME`:\n" + table(offers))
 
 
-def _files(paths: Paths) -> list[LocalModel]:
-    from gemma_chat.models.discovery import LocalModel, embedded_model, local_models
+def _files(paths: Paths) -> tuple[FoundModel, ...]:
+    import os
 
-    found = list(local_models(paths))
-    embedded = embedded_model()
-    if embedded is not None:
-        found.append(LocalModel(embedded, embedded.stat().st_size))
-    return found
+    from gemma_chat.models.places import found_models
+
+    return found_models(paths, os.environ, Path.home())
 
 
 def _memory() -> int:
@@ -187,7 +195,7 @@ def _path(paths: Paths, name: str) -> Path:
     return _named(_files(paths), name).path
 
 
-def _named(files: list[LocalModel] | tuple[LocalModel, ...], name: str) -> LocalModel:
+def _named(files: tuple[ModelT, ...], name: str) -> ModelT:
     from gemma_chat.errors import ModelLoadError
 
     folded = name.casefold()

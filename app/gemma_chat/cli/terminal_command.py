@@ -14,6 +14,7 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import load_settings
 from gemma_chat.errors import StoreError
 from gemma_chat.host.launch import HostLaunch
+from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.start import TerminalOptions, run_terminal
 
 
@@ -43,9 +44,17 @@ def show_terminal(
             settings=settings,
             launch=HostLaunch.of_profile(profile, model, server=server, server_model=server_model),
             theme=theme,
+            wanted=_wanted(model, server, server_model),
             install_command=_install_command(),
         )
     )
+
+
+def _wanted(model: Path | None, server: str, server_model: str) -> WantedModel | None:
+    """The model that the command line names, for a host that runs already."""
+    if model is None and not server:
+        return None
+    return WantedModel("" if model is None else str(model), server, server_model)
 
 
 def _check_writable(paths: Paths) -> None:

@@ -101,6 +101,11 @@ class Paths:
         return self.state_dir / "sent.jsonl"
 
     @property
+    def first_steps_file(self) -> Path:
+        """There when the first steps of the program have been shown."""
+        return self.state_dir / "first-steps"
+
+    @property
     def states_dir(self) -> Path:
         """Saved states of the KV cache; may be deleted at any time."""
         return self.cache_dir / "states"

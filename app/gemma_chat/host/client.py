@@ -37,6 +37,8 @@ from gemma_chat.host.protocol import (
     Hello,
     Imported,
     Messages,
+    ModelFacts,
+    Models,
     Opened,
     Preview,
     Queued,
@@ -190,6 +192,8 @@ class HostClient(Requester):
                 | Imported()
                 | Preview()
                 | Context()
+                | Models()
+                | ModelFacts()
             ):
                 answer = self._waiting.get(message.id)
                 if answer is not None and not answer.done():

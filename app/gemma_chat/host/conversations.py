@@ -137,6 +137,11 @@ class Conversations:
         return tuple(self._turns.values())
 
     @property
+    def under_way(self) -> bool:
+        """Whether a turn is being answered: it has begun, and its model is needed for the rest."""
+        return any(turn.begun for turn in self._turns.values())
+
+    @property
     def count(self) -> int:
         """How many tabs are open."""
         return len(self._tabs)

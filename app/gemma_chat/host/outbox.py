@@ -17,6 +17,7 @@ import msgspec
 from gemma_chat.host.protocol import (
     Aside,
     AsideChanged,
+    DownloadsChanged,
     Event,
     LockChanged,
     MessageChanged,
@@ -37,7 +38,7 @@ MAX_WAITING_CHARACTERS: Final = 2_000_000
 """More waiting text than this, and the events make room for a snapshot."""
 MAX_WAITING_EVENTS: Final = 4_000
 
-_LATEST_ONLY: Final = (LockChanged, ModelChanged, SummarizerChanged)
+_LATEST_ONLY: Final = (LockChanged, ModelChanged, SummarizerChanged, DownloadsChanged)
 
 Outgoing = Welcome | Reply | Event
 

@@ -9,6 +9,7 @@ from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
     AnswerTool,
     BackUp,
+    ChangeDownload,
     ChangeSettings,
     CloseSession,
     Context,
@@ -17,6 +18,7 @@ from gemma_chat.host.protocol import (
     Conversations,
     DeleteConversations,
     DeleteMessage,
+    DescribeModel,
     Done,
     EditMessage,
     Failed,
@@ -30,15 +32,19 @@ from gemma_chat.host.protocol import (
     ImportConversation,
     Imported,
     ListConversations,
+    ListModels,
     LoadModel,
     MarkRead,
     Messages,
+    ModelFacts,
+    Models,
     Opened,
     OpenSession,
     PinMessage,
     Preview,
     Queued,
     Regenerate,
+    RemoveModel,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -51,6 +57,7 @@ from gemma_chat.host.protocol import (
     SendMessage,
     SetSummarizer,
     ShowContext,
+    StartDownload,
     Status,
     StopHost,
     StopTurn,
@@ -80,6 +87,9 @@ PlainRequest = (
     | PinMessage
     | ReorderQueue
     | Goodbye
+    | StartDownload
+    | ChangeDownload
+    | RemoveModel
 )
 """A request that is answered with a bare `Done`."""
 
@@ -95,6 +105,8 @@ Answer = (
     | Imported
     | Preview
     | Context
+    | Models
+    | ModelFacts
 )
 """The reply to a request that was carried out."""
 
@@ -114,6 +126,8 @@ _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     SearchMessages: Found,
     ImportConversation: Imported,
     ShowContext: Context,
+    ListModels: Models,
+    DescribeModel: ModelFacts,
 }
 
 
@@ -140,6 +154,10 @@ class Requester(ABC):
     async def request(self, request: ImportConversation) -> Imported: ...
     @overload
     async def request(self, request: ShowContext) -> Context: ...
+    @overload
+    async def request(self, request: ListModels) -> Models: ...
+    @overload
+    async def request(self, request: DescribeModel) -> ModelFacts: ...
     @overload
     async def request(self, request: PlainRequest) -> Done: ...
     @overload

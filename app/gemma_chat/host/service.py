@@ -19,13 +19,15 @@ from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.crashes import Crashes
 from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
-from gemma_chat.host.limits import checked_draft, checked_title, whole_path
+from gemma_chat.host.limits import checked_draft, checked_title
 from gemma_chat.host.lock_board import LockBoard
+from gemma_chat.host.model_desk import ModelDesk, ModelsOf
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
     AnswerTool,
     BackUp,
+    ChangeDownload,
     ChangeQueue,
     ChangeSettings,
     CloseSession,
@@ -33,6 +35,7 @@ from gemma_chat.host.protocol import (
     ContinueReply,
     DeleteConversations,
     DeleteMessage,
+    DescribeModel,
     Done,
     EditMessage,
     Event,
@@ -45,6 +48,7 @@ from gemma_chat.host.protocol import (
     Goodbye,
     ImportConversation,
     ListConversations,
+    ListModels,
     LoadModel,
     MarkRead,
     Messages,
@@ -55,6 +59,7 @@ from gemma_chat.host.protocol import (
     PinMessage,
     Queued,
     Regenerate,
+    RemoveModel,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -67,6 +72,7 @@ from gemma_chat.host.protocol import (
     SendMessage,
     SetSummarizer,
     ShowContext,
+    StartDownload,
     Status,
     StopHost,
     StopTurn,
@@ -131,12 +137,13 @@ class Service:
         on_turns: Callable[[], None],
         clients: Callable[[], int],
         news: Sequence[str] = (),
+        models: ModelsOf | None = None,
     ) -> None:
         """Bring back the tabs of `store`; `load` brings a model. May raise `SettingsError`.
 
         `publish` tells all clients, `on_stop` is called when one asks the host to leave,
         `on_turns` when a turn is new or has ended, and `clients` counts the connected ones. The
-        first client is told the `news`.
+        first client is told the `news`. Without `models` nothing is known of model files.
         """
         self._store = store
         self._read_settings = read_settings
@@ -155,7 +162,10 @@ class Service:
         self._stays = False
         self._closing = False
         crashes = Crashes(store)
-        self._slot = ModelSlot(crashes.watched(load_model), self._model_changed)
+        self._slot = ModelSlot(
+            crashes.watched(load_model), self._model_changed, warn=self._warn_all
+        )
+        self._models = ModelDesk(self._slot, publish, models, on_busy=on_turns)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
@@ -191,8 +201,8 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        """Whether a turn runs or waits."""
-        return bool(self._conversations.turns)
+        """Whether a turn runs or waits, or a download runs."""
+        return bool(self._conversations.turns) or self._models.busy
 
     @property
     def needed(self) -> bool:
@@ -203,6 +213,10 @@ class Service:
         """Load the model of `source` in the background; its view tells how it goes."""
         self._slot.load(source)
 
+    def take_up_downloads(self) -> None:
+        """Go on with what was being downloaded when the host before this one ended."""
+        self._models.take_up()
+
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
         yield from snapshot_events(
@@ -210,6 +224,7 @@ class Service:
             self._board.view(),
             self._slot.view,
             self._summaries.view,
+            self._models.downloads,
         )
         while self._news:
             yield Notice("warning", self._news.pop(0))
@@ -235,6 +250,7 @@ class Service:
         """End all turns and write down what they have, then free the model."""
         self._closing = True
         await self._summaries.close()
+        await self._models.close()
         await self._conversations.end_all()
         await self._tools.close()
         self._leave_lock()
@@ -290,7 +306,11 @@ class Service:
                 self._follow_change(request, reply)
                 return reply
             case LoadModel():
-                self.load(whole_path(request.path))
+                await self._models.load(request, lambda: self._conversations.under_way)
+            case (
+                ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
+            ):
+                return await self._models.answer(request)
             case SetSummarizer():
                 self._summaries.set_paused(paused=request.paused)
             case StopHost():
@@ -444,6 +464,9 @@ class Service:
     def _warn(self, session: int, sentence: str) -> None:
         self._publish(Notice("warning", sentence, session))
 
+    def _warn_all(self, sentence: str) -> None:
+        self._publish(Notice("error", sentence))
+
     def _begun(self, defaults: SessionSettings) -> SessionSettings:
         recommended = self._slot.view.recommended
         return defaults if recommended is None else begun_with(defaults, recommended)
@@ -510,6 +533,8 @@ class Service:
         self._board.changed()
 
     def _turns_changed(self) -> None:
+        if not self._conversations.under_way:
+            self._slot.proceed()
         self._board.changed()
         self._on_turns()
 

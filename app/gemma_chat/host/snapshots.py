@@ -7,6 +7,7 @@ from typing import Final
 
 from gemma_chat.host.protocol import (
     MAX_FRAME_BYTES,
+    DownloadView,
     Event,
     LockView,
     ModelView,
@@ -21,7 +22,11 @@ _ROOM: Final = MAX_FRAME_BYTES // 2
 
 
 def snapshot_events(
-    tabs: Iterable[SessionView], lock: LockView, model: ModelView, summarizer: SummarizerView
+    tabs: Iterable[SessionView],
+    lock: LockView,
+    model: ModelView,
+    summarizer: SummarizerView,
+    downloads: tuple[DownloadView, ...] = (),
 ) -> Iterator[Event]:
     """A `Snapshot`, and a `SessionChanged` for each tab that made it too large for a frame."""
     within: list[SessionView] = []
@@ -30,7 +35,7 @@ def snapshot_events(
     for tab in tabs:
         room -= _size(tab)
         (within if room >= 0 else beyond).append(tab)
-    yield Snapshot(tuple(within), lock, model, summarizer)
+    yield Snapshot(tuple(within), lock, model, summarizer, downloads)
     for tab in beyond:
         yield SessionChanged(tab)
 

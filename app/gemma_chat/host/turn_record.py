@@ -200,7 +200,11 @@ class TurnRecord:
 
     def _begin_reply(self, text: str) -> None:
         self._reply = self._store.update_message(
-            self._reply.message, text=text, state="streaming", durability="soon"
+            self._reply.message,
+            text=text,
+            state="streaming",
+            model=self.model,
+            durability="soon",
         )
         self._speaks = True
         self._pieces.append(text)

@@ -76,6 +76,11 @@ class RunningTurn:
         return tuple(self._calling.values())
 
     @property
+    def begun(self) -> bool:
+        """Whether it has had the lock and has not ended."""
+        return self._turn is not None and self.record.question.state != "queued"
+
+    @property
     def waits(self) -> bool:
         """Whether it is a new question that has not begun to be answered."""
         return self.record.kind == "ask" and self.record.question.state == "queued"
@@ -126,6 +131,19 @@ class RunningTurn:
         return self._turn
 
     async def _outcome(self) -> Outcome:
+        outcome = await self._outcome_on_one_model()
+        while outcome.reason == "closed" and self._reason is None and self._never_begun:
+            # Its model was replaced before it had the lock: the next one answers.
+            self._turn = None
+            self._starting = asyncio.create_task(self._begin())
+            outcome = await self._outcome_on_one_model()
+        return outcome
+
+    @property
+    def _never_begun(self) -> bool:
+        return self.record.question.state == "queued"
+
+    async def _outcome_on_one_model(self) -> Outcome:
         await asyncio.wait([self._starting])
         if self._starting.cancelled():
             reason = self._reason or "stopped"

@@ -62,6 +62,7 @@ def message_view(message: Message) -> MessageView:
         branches=message.branches,
         pinned=message.pinned,
         attachments=tuple(_same_fields(one, AttachmentView) for one in message.attachments),
+        model=message.model,
     )
 
 

@@ -14,6 +14,9 @@ Ability = Literal["thinking", "tools"]
 
 _GB = 1_000_000_000
 
+GEMMA_TERMS = "Gemma Terms of Use"
+APACHE = "Apache-2.0"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueEntry:
@@ -29,6 +32,7 @@ class CatalogueEntry:
     needed_memory_bytes: int
     modalities: tuple[Modality, ...] = ("text",)
     abilities: tuple[Ability, ...] = ()
+    licence: str = GEMMA_TERMS
     explanation: str = ""
 
 
@@ -42,6 +46,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         needed_memory_bytes=6 * _GB,
         modalities=("text", "image", "audio"),
         abilities=("thinking", "tools"),
+        licence=APACHE,
         explanation="The smallest Gemma 4; for laptops.",
     ),
     CatalogueEntry(
@@ -53,6 +58,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         needed_memory_bytes=8 * _GB,
         modalities=("text", "image", "audio"),
         abilities=("thinking", "tools"),
+        licence=APACHE,
         explanation="Gemma 4 for most machines.",
     ),
     CatalogueEntry(
@@ -64,6 +70,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         needed_memory_bytes=12 * _GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
+        licence=APACHE,
         explanation="Trained to be quantised; for machines with 16 GB.",
     ),
     CatalogueEntry(
@@ -75,6 +82,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         needed_memory_bytes=24 * _GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
+        licence=APACHE,
         explanation="Large but quick: only 4 of its 26 billion weights work on each token.",
     ),
     CatalogueEntry(
@@ -86,6 +94,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         needed_memory_bytes=32 * _GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
+        licence=APACHE,
         explanation="The best and slowest of Gemma 4.",
     ),
     CatalogueEntry(
@@ -149,6 +158,7 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         file_patterns=("SmolLM2-135M-Instruct.Q4_1.gguf",),
         download_bytes=int(0.1 * _GB),
         needed_memory_bytes=int(0.5 * _GB),
+        licence=APACHE,
         explanation="On board with the demo extra; for trying the program out.",
     ),
 )

@@ -43,6 +43,11 @@ def embedded_model() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a GGUF file of this name is a model: no projector, and no later part of one."""
+    return not ("mmproj" in name or name.startswith(".") or _LATER_PART.search(name))
+
+
 def local_models(paths: Paths) -> tuple[LocalModel, ...]:
     """The models in the program's own folder and the folders in it, by name.
 
@@ -50,9 +55,9 @@ def local_models(paths: Paths) -> tuple[LocalModel, ...]:
     is missing or cannot be read has no models.
     """
     found = []
-    for pattern in ("*.gguf", "*/*.gguf"):
+    for pattern in ("*.gguf", "*/*.gguf", "*/*/*.gguf"):
         for path in paths.models_dir.glob(pattern):
-            if path.name.startswith((".", "mmproj")) or _LATER_PART.search(path.name):
+            if not is_model_name(path.name):
                 continue
             try:
                 size = path.stat().st_size

@@ -1,24 +1,27 @@
 """Model files from the Hugging Face hub, through its own client.
 
-The client keeps what it has of a broken download and goes on from there; here the choice of the
-file, the check of what has come, and the sentences about what went wrong are added. Tokens are the
-client's affair (`HF_TOKEN`, `hf auth login`): they are neither read nor shown here.
+The client talks to the hub and tries again when a connection breaks. It throws away what has come
+of a file when a download ends before its end, so the part of a file is kept here, under the
+checksum of the whole, and a later download goes on from it. Tokens are the client's affair
+(`HF_TOKEN`, `hf auth login`): here they are given to the hub, and neither kept nor shown.
 """
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import hashlib
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from gemma_chat.errors import ModelLoadError
+from gemma_chat.errors import GatedModelError, ModelLoadError
 from gemma_chat.models.catalogue import CatalogueEntry, catalogue_entry
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ _USUAL_PATTERNS: Final = ("*Q4_K_M*.gguf", "*Q4_K_XL*.gguf", "*Q8_0*.gguf")
 _FIRST_PART: Final = re.compile(r"-0*1-of-(\d+)\.gguf$")
 _CHUNK_BYTES: Final = 1 << 20
 _SHOWN_FILES: Final = 12
+_PARTS_FOLDER: Final = ".parts"
+_MOST_NAME_BYTES: Final = 255
+"""Of one part of a path, on every file system in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,14 @@ class HubFile:
     name: str
     bytes: int
     sha256: str
+    revision: str = "main"
+    """The commit in which it is as described here."""
+
+    @property
+    def part(self) -> str:
+        """The name under which a part of it is kept: the same content has the same name."""
+        said = f"{self.revision}/{self.name}"
+        return f"{self.sha256 or hashlib.sha256(said.encode()).hexdigest()}.part"
 
 
 def wanted(name: str) -> Wanted:
@@ -90,13 +104,16 @@ class Hub:
         # It asks about itself at every use otherwise, and sends the answer away.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         try:
-            from huggingface_hub import HfApi
+            from huggingface_hub import HfApi, constants
         except ImportError:
             raise ModelLoadError(
                 "Downloads need huggingface-hub. Install it: pip install huggingface-hub"
             ) from None
         # It tells of each new try on stderr, in the middle of our line of progress.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+        # What is not written when a download is paused comes again: its 10 MB are much on a slow
+        # line, and there is no other way to set it.
+        constants.DOWNLOAD_CHUNK_SIZE = min(constants.DOWNLOAD_CHUNK_SIZE, _CHUNK_BYTES)
         self._endpoint = endpoint
         self._api: HfApi = HfApi(endpoint=endpoint)
 
@@ -105,8 +122,14 @@ class Hub:
         with _sentences(want.repository):
             about = self._api.model_info(want.repository, files_metadata=True)
         every = [
-            HubFile(one.rfilename, one.size or 0, getattr(one.lfs, "sha256", None) or "")
+            HubFile(
+                one.rfilename,
+                one.size or 0,
+                getattr(one.lfs, "sha256", None) or "",
+                about.sha or "main",
+            )
             for one in about.siblings or ()
+            if _is_plain(one.rfilename)
         ]
         found = list(_chosen(want, every))
         if want.projector:
@@ -116,29 +139,59 @@ class Hub:
     def get(self, want: Wanted, file: HubFile, models: Path, progress: Progress) -> Path:
         """Bring one file into a folder of its own below `models`, and check it.
 
-        A file that is there whole is not fetched again. Raises `ModelLoadError`.
+        A file that is there whole is not fetched again, and of one that is there in part only the
+        rest. Raises `ModelLoadError`.
         """
-        from huggingface_hub import hf_hub_download
-
-        folder = models / want.folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ModelLoadError(
-                f"The folder {folder} cannot be made ({error.strerror})."
-            ) from None
-        with _sentences(want.repository):
-            path = Path(
-                hf_hub_download(
-                    want.repository,
-                    file.name,
-                    local_dir=folder,
-                    endpoint=self._endpoint,
-                    tqdm_class=_reporting(file, progress),
-                )
-            )
-        _check(path, file)
+        path = models / want.folder / file.name
+        if _is_there(path, file):
+            progress(file.name, file.bytes, file.bytes)
+            return path
+        part = models / want.folder / _PARTS_FOLDER / file.part
+        for folder in (path.parent, part.parent):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise ModelLoadError(
+                    f"The folder {folder} cannot be made ({error.strerror})."
+                ) from None
+        with _sentences(want.repository), _own(part) as written:
+            _check_room(file, part)
+            self._fetch(want, file, written, progress)
+            _check(part, file)
+            part.replace(path)
         return path
+
+    def _fetch(self, want: Wanted, file: HubFile, written: BinaryIO, progress: Progress) -> None:
+        """Write what is missing of a file behind what there is of it."""
+        from huggingface_hub import get_token, hf_hub_url
+        from huggingface_hub.file_download import http_get
+
+        there = written.seek(0, os.SEEK_END)
+        if file.bytes and there > file.bytes:
+            there = written.truncate(0)
+        if file.bytes and there == file.bytes:
+            progress(file.name, there, file.bytes)
+            return
+        token = get_token()
+        http_get(
+            hf_hub_url(want.repository, file.name, revision=file.revision, endpoint=self._endpoint),
+            written,
+            resume_size=there,
+            # The hub passes large files on to another server, which the token is not sent to.
+            headers={"authorization": f"Bearer {token}"} if token else {},
+            expected_size=file.bytes or None,
+            tqdm_class=_reporting(file, progress),
+        )
+        written.flush()
+
+
+def forget_parts(want: Wanted, models: Path) -> None:
+    """Remove what has come of files of a repository that are not there whole."""
+    folder = models / want.folder
+    shutil.rmtree(folder / _PARTS_FOLDER, ignore_errors=True)
+    # Only a folder that is empty can be removed so.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _chosen(want: Wanted, every: Sequence[HubFile]) -> Iterator[HubFile]:
@@ -172,14 +225,60 @@ def _all_parts(fitting: Sequence[HubFile]) -> Iterator[HubFile]:
     )
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a file's name stays in the folder it is put into, and can be shown and written."""
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and "/".join(parts) == name
+        and not name.startswith("/")
+        and name.isprintable()
+        and all(not one.startswith(".") and "\\" not in one for one in parts)
+        and all(len(one.encode()) <= _MOST_NAME_BYTES for one in parts)
+    )
+
+
+@contextmanager
+def _own(part: Path) -> Iterator[BinaryIO]:
+    """The part of a file, which nobody else writes meanwhile."""
+    with part.open("ab") as written:
+        try:
+            fcntl.flock(written, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ModelLoadError(
+                "Another gemma-chat is downloading this file. Wait for it, or pause it there."
+            ) from None
+        yield written
+
+
+def _check_room(file: HubFile, part: Path) -> None:
+    """Refuse a file for which the disk has no room, before hours are spent on it."""
+    missing = file.bytes - part.stat().st_size
+    free = shutil.disk_usage(part.parent).free
+    if missing > free:
+        raise ModelLoadError(
+            f"{file.name} needs {missing / 1e9:.1f} GB more, and the disk of {part.parent.parent} "
+            f"has {free / 1e9:.1f} GB free. Remove something, or choose a smaller model."
+        )
+
+
+def _is_there(path: Path, file: HubFile) -> bool:
+    return path.is_file() and not _difference(path, file)
+
+
+def _difference(path: Path, file: HubFile) -> str:
+    """How a file differs from what the hub says of it; empty when it does not."""
+    size = path.stat().st_size
+    if file.bytes and size != file.bytes:
+        return f"it has {size:,} bytes instead of {file.bytes:,}"
+    if file.sha256 and _sha256(path) != file.sha256:
+        return "its checksum is another one"
+    return ""
+
+
 def _check(path: Path, file: HubFile) -> None:
     """Compare with what the hub says of the file; one that differs is removed."""
-    size = path.stat().st_size
-    wrong = ""
-    if file.bytes and size != file.bytes:
-        wrong = f"it has {size:,} bytes instead of {file.bytes:,}"
-    elif file.sha256 and _sha256(path) != file.sha256:
-        wrong = "its checksum is another one"
+    wrong = _difference(path, file)
     if wrong:
         path.unlink(missing_ok=True)
         raise ModelLoadError(
@@ -219,11 +318,14 @@ def _sentences(repository: str) -> Iterator[None]:
     page = f"https://huggingface.co/{repository}"
     try:
         yield
+    except ModelLoadError:
+        raise
     except errors.GatedRepoError:
-        raise ModelLoadError(
+        raise GatedModelError(
             f"{repository} is gated: its makers want their terms accepted first. Open {page}, "
             "accept them, make a token at https://huggingface.co/settings/tokens, and try again "
-            "after `hf auth login` or with HF_TOKEN set."
+            "after `hf auth login` or with HF_TOKEN set.",
+            page,
         ) from None
     except errors.RepositoryNotFoundError:
         raise ModelLoadError(
@@ -237,6 +339,12 @@ def _sentences(repository: str) -> Iterator[None]:
         ) from None
     except errors.HfHubHTTPError as error:
         code = getattr(error.response, "status_code", "?")
+        if code == 401:
+            raise ModelLoadError(
+                f"The hub does not accept the token it was given for {repository} (HTTP 401), or "
+                "wants one. Make one at https://huggingface.co/settings/tokens, give it with "
+                "`hf auth login` or HF_TOKEN, and try again; what has come is kept."
+            ) from None
         raise ModelLoadError(
             f"The hub refused {repository} (HTTP {code}). Try again later; what has come is kept."
         ) from None

@@ -79,6 +79,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     SEARCH_INDEX,
     REPLACEMENTS,
     ATTEMPTS,
+    # Which model answered; empty for questions and for what was said before this was kept.
+    ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -117,6 +117,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     branches: int = 1
     pinned: bool = False
     attachments: tuple[Attachment, ...] = ()
+    model: str = ""
+    """The name of the model that answered, where that is known."""
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,8 @@ SELECT_MESSAGE = """
         (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
             AND beside.parent = messages.parent AND beside.id <= messages.id),
         (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
-            AND beside.parent = messages.parent)
+            AND beside.parent = messages.parent),
+        model
     FROM messages
 """
 
@@ -62,7 +63,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
 def message(row: tuple[Any, ...]) -> Message:
     """The record of one row of `SELECT_MESSAGE`."""
     number, session, turn, role, text, state, created, error, metrics, asides = row[:10]
-    parent, pinned, branch, branches = row[10:]
+    parent, pinned, branch, branches, model = row[10:]
     return Message(
         message=number,
         session=session,
@@ -78,6 +79,7 @@ def message(row: tuple[Any, ...]) -> Message:
         branch=branch,
         branches=branches,
         pinned=bool(pinned),
+        model=model,
     )
 
 

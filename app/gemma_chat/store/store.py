@@ -367,19 +367,21 @@ class Store:
         metrics: TurnMetrics | None = None,
         asides: Sequence[Aside] | None = None,
         durability: Durability = "on_disk",
+        model: str | None = None,
     ) -> Message:
         """Change what is given and leave the rest."""
         with self._writing(durability):
             self._touch_message(
                 "UPDATE messages SET text = coalesce(?2, text), state = coalesce(?3, state), "
                 "error = coalesce(?4, error), metrics = coalesce(?5, metrics), "
-                "asides = coalesce(?6, asides) WHERE id = ?1",
+                "asides = coalesce(?6, asides), model = coalesce(?7, model) WHERE id = ?1",
                 message,
                 None if text is None else storable(text),
                 state,
                 None if error is None else storable(error),
                 rows.metrics_json(metrics),
                 None if asides is None else rows.asides_json(asides),
+                None if model is None else storable(model),
             )
         return self.message(message)
 

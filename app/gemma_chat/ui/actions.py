@@ -2,8 +2,9 @@
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
 in the input box only; `transcript` while a message is selected; `history` in the screen with all
-chats. Keys that terminals swallow or garble (alt+enter and alt+digit without `keys.teach_textual`,
-ctrl+tab, shift+enter in most) are extras beside one that always arrives.
+chats, `models` in that with all models. Keys that terminals swallow or garble (alt+enter and
+alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that
+always arrives.
 
 The keys here are the defaults; `keymap.py` lays those of the settings file over them. An action
 with `slash` can also be typed into the input as a command, `/name`, with its argument.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal["Messages", "Input", "Tabs", "History", "Panels", "Transcript", "Model", "Program"]
-Where = Literal["everywhere", "input", "transcript", "history", "palette"]
+Where = Literal["everywhere", "input", "transcript", "history", "models", "palette"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,12 +566,36 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "model.load",
         (),
-        "Load another model",
+        "Models",
         "Model",
-        "A GGUF file in place of the one in memory; the tabs stay.",
+        "Choose the one in memory, or download one; the tabs stay. With a GGUF file, load that.",
         "palette",
         slash=("model",),
-        argument="FILE",
+        argument="[FILE]",
+    ),
+    Action(
+        "models.use",
+        ("enter",),
+        "Load or download the model",
+        "Model",
+        "Pauses a download that runs, and goes on with one that does not.",
+        "models",
+    ),
+    Action(
+        "models.default",
+        ("ctrl+s",),
+        "Start with this model",
+        "Model",
+        "It is loaded from the next start of the host on.",
+        "models",
+    ),
+    Action(
+        "models.remove",
+        ("ctrl+d",),
+        "Delete the model",
+        "Model",
+        "A file of the program's own folder, when you confirm it; gives a download up.",
+        "models",
     ),
     Action(
         "search.open",

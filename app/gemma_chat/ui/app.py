@@ -21,6 +21,7 @@ from gemma_chat.ui.away import Away
 from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
+from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
@@ -92,7 +93,7 @@ class ChatApp(App[None]):
         self.farewell = ""
         """What is said in the shell when the program has ended."""
         self._inbox = inbox
-        self._options = options
+        self.options = options
         self._keeper = Keeper(self.calls, self.spawn)
         self._feed = TranscriptFeed(self._fetch)
         is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
@@ -134,11 +135,11 @@ class ChatApp(App[None]):
         """The first paint is done; what it did not need comes now."""
         self._feed.attach(await self.window.open_transcript(), self.state)
         self._inbox.open(self._pace.wake)
-        self._options.painted()
-        shelf = self._options.shelf()
+        self.options.painted()
+        shelf = self.options.shelf()
         for theme in shelf.themes:
             self.register_theme(theme)
-        for warning in (*self._options.warnings, *self.keymap.problems, *shelf.problems):
+        for warning in (*self.options.warnings, *self.keymap.problems, *shelf.problems):
             self.say(warning, "warning")
         self.ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
         self._prepare_input()
@@ -208,6 +209,7 @@ class ChatApp(App[None]):
                 self._keeper.tell_drafts(self.state)
                 if not event.sessions:
                     self._commands.new_tab()
+                self._commands.models.arrived(event.model)
 
     def _draw(self, before: TerminalState) -> None:
         if before.active != self.state.active:
@@ -217,6 +219,9 @@ class ChatApp(App[None]):
             self.window.set_panel(make_panel(after.panel, self))
         if before is not after:
             self.window.show(after)
+            for screen in self.screen_stack[1:]:
+                if isinstance(screen, Dialog):
+                    screen.show_state(after)
             self._keeper.mark_read(after)
 
     def _switched(self, before: TerminalState) -> None:
@@ -398,7 +403,7 @@ class ChatApp(App[None]):
     @cached_property
     def library(self) -> Library:
         """Roles, presets and prompts."""
-        return self._options.library()
+        return self.options.library()
 
     @property
     def presets(self) -> tuple[Preset, ...]:
@@ -416,7 +421,7 @@ class ChatApp(App[None]):
         from gemma_chat.ui.input.sources import ProgramSources
 
         return ProgramSources(
-            self.library, self.presets, lambda: self.available_themes, self._options.models
+            self.library, self.presets, lambda: self.available_themes, self.options.models
         )
 
     @property
@@ -433,7 +438,7 @@ class ChatApp(App[None]):
         from gemma_chat.ui.clipboard import Clipboard
 
         clipboard = Clipboard(
-            self._send_to_terminal, self._options.environment, self._options.state_dir
+            self._send_to_terminal, self.options.environment, self.options.state_dir
         )
         copied = await clipboard.copy(text)
         self.say(copied.sentence, "error" if copied.way == "nowhere" else "information")
@@ -459,12 +464,14 @@ class ChatApp(App[None]):
         self.theme = name
         self.keep_setting("terminal.theme", name)
 
-    def keep_setting(self, key: str, value: str) -> None:
+    def keep_setting(self, key: str, value: str) -> bool:
         """Store a setting; what is wrong with that is told."""
         try:
-            self._options.keep_setting(key, value)
+            self.options.keep_setting(key, value)
         except SettingsError as error:
             self.say(str(error), "error")
+            return False
+        return True
 
     def type_ahead(self, text: str) -> None:
         """Put into the input what was typed before there was one."""

@@ -18,6 +18,7 @@ from gemma_chat.ui.leaving import Leaving
 from gemma_chat.ui.library_commands import LibraryCommands
 from gemma_chat.ui.lock_commands import LockCommands
 from gemma_chat.ui.message_commands import MessageCommands
+from gemma_chat.ui.models.commands import ModelCommands
 from gemma_chat.ui.own_events import (
     ClosedHere,
     Panel,
@@ -40,6 +41,7 @@ class Commands:
     def __init__(self, app: ChatApp) -> None:
         self._app = app
         self.library = LibraryCommands(app)
+        self.models = ModelCommands(app, self)
         settings = TabSettings(app, self)
         leaving = Leaving(app)
         self.input = InputCommands(app, self, settings)
@@ -47,6 +49,7 @@ class Commands:
             **self.input.by_id,
             **settings.by_id,
             **self.library.by_id,
+            **self.models.by_id,
             "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
             "tool.once": lambda: self.answer_tool("once"),

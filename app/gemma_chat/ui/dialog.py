@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -10,6 +10,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from gemma_chat.ui.sizes import mark_size
+
+if TYPE_CHECKING:
+    from gemma_chat.ui.state import TerminalState
 
 ResultT = TypeVar("ResultT")
 
@@ -49,6 +52,9 @@ class Dialog(ModalScreen[ResultT | None], Generic[ResultT]):
 
     def on_resize(self, event: events.Resize) -> None:
         mark_size(self, event.size)
+
+    def show_state(self, state: TerminalState) -> None:
+        """The state of the terminal is this now; most dialogs show nothing of it."""
 
     def action_give_up(self) -> None:
         """Close without a result."""

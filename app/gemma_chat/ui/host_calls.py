@@ -168,9 +168,38 @@ class HostCalls:
         answer = await self._ask(import_request(transcript), p.Imported)
         return answer.session if answer else 0
 
-    async def load_model(self, path: str) -> bool:
-        """Another model file in place of the loaded one; the tabs stay."""
-        return await self._done(p.LoadModel(0, path))
+    async def load_model(
+        self,
+        path: str = "",
+        *,
+        server: str = "",
+        server_model: str = "",
+        when: Literal["now", "idle"] = "now",
+    ) -> bool:
+        """Another model in place of the loaded one; the tabs stay."""
+        return await self._done(p.LoadModel(0, path, server, server_model, when))
+
+    async def models(self) -> p.Models | None:
+        """The model files on this machine, and what can be downloaded."""
+        return await self._ask(p.ListModels(0), p.Models)
+
+    async def describe_model(self, path: str) -> p.ModelFacts | None:
+        """What a model file says of itself."""
+        return await self._ask(p.DescribeModel(0, path), p.ModelFacts)
+
+    async def download(self, name: str) -> bool:
+        """Download a model, in the host."""
+        return await self._done(p.StartDownload(0, name))
+
+    async def change_download(
+        self, download: int, wish: Literal["pause", "resume", "drop"]
+    ) -> bool:
+        """Pause a download, go on with it, or give it up."""
+        return await self._done(p.ChangeDownload(0, download, wish))
+
+    async def remove_model(self, path: str) -> bool:
+        """Delete a model file of the program's own folder."""
+        return await self._done(p.RemoveModel(0, path))
 
     async def stop_host(self) -> bool:
         """Let the host leave."""

@@ -39,13 +39,12 @@ class InputCommands:
             "input.file": lambda: self.begin("@"),
             "input.prompt": self.choose_prompt,
             "input.vi": self.switch_vi,
-            "model.load": lambda: self.begin("/model "),
             "program.suspend": self.suspend,
         }
         self._with_argument: dict[str, Callable[[str], None]] = {
             "input.file": self.insert_file,
             "input.prompt": self.use_prompt,
-            "model.load": self.load_model,
+            "model.load": lambda path: commands.models.load_file(path),
             "message.attach": lambda path: commands.attaching.attach((Path(path).expanduser(),)),
             "tab.export": commands.library.export_to,
             "chat.import": commands.library.import_from,
@@ -270,13 +269,6 @@ class InputCommands:
         if name not in self._app.available_themes:
             raise SettingsError(f"There is no theme {name[:40]!r}. /theme shows them all.")
         self._app.keep_theme(name)
-
-    def load_model(self, path: str) -> None:
-        """Let the host load this file in place of its model."""
-        file = Path(path).expanduser()
-        if not file.is_file():
-            raise SettingsError(f"There is no model file {path[:200]}.")
-        self._app.spawn(self._app.calls.load_model(str(file.absolute())))
 
     def _tell(self, problems: tuple[str, ...]) -> None:
         for problem in problems:

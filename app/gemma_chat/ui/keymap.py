@@ -133,7 +133,7 @@ class Keymap:
         for action, default in zip(self.actions, ACTIONS, strict=True):
             if action.keys == default.keys or not default.keys:
                 continue
-            if action.where not in ("everywhere", "transcript", "history"):
+            if action.where not in ("everywhere", "transcript", "history", "models"):
                 continue
             if action.id == TAB_NUMBERS:
                 for number in range(1, len(default.keys) + 1):
@@ -162,9 +162,9 @@ class _Taken:
 
 
 def _places(action: Action) -> tuple[str, ...]:
-    if action.where in ("input", "transcript", "history"):
+    if action.where in ("input", "transcript", "history", "models"):
         return (action.where,)
-    # The history is a screen of its own: the keys of the window do not reach it.
+    # History and models are screens of their own: the keys of the window do not reach them.
     return ("input", "transcript")
 
 

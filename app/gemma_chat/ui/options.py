@@ -13,6 +13,7 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.ui.background import Background
 from gemma_chat.ui.input.sent import SentMessages
 from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.themes import Shelf
 
 if TYPE_CHECKING:
@@ -55,5 +56,9 @@ class AppOptions:
     """Roles, presets and prompts; called when they are asked for the first time."""
     sent: SentMessages = field(default_factory=SentMessages)
     """What was sent before, to be brought back into the input."""
+    wanted: WantedModel | None = None
+    """The model that the command line names."""
+    first_time: Callable[[], bool] = field(default=lambda: False)
+    """Whether the first steps are to be shown; yes only once, so it is asked when they can be."""
     models: Callable[[], tuple[Path, ...]] = field(default=lambda: ())
     """The model files on this machine."""

@@ -21,7 +21,7 @@ def commands_for(
 ) -> Iterator[SystemCommand]:
     """The commands, with the keys and the slash command that do the same."""
     for action in keymap.actions:
-        if action.id in _NOT_OFFERED or action.where == "history":
+        if action.id in _NOT_OFFERED or action.where in ("history", "models"):
             continue
         keys = f"  {action.key_names}" if action.keys else ""
         keys += f"  /{action.slash[0]}" if action.slash else ""

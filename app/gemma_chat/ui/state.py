@@ -113,6 +113,8 @@ class TerminalState(msgspec.Struct, frozen=True):
     lock: p.LockView = p.LockView()
     model: p.ModelView = p.ModelView(phase="loading")
     summarizer: p.SummarizerView = p.SummarizerView()
+    downloads: tuple[p.DownloadView, ...] = ()
+    """The unfinished downloads of models, oldest first."""
     closed: tuple[int, ...] = ()
     """Sessions closed here, the last one last: what an undo opens again."""
     panel: Panel = "none"
@@ -169,6 +171,8 @@ def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
             return _replaced(state, model=event.model)
         case p.SummarizerChanged():
             return _replaced(state, summarizer=event.summarizer)
+        case p.DownloadsChanged():
+            return _replaced(state, downloads=event.downloads)
         case p.Snapshot():
             return _snapshot(state, event)
         case p.MessageUpdated():
@@ -252,6 +256,7 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
         lock=event.lock,
         model=event.model,
         summarizer=event.summarizer,
+        downloads=event.downloads,
     )
 
 

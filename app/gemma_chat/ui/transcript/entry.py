@@ -11,6 +11,7 @@ from gemma_chat.host.protocol import MessageState, MessageView
 from gemma_chat.ui.markdown import Line, MarkdownStream, Run, Tag, render_markdown
 from gemma_chat.ui.markdown.lines import BLANK, wrap_runs
 from gemma_chat.ui.markdown.visible import visible_line
+from gemma_chat.ui.text import one_line
 from gemma_chat.ui.transcript.asides import AsideRows, aside_rows
 from gemma_chat.ui.transcript.attachments import attachment_lines
 from gemma_chat.ui.transcript.previews import Previews
@@ -30,6 +31,7 @@ _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
 """What stands below a reply that did not end by itself."""
 
 PINNED = "✱ pinned"
+_MODEL_CELLS = 40
 MENU = "⋯ enter"
 Spot = Literal["previous", "next", "menu", "summary"]
 """What a click on a sign does: show the branch before or after, open the menu or the summary."""
@@ -65,6 +67,8 @@ class Entry:
         self._stream: MarkdownStream | None = None
         self._is_painted = False
         self._width = width
+        self.names_model = False
+        """Another model has answered than before."""
         self.is_selected = False
         """The cursor stands on it."""
         self.version = 0
@@ -313,6 +317,9 @@ class Entry:
         who = Run(self.name, frozenset({"person" if view.role == "user" else "model"}))
         sign = _HEAD_SIGNS.get(view.state, "")
         runs = [who]
+        if self.names_model and view.model:
+            model = one_line(view.model, _MODEL_CELLS)
+            runs.append(Run(f"  {model}", frozenset({"status"})))
         if view.branches > 1:
             runs.append(Run(f"  ‹ {view.branch}/{view.branches} ›", frozenset({"marker"})))
         if view.pinned:

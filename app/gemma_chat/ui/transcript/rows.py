@@ -16,6 +16,8 @@ from gemma_chat.ui.transcript.entry import Entry
 from gemma_chat.ui.transcript.height_index import HeightIndex
 from gemma_chat.ui.transcript.previews import Previews
 
+_LOOK_BACK = 8
+"""Messages among which the reply before one is looked for."""
 _MAX_PAINTED_ENTRIES = 256
 """Messages whose rows are kept in memory; of the others only the height is."""
 
@@ -308,6 +310,13 @@ class MessageRows:
         self._put_mark(entry)
         return entry
 
+    def _is_of_another_model(self, place: int) -> bool:
+        """Whether a reply is of another model than the one before it; of both it must be known."""
+        model = self._entries[place].view.model
+        before = (entry.view.model for entry in reversed(self._entries[:place][-_LOOK_BACK:]))
+        other = next(filter(None, before), model)
+        return bool(model) and other != model
+
     def _place_of(self, message: int) -> int:
         return bisect_left(self._entries, message, key=lambda entry: entry.number)
 
@@ -337,6 +346,7 @@ class MessageRows:
     def _measure(self, place: int) -> None:
         entry = self._entries[place]
         if not entry.is_painted:
+            entry.names_model = self._is_of_another_model(place)
             entry.measure(self._width)
         self._heights.set(place, entry.height)
         self._painted.pop(entry, None)

@@ -1,0 +1,1 @@
+"""The first minutes: a model, a role, and something to say."""

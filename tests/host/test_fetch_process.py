@@ -1,0 +1,100 @@
+"""The process that downloads, against a small stand-in for the hub on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+from tests.models.stub_hub import StubHub, serving
+
+from gemma_chat.host.downloading import fetching_into
+from gemma_chat.models.fetch_process import Came, Checking, Found, Got, Refused, Report
+
+NAME = "tiny-Q4_K_M.gguf"
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubHub]:
+    writer = gguf.GGUFWriter(tmp_path / NAME, "gemma3")
+    writer.add_tensor("blk.0.weight", np.ones((1024, 1024), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    files = {NAME: (tmp_path / NAME).read_bytes(), "README.md": b"hello"}
+    with serving(StubHub({"some/tiny": files, "some/gated": files})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+        yield hub
+
+
+async def test_a_model_comes_and_a_paused_download_goes_on_where_it_was(
+    stub: StubHub, tmp_path: Path
+) -> None:
+    fetch, model = fetching_into(tmp_path / "models"), stub.repositories["some/tiny"][NAME]
+    size = len(model)
+    seen: list[Report] = []
+    first = asyncio.Event()
+
+    def report(one: Report) -> None:
+        seen.append(one)
+        if isinstance(one, Came) and one.done:
+            first.set()
+
+    stub.hold_after = 2_500_000
+    running = asyncio.create_task(fetch("some/tiny", report))
+    async with asyncio.timeout(60):
+        await first.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    stub.release()
+    assert seen[0] == Found(size)
+    [part] = (tmp_path / "models").glob("*/.parts/*")
+    there = part.stat().st_size
+    assert 0 < there < size
+    seen.clear()
+    await fetch("some/tiny", report)
+    came = [one.done for one in seen if isinstance(one, Came)]
+    assert came[0] >= there
+    assert came[-1] == size
+    assert came == sorted(came)
+    path = tmp_path / "models" / "some--tiny" / NAME
+    assert seen[-2:] == [Checking(path.name), Got(str(path))]
+    assert path.read_bytes() == model
+    assert f"bytes={there}-" in [asked for _, _, asked in stub.served]
+
+
+async def test_what_the_hub_refuses_is_told_with_the_next_step(
+    stub: StubHub, tmp_path: Path
+) -> None:
+    stub.gated.add("some/gated")
+    seen: list[Report] = []
+    fetch = fetching_into(tmp_path / "models")
+    await asyncio.gather(fetch("some/gated", seen.append), fetch("some/missing", seen.append))
+    refused = {one.page: one.error for one in seen if isinstance(one, Refused)}
+    assert "hf auth login" in refused["https://huggingface.co/some/gated"]
+    assert "no repository some/missing" in refused[""]
+
+
+def test_it_ends_with_whoever_started_it(stub: StubHub, tmp_path: Path) -> None:
+    stub.hold_after = 1_000_000
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gemma_chat.models.fetch_process", "some/tiny", str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdin.close()
+    assert process.wait(30) == 1
+    process.stdout.close()
+    stub.release()
