@@ -27,18 +27,24 @@ from gemma_chat.host.protocol import (
     Found,
     GetStatus,
     Goodbye,
+    GroupTabs,
     ImportConversation,
     Imported,
     ListConversations,
     LoadModel,
+    LookAtTab,
     MarkRead,
+    MarkTab,
     Messages,
+    MoveTab,
     Opened,
     OpenSession,
     PinMessage,
+    PinTab,
     Preview,
     Queued,
     Regenerate,
+    RenameGroup,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -80,6 +86,12 @@ PlainRequest = (
     | PinMessage
     | ReorderQueue
     | Goodbye
+    | MoveTab
+    | PinTab
+    | MarkTab
+    | GroupTabs
+    | RenameGroup
+    | LookAtTab
 )
 """A request that is answered with a bare `Done`."""
 

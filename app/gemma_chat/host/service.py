@@ -18,7 +18,7 @@ from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
-from gemma_chat.host.limits import checked_draft, checked_title, whole_path
+from gemma_chat.host.limits import checked_draft, checked_group, checked_title, whole_path
 from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
@@ -41,18 +41,24 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     GetStatus,
     Goodbye,
+    GroupTabs,
     ImportConversation,
     ListConversations,
     LoadModel,
+    LookAtTab,
     MarkRead,
+    MarkTab,
     Messages,
     ModelChanged,
+    MoveTab,
     Notice,
     Opened,
     OpenSession,
     PinMessage,
+    PinTab,
     Queued,
     Regenerate,
+    RenameGroup,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -74,6 +80,7 @@ from gemma_chat.host.protocol import (
 from gemma_chat.host.replacing import context_view
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
+from gemma_chat.host.tab_bar import TabBar
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.transcripts import page
@@ -172,6 +179,7 @@ class Service:
             publish,
             on_summary_outdated=lambda session: self._summaries.schedule(session),
         )
+        self._tab_bar = TabBar(store, self._conversations)
         self._board = LockBoard(
             publish, lambda: self._conversations.turns, self._conversations.title
         )
@@ -281,6 +289,8 @@ class Service:
                 reply = await self._branching.answer(request, asker)
                 self._follow_change(request, reply)
                 return reply
+            case MoveTab() | PinTab() | MarkTab() | GroupTabs() | RenameGroup() | LookAtTab():
+                return self._tab_bar.answer(request, asker)
             case LoadModel():
                 self.load(whole_path(request.path))
             case SetSummarizer():
@@ -346,7 +356,8 @@ class Service:
         if request.place != "tab":
             passing = request.place == "passing"
             return self._conversations.open_aside(title, settings, passing=passing, client=asker)
-        session = self._conversations.open(title, settings, asker)
+        group = checked_group(request.group)
+        session = self._conversations.open(title, settings, asker, group=group)
         if settings.system_instruction:
             self._anticipate(session)
         return session

@@ -11,6 +11,7 @@ import sqlite3
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
 from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
+from gemma_chat.store.tabs import SCHEMA as TABS
 
 APPLICATION_ID = 0x67436831
 """Marks the file as ours ("gCh1"), so that the database of another program is never taken over."""
@@ -77,6 +78,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ATTACHMENTS,
     SEARCH_INDEX,
     REPLACEMENTS,
+    TABS,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
