@@ -21,7 +21,6 @@ from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
@@ -36,8 +35,11 @@ from gemma_chat.ui.own_events import (
     MessageSelected,
     MessagesFetched,
     ScrollMoved,
+    TabSelected,
 )
 from gemma_chat.ui.pace import Pace
+from gemma_chat.ui.pane_feeds import PaneFeeds
+from gemma_chat.ui.panes import PaneHead
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import read_pastes_in_bulk
@@ -91,7 +93,7 @@ class ChatApp(App[None]):
         self._inbox = inbox
         self._options = options
         self._keeper = Keeper(self.calls, self.spawn)
-        self._feed = TranscriptFeed(self._fetch)
+        self._feeds = PaneFeeds(self._fetch, self.window.panes.open_right)
         self._pace = Pace(self, self.take_events)
         self._copied = ""
         self._composing = 0
@@ -113,7 +115,7 @@ class ChatApp(App[None]):
 
     async def on_ready(self) -> None:
         """The first paint is done; what it did not need comes now."""
-        self._feed.attach(await self.window.open_transcript(), self.state)
+        self._feeds.attach(await self.window.panes.open_left(), self.state)
         self._inbox.open(self._pace.wake)
         self._options.painted()
         shelf = self._options.shelf()
@@ -163,7 +165,7 @@ class ChatApp(App[None]):
         before = self.state
         self.state = apply(before, event)
         self._follow_draft(before)
-        self._feed.follow(before, self.state, event)
+        self._feeds.follow(before, self.state, event)
         if isinstance(event, MessagesFetched):
             self._commands.messages.fetched(event.session)
         match event:
@@ -177,6 +179,9 @@ class ChatApp(App[None]):
                     self.say(event.error, "error")
             case p.SessionClosed():
                 self._keeper.closed(event.session)
+                if event.session == self._composing:
+                    # Should it come back at once, what stood here is not its draft any more.
+                    self._composing = 0
             case p.Snapshot():
                 self._keeper.forget()
                 self._keeper.tell_drafts(self.state)
@@ -184,40 +189,41 @@ class ChatApp(App[None]):
                     self._commands.new_tab()
 
     def _draw(self, before: TerminalState) -> None:
-        if before.active != self.state.active:
-            self._switched(before)
+        if self._composing != self.state.writing:
+            self._change_draft(before)
+        self._feeds.rebind(before, self.state)
         after = self.state
         if before.panel != after.panel:
             self.window.set_panel(make_panel(after.panel, self))
         if before is not after:
             self.window.show(after)
             self._keeper.mark_read(after)
+            self._keeper.look_at(after)
 
-    def _switched(self, before: TerminalState) -> None:
+    def _change_draft(self, before: TerminalState) -> None:
         composer = self.window.composer
         typed = composer.draft
-        left = self.state.tab(before.active)
+        left = self.state.tab(self._composing)
         if left is not None:
             self.state = apply(self.state, DraftTyped(left.session, typed))
             self._keep(left.session)
-        tab = self.state.active_tab
+        tab = self.state.tab(self.state.writing)
         draft = tab.draft if tab else Draft()
-        if before.active == 0:
+        if before.writing == 0:
             # Typed before there was any tab: it belongs to the first one.
             draft = typed.before(draft)
         composer.load(draft)
-        self._composing = self.state.active
-        self._feed.bind(self.state)
+        self._composing = self.state.writing
 
     def _note_typed(self) -> None:
         """What stands in the input is this terminal's as soon as somebody has typed at it."""
-        if self._composing and self._composing == self.state.active:
+        if self._composing and self._composing == self.state.writing:
             typed = DraftTyped(self._composing, self.window.composer.draft)
             self.state = apply(self.state, typed)
 
     def _follow_draft(self, before: TerminalState) -> None:
         """Show the host's draft as it is now, where nobody has typed here."""
-        tab, known = self.state.active_tab, before.active_tab
+        tab, known = self.state.tab(self.state.writing), before.tab(before.writing)
         if tab is None or known is None or not tab.session == known.session == self._composing:
             return
         if known.draft_from == "host" and tab.draft != known.draft and tab.editing is None:
@@ -237,15 +243,14 @@ class ChatApp(App[None]):
 
     def store_draft(self) -> None:
         """Take what stands in the input into the state, and let the host keep it."""
-        if self.state.active:
-            self.state = apply(
-                self.state, DraftTyped(self.state.active, self.window.composer.draft)
-            )
-            self._keep(self.state.active)
+        session = self.state.writing
+        if session:
+            self.state = apply(self.state, DraftTyped(session, self.window.composer.draft))
+            self._keep(session)
 
     def put_draft(self, session: int, draft: Draft) -> None:
         """Make this the tab's draft, in the input too when the tab is shown."""
-        if session == self.state.active:
+        if session == self.state.writing:
             self.window.composer.load(draft)
         self.state = apply(self.state, DraftTyped(session, draft))
         self._keep(session)
@@ -282,15 +287,24 @@ class ChatApp(App[None]):
     def on_tab_bar_close_wanted(self, message: TabBar.CloseWanted) -> None:
         self._commands.close_tab(message.session)
 
+    def on_tab_bar_menu_wanted(self, message: TabBar.MenuWanted) -> None:
+        self._commands.tabs.menu(message.session)
+
+    def on_tab_bar_dropped(self, message: TabBar.Dropped) -> None:
+        self._commands.tabs.move_to(message.session, message.place)
+
+    def on_tab_bar_groups_wanted(self) -> None:
+        self._commands.tabs.choose_group()
+
     def on_tab_bar_new_wanted(self) -> None:
         self._commands.new_tab()
 
     def on_transcript_scrolled(self, message: Transcript.Scrolled) -> None:
-        if self._feed.bound:
-            self.state = apply(self.state, ScrollMoved(self._feed.bound, message.position))
+        if self._feeds.is_bound(message.key):
+            self.state = apply(self.state, ScrollMoved(message.key, message.position))
 
     def on_transcript_older_wanted(self, message: Transcript.OlderWanted) -> None:
-        tab = self.state.active_tab
+        tab = self.state.tab(message.key)
         if tab is not None and tab.conversation.more:
             self.spawn(self.calls.fetch_older(tab.session, message.before))
 
@@ -302,12 +316,16 @@ class ChatApp(App[None]):
         from gemma_chat.ui.transcript.previews import COLUMNS, ROWS, picture_lines
 
         found = await self.calls.preview(digest, COLUMNS, 2 * ROWS)
-        if found is not None and self.window.transcript is not None:
+        if found is not None:
             lines = picture_lines(found.width, found.height, found.rgb)
-            self.window.transcript.show_preview(digest, lines)
+            for transcript in self.window.panes.transcripts:
+                transcript.show_preview(digest, lines)
 
     def on_reader_selected(self, message: Reader.Selected) -> None:
-        self.change(MessageSelected(message.message))
+        if message.message:
+            self.change(TabSelected(message.key))
+        if message.key == self.state.active:
+            self.change(MessageSelected(message.message))
 
     def on_reader_spot_clicked(self, message: Reader.SpotClicked) -> None:
         spots = {
@@ -316,11 +334,15 @@ class ChatApp(App[None]):
             "menu": "message.menu",
             "summary": "panel.summary",
         }
+        self.change(TabSelected(message.key))
         self._commands.run(spots[message.spot])
 
     def on_reader_counted(self, message: Reader.Counted) -> None:
-        if self.window.search is not None:
+        if self.window.search is not None and message.key == self.state.active:
             self.window.search.tell(message.place, message.count, done=message.done)
+
+    def on_pane_head_pressed(self, message: PaneHead.Pressed) -> None:
+        self._commands.compare.press_head(message.session)
 
     def on_search_bar_wanted(self, message: SearchBar.Wanted) -> None:
         if self.window.transcript is not None:
