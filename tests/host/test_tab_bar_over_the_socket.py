@@ -69,7 +69,7 @@ async def test_the_bar_is_the_same_after_the_host_was_ended(tmp_path: Path) -> N
         assert terminal.tabs == before | {
             two: msgspec.structs.replace(before[two], looked_at=looked)
         }
-        assert bar(terminal) == [one, three, two]
+        assert bar(terminal) == [three, two, one]
 
 
 async def test_a_tab_opens_in_a_group_and_so_do_its_forks(rig: Rig) -> None:
@@ -92,7 +92,7 @@ async def test_a_tab_that_comes_back_stands_in_its_group(rig: Rig) -> None:
     await terminal.client.request(GroupTabs(0, (one, two), "work"))
     await terminal.client.request(CloseSession(0, two))
     await terminal.client.request(ReopenSession(0, two))
-    assert bar(terminal) == [one, two, three]
+    assert bar(terminal) == [three, one, two]
 
 
 async def test_a_renamed_group_is_renamed_in_every_tab(rig: Rig) -> None:

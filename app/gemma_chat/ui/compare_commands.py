@@ -14,7 +14,6 @@ from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.own_events import PairShown, TabSelected
 from gemma_chat.ui.pair import Pair
 from gemma_chat.ui.state import TabState
-from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
     from gemma_chat.config.roles import Role
@@ -193,12 +192,6 @@ class CompareCommands:
     def _show(self, pair: Pair | None, active: int) -> None:
         self._app.change(PairShown(pair))
         self._app.change(TabSelected(active))
-
-    def describe(self, session: int) -> str:
-        """A tab as a sentence names it."""
-        tab = self._app.state.tab(session)
-        title = one_line(tab.title, 30) if tab is not None else ""
-        return f"{self._app.state.number(session)} {title}".strip()
 
 
 _FORK: Final = "Change the settings of one of them (f3), then ask both."

@@ -1,5 +1,4 @@
-"""Carries what happens into both panes: the left one shows a tab at all times, the right one of a
-pair."""
+"""Carries what happens into the panes: the left one is always there, the right one for a pair."""
 
 from __future__ import annotations
 

@@ -239,7 +239,8 @@ class TabBar(Widget):
             return Strip.blank(self.size.width, base)
         segments, used = self._draw(self.size.width, base)
         segments.append(Segment(" " * max(0, self.size.width - used), base))
-        return Strip(segments).crop(0, self.size.width)
+        # Neighbours of one style go out as one: fewer bytes.
+        return Strip(segments).simplify().crop(0, self.size.width)
 
     def _draw(self, width: int, base: Style) -> tuple[list[Segment], int]:
         title_cells = max(MIN_TITLE_CELLS, min(MAX_TITLE_CELLS, width // 3))
