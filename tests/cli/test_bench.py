@@ -281,15 +281,26 @@ def test_options_reach_the_plan_and_a_line_is_written_for_each_measurement(
     assert shown.stderr.splitlines()[1:] == ["1/2 fork", "2/2 tabs"]
 
 
-def test_a_real_quick_run_gives_every_round_as_json(smollm2_path: Path, own_home: Path) -> None:
+def test_a_real_quick_run_gives_every_round_as_json(
+    short_smollm2_path: Path, own_home: Path
+) -> None:
     CliRunner().invoke(cli, ["config", "set", "model.threads", "1"])
     shown = shell(
-        *("--quick", "--rounds", "1", "--only", "fork", "--json", "--model", str(smollm2_path))
+        *(
+            "--quick",
+            "--rounds",
+            "1",
+            "--only",
+            "fork",
+            "--json",
+            "--model",
+            str(short_smollm2_path),
+        )
     )
     assert shown.exit_code == 0
     found = json.loads(shown.stdout)
     assert found["quick"] is True
-    assert found["subject"]["path"] == str(smollm2_path)
+    assert found["subject"]["path"] == str(short_smollm2_path)
     assert [one["name"] for one in found["figures"]] == ["fork", "fork-bytes"]
     assert all(len(one["rounds"]) == 1 for one in found["figures"])
     assert not list((own_home / "cache").glob("bench-*"))

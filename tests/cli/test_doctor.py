@@ -60,8 +60,8 @@ def test_a_fault_is_exit_code_1_with_a_remedy(shell: Shell, tmp_path: Path) -> N
     assert "broken.gguf" in done.stdout
 
 
-def test_a_bare_model_is_told_to_have_no_template(paths: Paths, gemma3_path: Path) -> None:
-    found = by_area(model_findings(paths, Settings(), gemma3_path))
+def test_a_bare_model_is_told_to_have_no_template(paths: Paths, short_gemma3_path: Path) -> None:
+    found = by_area(model_findings(paths, Settings(), short_gemma3_path))
     assert found["loading"].state == "ok"
     assert found["chat template"].state == "warning"
 

@@ -18,6 +18,8 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.llama import LlamaEngine
 
+OPTIONS = EngineOptions(context_size=2048, states_mb=256, threads=1)
+"""One thread: the tests run two at a time, and two threads each would wait for each other."""
 Speak = Callable[..., tuple[str, TurnRun]]
 
 
@@ -25,31 +27,39 @@ Speak = Callable[..., tuple[str, TurnRun]]
 def nothing_saved(request: pytest.FixtureRequest) -> Iterator[None]:
     """Sessions of one test leave nothing that those of the next could share."""
     yield
-    for name in ("engine", "smollm2", "gemma3"):
+    for name in ("engine", "smollm2", "whole_smollm2", "gemma3"):
         if name in request.fixturenames:
             forget_all(request.getfixturevalue(name))
 
 
 @pytest.fixture(scope="session")
-def engine(model_path: Path) -> Iterator[LlamaEngine]:
-    """Each of the two real models in turn."""
-    engine = LlamaEngine.load(model_path, EngineOptions(context_size=2048, states_mb=256))
+def engine(short_model_path: Path) -> Iterator[LlamaEngine]:
+    """The first layers of each of the two real models in turn."""
+    engine = LlamaEngine.load(short_model_path, OPTIONS)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="session")
-def smollm2(smollm2_path: Path) -> Iterator[LlamaEngine]:
-    """The model that can hold a conversation."""
-    engine = LlamaEngine.load(smollm2_path, EngineOptions(context_size=2048, states_mb=256))
+def smollm2(short_smollm2_path: Path) -> Iterator[LlamaEngine]:
+    """The first layers of the model that holds a conversation."""
+    engine = LlamaEngine.load(short_smollm2_path, OPTIONS)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="session")
-def gemma3(gemma3_path: Path) -> Iterator[LlamaEngine]:
-    """The model with a sliding window."""
-    engine = LlamaEngine.load(gemma3_path, EngineOptions(context_size=2048, states_mb=256))
+def whole_smollm2(smollm2_path: Path) -> Iterator[LlamaEngine]:
+    """The model that holds a conversation, for tests of what a model makes of its prompt."""
+    engine = LlamaEngine.load(smollm2_path, OPTIONS)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def gemma3(short_gemma3_path: Path) -> Iterator[LlamaEngine]:
+    """The first layers of the model with a sliding window."""
+    engine = LlamaEngine.load(short_gemma3_path, OPTIONS)
     yield engine
     engine.close()
 

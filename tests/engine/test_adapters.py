@@ -35,10 +35,10 @@ Choices = dict[str, LoraChoice | None]
 
 
 @pytest.fixture
-def choices(model_path: Path, tmp_path: Path) -> Choices:
+def choices(short_model_path: Path, tmp_path: Path) -> Choices:
     """Two adapters, one of them weaker too, and none."""
-    a = write_adapter(tmp_path / "a.gguf", model_path, 1)
-    b = write_adapter(tmp_path / "b.gguf", model_path, 2)
+    a = write_adapter(tmp_path / "a.gguf", short_model_path, 1)
+    b = write_adapter(tmp_path / "b.gguf", short_model_path, 2)
     return {
         "a": LoraChoice(str(a)),
         "b": LoraChoice(str(b)),
@@ -177,18 +177,20 @@ def test_what_is_anticipated_is_anticipated_with_the_adapter(
 
 
 def test_after_a_restart_each_adapter_finds_its_own_states(
-    model_path: Path, choices: Choices, tmp_path: Path
+    short_model_path: Path, choices: Choices, tmp_path: Path
 ) -> None:
-    options = EngineOptions(context_size=512, states_mb=64, states_dir=tmp_path / "states")
+    options = EngineOptions(
+        context_size=512, threads=1, states_mb=64, states_dir=tmp_path / "states"
+    )
     names = ("a", "none")
-    before = LlamaEngine.load(model_path, options)
+    before = LlamaEngine.load(short_model_path, options)
     talks = {name: Talk(before, choices[name]) for name in names}
     for conversation in talks.values():
         conversation.turn()
     before.close()
     moved = shutil.copy(str(choices["a"].path), tmp_path / "moved.gguf")  # type: ignore[union-attr]
     choices["a"] = LoraChoice(str(moved))
-    after = LlamaEngine.load(model_path, options)
+    after = LlamaEngine.load(short_model_path, options)
     resumed = {name: Talk(after, choices[name]) for name in names}
     for name, conversation in resumed.items():
         conversation.replies = list(talks[name].replies)
@@ -240,10 +242,10 @@ def test_a_session_stays_usable_after_an_adapter_that_cannot_be_used(
     ("value", "words"), [(np.nan, "is damaged"), (1e38, "computes no numbers any more")]
 )
 def test_an_adapter_that_leads_to_no_numbers_is_named_and_spoils_nothing(
-    smollm2: LlamaEngine, smollm2_path: Path, tmp_path: Path, value: float, words: str
+    smollm2: LlamaEngine, short_smollm2_path: Path, tmp_path: Path, value: float, words: str
 ) -> None:
     name = "blk.0.attn_q.weight"
-    header = check_model_file(smollm2_path)
+    header = check_model_file(short_smollm2_path)
     inner, outer = header.tensors[name].shape
     path = write_gguf(
         tmp_path / "nan.gguf",

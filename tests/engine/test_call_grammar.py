@@ -70,9 +70,9 @@ def called(engine: LlamaEngine, tool: ToolSpec, sequence: SequenceHandle | None 
 
 @pytest.mark.parametrize("schema", SCHEMAS[:4], ids=range(4))
 def test_even_the_smallest_model_makes_a_valid_call(
-    smollm2: LlamaEngine, schema: dict[str, Any]
+    whole_smollm2: LlamaEngine, schema: dict[str, Any]
 ) -> None:
-    call = called(smollm2, ToolSpec("look_up.it-2", "Looks it up.", json.dumps(schema)))
+    call = called(whole_smollm2, ToolSpec("look_up.it-2", "Looks it up.", json.dumps(schema)))
     assert (call.name, call.error) == ("look_up.it-2", "")
 
 

@@ -20,8 +20,8 @@ TOKENS = [number * 37 % 900 + 20 for number in range(DEPTH + 3)]
 
 
 @pytest.fixture(scope="module")
-def weights(model_path: Path) -> Iterator[Weights]:
-    loaded = Weights(model_path, use_extra_bufts=True, gpu_layers=0, control=LoadControl())
+def weights(short_model_path: Path) -> Iterator[Weights]:
+    loaded = Weights(short_model_path, use_extra_bufts=True, gpu_layers=0, control=LoadControl())
     yield loaded
     loaded.close()
 

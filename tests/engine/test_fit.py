@@ -66,9 +66,9 @@ def test_a_longer_context_never_takes_less(
 
 
 @pytest.mark.parametrize("kv_type", ["f16", "q8_0", "q4_0"])
-def test_the_estimate_is_what_llama_cpp_takes(model_path: Path, kv_type: str) -> None:
+def test_the_estimate_is_what_llama_cpp_takes(short_model_path: Path, kv_type: str) -> None:
     engine = LlamaEngine.load(
-        model_path,
+        short_model_path,
         EngineOptions(context_size=2048, kv_type=kv_type),  # type: ignore[arg-type]
     )
     figures = engine.figures()

@@ -25,7 +25,7 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.llama import LlamaEngine
 
-OPTIONS = EngineOptions(context_size=1024, states_mb=8)
+OPTIONS = EngineOptions(context_size=1024, threads=1, states_mb=8)
 SYSTEMS = ("", "You are a captain who has seen all the seas of this world and tells of them. " * 3)
 TOKENS = 5
 
@@ -174,7 +174,7 @@ def run(model: Path, script: list[tuple[str, int, int, int]]) -> None:
 )
 @given(script=steps)
 def test_every_session_says_what_it_would_say_alone(
-    model_path: Path, script: list[tuple[str, int, int, int]]
+    short_model_path: Path, script: list[tuple[str, int, int, int]]
 ) -> None:
     """Case 9 of the session API."""
-    run(model_path, script)
+    run(short_model_path, script)

@@ -45,15 +45,15 @@ def question(*media: Media, text: str = "What is this?") -> list[ChatMessage]:
 
 
 @pytest.fixture(scope="session")
-def options(gemma3_path: Path, tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
+def options(short_gemma3_path: Path, tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
     file = tmp_path_factory.mktemp("projector") / "mmproj-tiny.gguf"
     write_projector(file, 640, audio=True)
-    return EngineOptions(context_size=1024, states_mb=64, projector_path=file)
+    return EngineOptions(context_size=1024, threads=1, states_mb=64, projector_path=file)
 
 
 @pytest.fixture(scope="session")
-def loaded(gemma3_path: Path, options: EngineOptions) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine.load(gemma3_path, options)
+def loaded(short_gemma3_path: Path, options: EngineOptions) -> Iterator[LlamaEngine]:
+    engine = LlamaEngine.load(short_gemma3_path, options)
     yield engine
     engine.close()
 
@@ -166,14 +166,14 @@ def _must_not_encode(*_: object) -> None:
 
 
 def test_a_restarted_engine_goes_on_without_encoding(
-    gemma3_path: Path, options: EngineOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_gemma3_path: Path, options: EngineOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = replace(options, states_dir=tmp_path / "states")
-    first = LlamaEngine.load(gemma3_path, kept)
+    first = LlamaEngine.load(short_gemma3_path, kept)
     text = said(first, question(A))
     first.close()
     monkeypatch.setattr(Stretches, "encode", _must_not_encode)
-    second = LlamaEngine.load(gemma3_path, kept)
+    second = LlamaEngine.load(short_gemma3_path, kept)
     again, run = speak(second, second.open_sequence(), question(A), max_output_tokens=8)
     second.close()
     assert again == text
@@ -182,14 +182,14 @@ def test_a_restarted_engine_goes_on_without_encoding(
 
 
 def test_another_projector_does_not_take_over_saved_states(
-    gemma3_path: Path, options: EngineOptions, tmp_path: Path
+    short_gemma3_path: Path, options: EngineOptions, tmp_path: Path
 ) -> None:
     kept = replace(options, states_dir=tmp_path / "states")
-    first = LlamaEngine.load(gemma3_path, kept)
+    first = LlamaEngine.load(short_gemma3_path, kept)
     said(first, question(A))
     first.close()
     other = write_projector(tmp_path / "mmproj-other.gguf", 640)
-    second = LlamaEngine.load(gemma3_path, replace(kept, projector_path=other))
+    second = LlamaEngine.load(short_gemma3_path, replace(kept, projector_path=other))
     _, run = speak(second, second.open_sequence(), question(A), max_output_tokens=1)
     second.close()
     assert run.counts.restored == 0
@@ -247,10 +247,10 @@ def test_a_model_without_projector_refuses_media(gemma3: LlamaEngine) -> None:
 
 
 def test_a_projector_for_images_refuses_audio(
-    gemma3_path: Path, options: EngineOptions, tmp_path: Path
+    short_gemma3_path: Path, options: EngineOptions, tmp_path: Path
 ) -> None:
     only = write_projector(tmp_path / "mmproj-images.gguf", 640)
-    engine = LlamaEngine.load(gemma3_path, replace(options, projector_path=only))
+    engine = LlamaEngine.load(short_gemma3_path, replace(options, projector_path=only))
     try:
         assert engine.description.modalities == ("image",)
         with pytest.raises(ModalityError, match=r"mmproj-images\.gguf is not for audio"):
@@ -285,7 +285,7 @@ def test_a_damaged_picture_is_refused_before_anything_is_evaluated(seeing: Llama
     ids=["missing", "text", "cut", "of another width", "a model", "empty", "unknown", "crashing"],
 )
 def test_a_wrong_projector_is_refused_by_name(
-    gemma3_path: Path,
+    short_gemma3_path: Path,
     options: EngineOptions,
     tmp_path: Path,
     damage: Callable[[Path], object],
@@ -294,5 +294,5 @@ def test_a_wrong_projector_is_refused_by_name(
     file = write_projector(tmp_path / "mmproj-wrong.gguf", 640)
     damage(file)
     with pytest.raises(ModelLoadError, match=reason) as error:
-        LlamaEngine.load(gemma3_path, replace(options, projector_path=file))
+        LlamaEngine.load(short_gemma3_path, replace(options, projector_path=file))
     assert str(file) in str(error.value)

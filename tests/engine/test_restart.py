@@ -14,15 +14,15 @@ QUESTIONS = ("Who are you and what do you like best of all?", "Why is that so?")
 
 def load(model: Path, folder: Path) -> LlamaEngine:
     return LlamaEngine.load(
-        model, EngineOptions(context_size=1024, states_mb=64, states_dir=folder)
+        model, EngineOptions(context_size=1024, threads=1, states_mb=64, states_dir=folder)
     )
 
 
 def test_the_next_turn_after_a_restart_evaluates_only_its_message(
-    model_path: Path, tmp_path: Path
+    short_model_path: Path, tmp_path: Path
 ) -> None:
     """Case 9 of the session API."""
-    before = load(model_path, tmp_path)
+    before = load(short_model_path, tmp_path)
     sequence = before.open_sequence()
     answer, first = speak(before, sequence, talk(QUESTIONS[0]))
     follow_up = talk(QUESTIONS[0], answer, QUESTIONS[1])
@@ -30,7 +30,7 @@ def test_the_next_turn_after_a_restart_evaluates_only_its_message(
     before._shelf._files.settle()  # type: ignore[union-attr]
 
     # The process that wrote the files is still there: as after a kill, nothing was closed.
-    after = load(model_path, tmp_path)
+    after = load(short_model_path, tmp_path)
     text, second = speak(after, after.open_sequence(), follow_up)
     assert second.counts.restored == held
     assert second.counts.evaluated == second.prompt_tokens - held
@@ -41,25 +41,33 @@ def test_the_next_turn_after_a_restart_evaluates_only_its_message(
     before.close()
 
 
-def test_states_of_another_context_size_are_not_used(smollm2_path: Path, tmp_path: Path) -> None:
-    engine = load(smollm2_path, tmp_path)
+def test_states_of_another_context_size_are_not_used(
+    short_smollm2_path: Path, tmp_path: Path
+) -> None:
+    engine = load(short_smollm2_path, tmp_path)
     speak(engine, engine.open_sequence(), talk(QUESTIONS[0]))
     engine.close()
-    other = LlamaEngine.load(smollm2_path, EngineOptions(context_size=512, states_dir=tmp_path))
+    other = LlamaEngine.load(
+        short_smollm2_path, EngineOptions(context_size=512, threads=1, states_dir=tmp_path)
+    )
     _, run = speak(other, other.open_sequence(), talk(QUESTIONS[0]))
     assert run.counts.restored == 0
     other.close()
 
 
 def test_a_new_session_takes_over_the_system_instruction_and_gives_the_same_text(
-    model_path: Path,
+    short_model_path: Path,
 ) -> None:
     system = ChatMessage("system", "You are an old and patient captain who has seen it all. " * 4)
-    engine = LlamaEngine.load(model_path, EngineOptions(context_size=1024, states_mb=64))
+    engine = LlamaEngine.load(
+        short_model_path, EngineOptions(context_size=1024, threads=1, states_mb=64)
+    )
     alone, whole = speak(engine, engine.open_sequence(), [system, *talk("What is the sea?")])
     engine.close()
 
-    engine = LlamaEngine.load(model_path, EngineOptions(context_size=1024, states_mb=64))
+    engine = LlamaEngine.load(
+        short_model_path, EngineOptions(context_size=1024, threads=1, states_mb=64)
+    )
     speak(engine, engine.open_sequence(), [system, *talk("A question of another tab, longer.")])
     shared, run = speak(engine, engine.open_sequence(), [system, *talk("What is the sea?")])
     assert run.counts.restored > 40
@@ -69,9 +77,11 @@ def test_a_new_session_takes_over_the_system_instruction_and_gives_the_same_text
 
 
 def test_regenerating_and_going_back_to_a_branch_evaluates_next_to_nothing(
-    model_path: Path,
+    short_model_path: Path,
 ) -> None:
-    engine = LlamaEngine.load(model_path, EngineOptions(context_size=2048, states_mb=256))
+    engine = LlamaEngine.load(
+        short_model_path, EngineOptions(context_size=2048, threads=1, states_mb=256)
+    )
     sequence = engine.open_sequence()
     question = talk("Count up from one. " * 110)
     free = {"temperature": 1.0, "top_k": 0, "max_output_tokens": 40}
@@ -87,11 +97,11 @@ def test_regenerating_and_going_back_to_a_branch_evaluates_next_to_nothing(
 
 
 def test_a_session_goes_back_beyond_the_sliding_window_after_a_restart(
-    model_path: Path, tmp_path: Path
+    short_model_path: Path, tmp_path: Path
 ) -> None:
     """What is cut off is longer than llama.cpp's sliding-window cache reaches back."""
     opening = "Tell me a long story. " * 100
-    before = load(model_path, tmp_path)
+    before = load(short_model_path, tmp_path)
     sequence = before.open_sequence()
     answer, first = speak(before, sequence, talk(opening))
     held = first.prompt_tokens + first.counts.generated - 1
@@ -99,7 +109,7 @@ def test_a_session_goes_back_beyond_the_sliding_window_after_a_restart(
     edited = talk(opening, answer, "No, rather a short one.")
     before._shelf._files.settle()  # type: ignore[union-attr]
 
-    after = load(model_path, tmp_path)
+    after = load(short_model_path, tmp_path)
     text, run = speak(after, after.open_sequence(), edited)
     assert run.counts.restored >= held
     assert run.counts.evaluated == run.prompt_tokens - run.counts.restored

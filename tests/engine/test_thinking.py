@@ -33,7 +33,9 @@ def thinker(smollm2_path: Path) -> Iterator[LlamaEngine]:
     opened = QWEN + "{%- if enable_thinking %}{{ '<think>\\n' }}{% endif %}"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Weights, "chat_template", property(lambda _: opened))
-        engine = LlamaEngine.load(smollm2_path, EngineOptions(context_size=512, states_mb=64))
+        engine = LlamaEngine.load(
+            smollm2_path, EngineOptions(context_size=512, threads=1, states_mb=64)
+        )
     yield engine
     engine.close()
 

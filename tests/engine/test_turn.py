@@ -242,8 +242,8 @@ def test_the_reply_limit_is_exact(engine: LlamaEngine) -> None:
     assert run.counts.generated <= 5
 
 
-def test_a_full_context_ends_the_reply_with_length(smollm2_path: Path) -> None:
-    engine = LlamaEngine.load(smollm2_path, EngineOptions(context_size=128))
+def test_a_full_context_ends_the_reply_with_length(short_smollm2_path: Path) -> None:
+    engine = LlamaEngine.load(short_smollm2_path, EngineOptions(context_size=128, threads=1))
     run = begin(
         engine,
         talk("Tell me a story without an end."),

@@ -24,9 +24,9 @@ QUESTION = "Which river is the longest one of the world, and where does it begin
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def model(model_path: Path) -> AsyncIterator[InferenceModel]:
+async def model(short_model_path: Path) -> AsyncIterator[InferenceModel]:
     """Each real model once for the whole module."""
-    async with await load_model(model_path, context_size=1024) as model:
+    async with await load_model(short_model_path, context_size=1024, threads=1) as model:
         yield model
 
 

@@ -42,7 +42,7 @@ FAMILY = "👩‍👩‍👧‍👦 שלום 🏳️‍🌈 ẅ"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def loaded(model_path: Path) -> AsyncIterator[InferenceModel]:
     """Each real model once for the whole module."""
-    async with await load_model(model_path, context_size=WINDOW) as model:
+    async with await load_model(model_path, context_size=WINDOW, threads=1) as model:
         yield model
 
 
@@ -352,7 +352,11 @@ async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_aga
     shares: list[float] = []
     for _ in range(2):
         model = await load_model(
-            model_path, context_size=256, max_concurrent_sessions=3, progress=shares.append
+            model_path,
+            context_size=256,
+            threads=1,
+            max_concurrent_sessions=3,
+            progress=shares.append,
         )
         opened = await asyncio.gather(
             *(model.open_session(**GREEDY) for _ in range(10)), return_exceptions=True
@@ -426,7 +430,9 @@ async def test_case_9_a_conversation_that_was_saved_to_disk_goes_on_as_if_it_was
     said: list[HistoryMessage] = []
     restored = []
     for states in (tmp_path / "kept", tmp_path / "kept", tmp_path / "fresh"):
-        async with await load_model(model_path, context_size=256, states_dir=states) as model:
+        async with await load_model(
+            model_path, context_size=256, threads=1, states_dir=states
+        ) as model:
             chat = await model.open_chat(history=said[:2], **GREEDY)
             await chat.get_response("Why?" if said else "The sea is wide, the ship is small.")
             said += chat.history[-2:]

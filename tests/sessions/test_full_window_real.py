@@ -1,4 +1,7 @@
-"""What a full window costs on both real models: nothing but the question, also after a restart."""
+"""What a full window costs: nothing but the question, also after a restart.
+
+Counted on the first layers of both real models.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,11 @@ async def make_room(chat: Chat) -> None:
 
 
 async def test_the_question_that_crosses_the_line_evaluates_only_itself(
-    model_path: Path, tmp_path: Path
+    short_model_path: Path, tmp_path: Path
 ) -> None:
-    async with await load_model(model_path, context_size=512, states_dir=tmp_path) as model:
+    async with await load_model(
+        short_model_path, context_size=512, threads=1, states_dir=tmp_path
+    ) as model:
         chat = await model.open_chat(history=HISTORY, **GREEDY)
         question = chat.size_in_tokens(QUESTION) + 16
         await chat.get_response("Well?")
@@ -51,7 +56,9 @@ async def test_the_question_that_crosses_the_line_evaluates_only_itself(
         unprepared = await model.open_chat(history=before[0], replacements=before[1], **GREEDY)
         assert await unprepared.get_response(QUESTION) == crossing
 
-    async with await load_model(model_path, context_size=512, states_dir=tmp_path) as model:
+    async with await load_model(
+        short_model_path, context_size=512, threads=1, states_dir=tmp_path
+    ) as model:
         chat = await model.open_chat(history=after[0], replacements=after[1], **GREEDY)
         assert await chat.get_response(QUESTION) == again
         assert chat.metrics.restored_tokens > 100
@@ -59,14 +66,18 @@ async def test_the_question_that_crosses_the_line_evaluates_only_itself(
 
 
 async def test_what_was_prepared_outlives_the_process_before_anything_is_asked(
-    smollm2_path: Path, tmp_path: Path
+    short_smollm2_path: Path, tmp_path: Path
 ) -> None:
-    async with await load_model(smollm2_path, context_size=512, states_dir=tmp_path) as model:
+    async with await load_model(
+        short_smollm2_path, context_size=512, threads=1, states_dir=tmp_path
+    ) as model:
         chat = await model.open_chat(history=HISTORY, **GREEDY)
         chat.digest = Digest("The captain told of a wide sea and a small ship.", 11)
         await make_room(chat)
         stored = chat.history, chat.replacements
-    async with await load_model(smollm2_path, context_size=512, states_dir=tmp_path) as model:
+    async with await load_model(
+        short_smollm2_path, context_size=512, threads=1, states_dir=tmp_path
+    ) as model:
         chat = await model.open_chat(history=stored[0], replacements=stored[1], **GREEDY)
         await chat.get_response(QUESTION)
         assert chat.metrics.evaluated_tokens <= chat.size_in_tokens(QUESTION) + 16

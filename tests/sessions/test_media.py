@@ -121,9 +121,13 @@ async def test_a_session_cannot_ask_for_what_its_model_cannot_take(model: Infere
     assert len(model.sessions) == 1
 
 
-async def test_a_real_model_tells_two_pictures_apart(gemma3_path: Path, tmp_path: Path) -> None:
+async def test_a_real_model_tells_two_pictures_apart(
+    short_gemma3_path: Path, tmp_path: Path
+) -> None:
     projector = write_projector(tmp_path / "mmproj.gguf", 640)
-    async with await load_model(gemma3_path, context_size=512, projector_path=projector) as model:
+    async with await load_model(
+        short_gemma3_path, context_size=512, threads=1, projector_path=projector
+    ) as model:
         replies = []
         for image in (CAT, DOG, CAT):
             async with await model.open_session(max_output_tokens=6) as session:

@@ -30,9 +30,9 @@ SCHEMA = {"type": "object", "properties": {"sea": {"type": "boolean"}}, "require
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def loaded(model_path: Path) -> AsyncIterator[InferenceModel]:
+async def loaded(short_model_path: Path) -> AsyncIterator[InferenceModel]:
     """Each real model once for the whole module."""
-    async with await load_model(model_path, context_size=512) as model:
+    async with await load_model(short_model_path, context_size=512, threads=1) as model:
         yield model
 
 
@@ -45,9 +45,9 @@ async def model(loaded: InferenceModel) -> AsyncIterator[InferenceModel]:
 
 
 @pytest.fixture
-def adapter(model_path: Path, tmp_path: Path) -> Path:
+def adapter(short_model_path: Path, tmp_path: Path) -> Path:
     """An adapter for the model."""
-    return write_adapter(tmp_path / "pirate.gguf", model_path, 1)
+    return write_adapter(tmp_path / "pirate.gguf", short_model_path, 1)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.errors import ToolError
@@ -47,7 +48,11 @@ def url() -> Iterator[str]:
         process.communicate()
 
 
-@pytest.fixture(params=["stdio", "http"])
+SHARED = pytest.mark.asyncio(loop_scope="module")
+"""Of tests that use the one server of this module, in the loop in which it was started."""
+
+
+@pytest_asyncio.fixture(params=["stdio", "http"], scope="module", loop_scope="module")
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[McpServer]:
     if request.param == "stdio":
         server = McpServer(stdio(MOOD="good"))
@@ -61,6 +66,7 @@ async def by_name(server: McpServer) -> dict[str, Tool]:
     return {tool.name: tool for tool in await server.tools()}
 
 
+@SHARED
 async def test_its_tools_are_called_under_its_name(server: McpServer) -> None:
     tools = await by_name(server)
     assert await tools["echo__echo"].run('{"text": "ab", "times": 2}') == "abab"
@@ -69,6 +75,7 @@ async def test_its_tools_are_called_under_its_name(server: McpServer) -> None:
     assert results == ["x"] * 5
 
 
+@SHARED
 async def test_what_it_says_is_bounded_and_its_control_characters_are_visible(
     server: McpServer,
 ) -> None:
@@ -82,6 +89,7 @@ async def test_what_it_says_is_bounded_and_its_control_characters_are_visible(
     assert await tools["echo__strange_name_with_signs_2"].run("{}") == "too"
 
 
+@SHARED
 @pytest.mark.parametrize(
     ("tool", "arguments", "complaint"),
     [

@@ -15,6 +15,7 @@ from gemma_chat.ui.themes import (
     MAX_FILE_BYTES,
     OWN_THEMES,
     contrast,
+    cursor_ground,
     first_theme,
     inks,
     load_theme,
@@ -47,10 +48,12 @@ def test_plain_text_of_our_themes_is_readable_on_every_ground(theme: Theme) -> N
 )
 def test_coloured_text_is_readable_on_every_ground_of_any_theme(theme: Theme) -> None:
     colours = theme.to_color_system().generate()
+    grounds = {name: Color.parse(colours[name]) for name in ("background", "surface", "panel")}
+    grounds["cursor"] = cursor_ground(colours)
     for name, ink in inks(theme).items():
-        for ground in ("background", "surface", "panel"):
-            found = contrast(Color.parse(ink), Color.parse(colours[ground]))
-            assert found >= LEAST_CONTRAST - 0.05, (name, ground)
+        for where, ground in grounds.items():
+            found = contrast(Color.parse(ink), ground)
+            assert found >= LEAST_CONTRAST - 0.05, (name, where)
 
 
 def test_the_contrast_of_black_and_white_is_that_of_the_standard() -> None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic, perf_counter
-from typing import Literal
+from typing import Literal, Protocol
 
 from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
@@ -31,13 +31,20 @@ EXIT_SECONDS = 5.0
 """How long a program that ends without closing its model waits for the step under way."""
 
 
+class Post(Protocol):
+    """Takes reports from any thread; what is posted together arrives together."""
+
+    def __call__(self, *reports: tuple[TurnJob, Report]) -> None:
+        """Hand over these, in this order."""
+
+
 class EngineThread:
     """Runs turns of one engine, one a slot and each a step at a time, in the queue's order."""
 
     def __init__(
         self,
         engine: Engine,
-        post: Callable[[tuple[TurnJob, Report]], None],
+        post: Post,
         closed: Callable[[], None],
     ) -> None:
         """`post` takes every report, `closed` is called once the engine is closed."""
@@ -378,8 +385,9 @@ class EngineThread:
         self, job: TurnJob, reason: FinishReason, error: GemmaChatError | None, *, kept: bool
     ) -> None:
         job.phase = "finished"
-        self._post((job, job.result(reason, error, kept=kept)))
-        self._post((job, LockEvent(job.entry(), reason=reason)))
+        # Whoever waited for the result finds the lock's listeners told of it.
+        ended = LockEvent(job.entry(), reason=reason)
+        self._post((job, job.result(reason, error, kept=kept)), (job, ended))
 
 
 def _unexpected(error: Exception) -> EngineCrashedError:

@@ -35,9 +35,9 @@ class Outbox(Generic[T]):
         if self._items:
             self._wake_up()
 
-    def post(self, item: T) -> None:
-        """Hand over `item`. From any thread."""
-        self._items.append(item)
+    def post(self, *items: T) -> None:
+        """Hand over these items, in one batch. From any thread."""
+        self._items.extend(items)
         if not self._wake_up_pending:
             self._wake_up()
 

@@ -41,6 +41,7 @@ from gemma_chat.ui.pace import Pace
 from gemma_chat.ui.pane_feeds import PaneFeeds
 from gemma_chat.ui.panes import PaneHead
 from gemma_chat.ui.state import TerminalState, apply
+from gemma_chat.ui.styles import STYLES
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import read_pastes_in_bulk
 from gemma_chat.ui.text import shown
@@ -67,8 +68,7 @@ class ChatApp(App[None]):
     """One terminal on a host."""
 
     TITLE = "gemma-chat"
-    # At the top, where they do not cover what is being typed.
-    CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
+    CSS = STYLES
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of("everywhere", "run"),

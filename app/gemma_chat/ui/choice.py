@@ -34,8 +34,10 @@ class ChoiceDialog(Dialog[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "give_up", show=False)]
     DEFAULT_CSS = """
+    ChoiceDialog DialogBox { width: 72; }
     ChoiceDialog OptionList, ChoiceDialog OptionList:focus {
         height: auto; max-height: 100%; border: none; padding: 0; background: transparent;
+        text-wrap: nowrap; text-overflow: ellipsis;
     }
     ChoiceDialog.-low DialogBox { max-height: 100%; }
     """

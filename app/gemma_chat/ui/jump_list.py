@@ -38,7 +38,7 @@ class JumpList(Dialog[int]):
     JumpList Input, JumpList Input:focus { border: none; height: 1; padding: 0; }
     JumpList OptionList, JumpList OptionList:focus {
         height: auto; max-height: 16; border: none; padding: 0; margin-top: 1;
-        background: transparent;
+        background: transparent; text-wrap: nowrap; text-overflow: ellipsis;
     }
     JumpList.-low OptionList { margin-top: 0; }
     """

@@ -29,7 +29,7 @@ class PromptForm(Dialog[str]):
     PromptForm Input, PromptForm Input:focus, PromptForm TextArea, PromptForm TextArea:focus {
         border: none; height: 1; padding: 0 1; margin-bottom: 1; background: $panel;
     }
-    PromptForm Input:focus, PromptForm TextArea:focus { background: $primary 30%; }
+    PromptForm Input:focus, PromptForm TextArea:focus { background: $cursor-ground; }
     PromptForm TextArea, PromptForm TextArea:focus { height: auto; min-height: 1; max-height: 6; }
     PromptForm.-low Input, PromptForm.-low TextArea { margin-bottom: 0; }
     """

@@ -104,11 +104,11 @@ class SettingsPanel(SidePanel):
     SettingsPanel NumberField, SettingsPanel NumberField:focus {
         width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
     }
-    SettingsPanel NumberField:focus { background: $primary 30%; }
+    SettingsPanel NumberField:focus { background: $cursor-ground; }
     SettingsPanel PathField, SettingsPanel PathField:focus {
         height: 1; border: none; padding: 0 1; background: $panel;
     }
-    SettingsPanel PathField:focus { background: $primary 30%; }
+    SettingsPanel PathField:focus { background: $cursor-ground; }
     SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }
     SettingsPanel ResetMark.-changed { visibility: visible; }
     SettingsPanel ResetMark:hover { text-style: bold; }

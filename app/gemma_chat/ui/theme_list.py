@@ -40,7 +40,7 @@ class ThemeList(Dialog[str]):
     def _names(self) -> list[str]:
         """The program's own and the person's first, then Textual's."""
         names = list(self.app.available_themes)
-        own = [name for name in names if name in OWN_THEMES]
+        own = [name for name in OWN_THEMES if name in names]
         return own + sorted(name for name in names if name not in own)
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:

@@ -30,6 +30,9 @@ MAX_FILE_BYTES = 64 * 1024
 LEAST_CONTRAST = 4.5
 """Between text and the ground below it, by the formula of WCAG 2."""
 
+CURSOR_SHARE = 0.2
+"""Of the theme's first colour in the ground of what has the cursor, or is selected."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _COLOURS = frozenset(
     {
@@ -254,7 +257,7 @@ def inks(theme: Theme) -> dict[str, str]:
         return Color.parse(colours[name])
 
     foreground, background = colour("foreground"), colour("background")
-    grounds = (background, colour("surface"), colour("panel"))
+    grounds = (background, colour("surface"), colour("panel"), cursor_ground(colours))
     wanted = {
         "ink-quiet": background.blend(foreground, 0.55),
         "ink-good": colour("success"),
@@ -266,13 +269,27 @@ def inks(theme: Theme) -> dict[str, str]:
     return {name: readable(ink, foreground, grounds).hex for name, ink in wanted.items()}
 
 
+def cursor_ground(colours: Mapping[str, str]) -> Color:
+    """The ground of the line of a list, or the field, that has the cursor."""
+    return Color.parse(colours["surface"]).blend(Color.parse(colours["primary"]), CURSOR_SHARE)
+
+
 def window_colours(theme: Theme) -> dict[str, str]:
     """The CSS variables of the window that a theme file need not set."""
     if theme.ansi:
-        return inks(theme)
+        return inks(theme) | {"cursor-ground": "ansi_bright_black"}
     colours = theme.to_color_system().generate()
     background = Color.parse(colours["background"])
     foreground = Color.parse(colours["foreground"])
+    cursor = cursor_ground(colours).hex
+    marked = {
+        "cursor-ground": cursor,
+        "block-cursor-background": cursor,
+        "block-cursor-foreground": foreground.hex,
+        "block-cursor-blurred-background": cursor,
+        "block-cursor-blurred-text-style": "bold",
+        "screen-selection-background": Color.parse(colours["primary"]).with_alpha(CURSOR_SHARE).hex,
+    }
     bar = {
         "scrollbar": background.blend(foreground, 0.25).hex,
         "scrollbar-hover": background.blend(foreground, 0.4).hex,
@@ -287,7 +304,7 @@ def window_colours(theme: Theme) -> dict[str, str]:
         ),
         background.hex,
     )
-    return inks(theme) | bar | ground | theme.variables
+    return inks(theme) | marked | bar | ground | theme.variables
 
 
 def readable(ink: Color, foreground: Color, grounds: tuple[Color, ...]) -> Color:

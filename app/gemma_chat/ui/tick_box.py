@@ -15,7 +15,7 @@ class TickBox(Static, can_focus=True):
 
     DEFAULT_CSS = """
     TickBox { height: 1; width: 1fr; }
-    TickBox:focus { background: $primary 30%; }
+    TickBox:focus { background: $cursor-ground; }
     TickBox:hover { background: $boost; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space,enter", "switch", show=False)]

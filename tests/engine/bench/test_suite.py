@@ -50,10 +50,10 @@ COUNTED = ("regenerate", "edit", "fork-message", "tabs-follow-up")
 
 
 @pytest.fixture(scope="module")
-def rig(smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(short_smollm2_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     # Two threads that wait for each other crawl when other tests want the cores.
     options = EngineOptions(context_size=1024, states_mb=64, threads=1)
-    rig = Rig(smollm2_path, options, tmp_path_factory.mktemp("rig"))
+    rig = Rig(short_smollm2_path, options, tmp_path_factory.mktemp("rig"))
     yield rig
     rig.close()
 

@@ -32,7 +32,7 @@ class PasteChip(Static, can_focus=True):
     DEFAULT_CSS = """
     PasteChip { height: 1; width: 1fr; color: $ink-mark; padding: 0 1; }
     PasteChip:hover { background: $boost; }
-    PasteChip:focus { background: $primary 30%; }
+    PasteChip:focus { background: $cursor-ground; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "open", show=False),

@@ -65,7 +65,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         background: $background;
         color: $foreground;
 
-        &:focus { scrollbar-color: $primary; }
+        &:focus { scrollbar-color: $primary 50%; }
         & .transcript--person { color: $text-accent; text-style: bold; }
         & .transcript--model { color: $text-primary; text-style: bold; }
         & .transcript--status { color: $text-muted; }
@@ -89,7 +89,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         & .transcript--keyword { color: $text-accent; }
         & .transcript--string { color: $text-success; }
         & .transcript--number { color: $text-warning; }
-        & .transcript--comment { color: $text-muted; text-style: italic; }
+        & .transcript--comment { color: $ink-quiet; text-style: italic; }
         & .transcript--name { color: $text-primary; }
         & .transcript--match { color: $foreground; background: $warning 35%; }
         & .transcript--match-current {

@@ -1,0 +1,42 @@
+"""Pilots that wait for the program, not for the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import textual.app
+import textual.pilot
+import textual.screen
+
+from gemma_chat.ui import status_bar
+from gemma_chat.ui.pace import Pace
+
+FRAME = 1 / 240
+"""Seconds between two paints of the screen; a fast terminal's."""
+
+
+async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
+    """Wait until nothing is left to do but what a timer, a thread or a socket will bring.
+
+    Textual's own wait takes at least 20 ms, twice for every key, and goes by the processor time
+    of the process: where other processes are busy it may end before the program has done its work.
+    """
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(max(min_sleep, FRAME))
+    while True:
+        await asyncio.sleep(0)
+        if not loop._ready:  # type: ignore[attr-defined]
+            return
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pilots_wait_for_the_program() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textual.screen, "UPDATE_PERIOD", FRAME)
+        patch.setattr(Pace, "_schedule", Pace._now)
+        patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
+        for module in (textual.app, textual.pilot):
+            patch.setattr(module, "wait_for_idle", until_idle)
+        yield
