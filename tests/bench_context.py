@@ -19,7 +19,7 @@ from pathlib import Path
 import gemma_chat
 from gemma_chat import Chat, Digest, HistoryMessage, InferenceModel
 
-CONTEXT = 2048
+CONTEXT = 1024
 REPLY = 16
 SUMMARY = "The user asked about the sea and its ships, and was told of winds, tides and harbours. "
 QUESTION = "And what did the captain of the other ship say about that, in one sentence?"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gemma_chat.config import settings as settings_module
 from gemma_chat.config.document import parse_document, to_settings
-from gemma_chat.config.fields import SETTING_FIELDS, SettingField
+from gemma_chat.config.fields import SETTING_FIELDS, SettingField, sampling_fields
 from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.presets import Preset
@@ -326,7 +326,7 @@ def any_settings(draw: st.DrawFn) -> Settings:
     preset = {
         field.name: field.to_toml(draw(a_value(field)))
         for field in chosen
-        if field.section == "defaults"
+        if field in sampling_fields("defaults")
     }
     return to_settings({**document, "presets": {"mine": preset}})
 
