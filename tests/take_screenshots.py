@@ -28,7 +28,7 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings  # noqa
 from gemma_chat.config.settings import load_settings  # noqa: E402
 from gemma_chat.host.launch import HostLaunch  # noqa: E402
 from gemma_chat.host.link import HostLink  # noqa: E402
-from gemma_chat.host.protocol import OpenSession  # noqa: E402
+from gemma_chat.host.protocol import GroupTabs, MarkTab, OpenSession  # noqa: E402
 from gemma_chat.host.status import stop_host  # noqa: E402
 from gemma_chat.ui.app import AppOptions, ChatApp  # noqa: E402
 from gemma_chat.ui.drafts import Draft  # noqa: E402
@@ -168,6 +168,35 @@ async def help_page(stage: Stage) -> None:
     await stage.pilot.press("escape")
 
 
+async def side_by_side(stage: Stage) -> None:
+    """Two roles, one question: the left one has answered, the right one is at it."""
+    await stage.open("Captain", PIRATE, tokens=150)
+    await stage.open("Teacher", TUTOR, tokens=150)
+    captain, teacher = stage.tab("Captain"), stage.tab("Teacher")
+    assert captain is not None
+    assert teacher is not None
+    for request in (
+        MarkTab(0, captain.session, "diamond"),
+        MarkTab(0, teacher.session, "star"),
+        GroupTabs(0, (captain.session, teacher.session), "Roles"),
+    ):
+        await stage.app.link.request(request)
+    await stage.until(lambda: any(tab.view.group for tab in stage.app.state.tabs))
+    stage.app.show_tab(captain.session)
+    await stage.say("/compare Teacher")
+    await stage.until(lambda: stage.app.state.shown_pair is not None)
+    await stage.say("How do I learn to sail a small boat?")
+
+    def second_writes() -> bool:
+        holder = stage.app.state.lock.holder
+        return holder is not None and holder.session == teacher.session and holder.generated > 30
+
+    await stage.until(second_writes)
+    await stage.take("side-by-side")
+    await stage.until(stage.idle)
+    await stage.pilot.press("alt+s")
+
+
 async def play() -> None:
     """Start host and program, play all scenes, and end the host."""
     paths = Paths.default()
@@ -198,6 +227,7 @@ async def play() -> None:
                 search,
                 jump_list,
                 help_page,
+                side_by_side,
             ):
                 await scene(stage)
     finally:

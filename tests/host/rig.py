@@ -31,6 +31,7 @@ from gemma_chat.host.protocol import (
     SessionView,
     Snapshot,
     SummarizerChanged,
+    TabsArranged,
     TurnFinished,
     TurnText,
 )
@@ -80,6 +81,10 @@ class Terminal:
                 self.tabs[event.view.session] = event.view
             case SessionClosed():
                 del self.tabs[event.session]
+            case TabsArranged():
+                for place, session in enumerate(event.sessions):
+                    view = self.tabs[session]
+                    self.tabs[session] = msgspec.structs.replace(view, position=place)
         self._changed.set()
 
     async def seen(self, kind: type[E], matches: Callable[[E], bool] = lambda _: True) -> E:

@@ -82,7 +82,7 @@ def test_a_record_is_a_view_of_the_protocol_by_its_names(
     assert (view.session, view.title, view.settings) == (record.session, "Pirate", settings)
 
 
-def test_tabs_can_be_opened_in_the_middle_closed_and_reordered(
+def test_tabs_can_be_opened_in_the_middle_and_closed(
     store: Store, settings: SessionSettings
 ) -> None:
     one, two, three = (store.create(settings).session for _ in range(3))
@@ -97,8 +97,6 @@ def test_tabs_can_be_opened_in_the_middle_closed_and_reordered(
     assert tabs(store) == [two, between, three, one]
     store.open_at(three, -5)
     assert tabs(store) == [three, two, between, one]
-    store.reorder([one, two, three, between])
-    assert tabs(store) == [one, two, three, between]
 
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -140,17 +138,6 @@ def test_closed_conversations_come_after_the_open_ones_newest_first(
     store.close_tab(two)
     assert [each.session for each in store.conversations()] == [three, two, one]
     assert tabs(store) == [three]
-
-
-@pytest.mark.parametrize("order", [[], [1], [1, 1], [1, 2, 3], [2, ABSENT]])
-def test_an_order_that_does_not_name_each_tab_once_is_refused(
-    store: Store, settings: SessionSettings, order: list[int]
-) -> None:
-    store.create(settings)
-    store.create(settings)
-    with pytest.raises(StoreError, match="does not name each open tab once"):
-        store.reorder(order)
-    assert tabs(store) == [1, 2]
 
 
 def test_a_number_is_never_used_again_also_not_after_opening_again(

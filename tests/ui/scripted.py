@@ -103,6 +103,8 @@ class ScriptedLink:
         self.stored: dict[int, tuple[p.MessageView, ...]] = {}
         self.refusals: dict[type, str] = {}
         """Requests of these types are answered by `HostError`."""
+        self.refuse_sessions: set[int] = set()
+        """Messages to these sessions are refused."""
         self.answers: dict[type, p.Reply] = {}
         """What requests of these types are answered."""
         self.held: set[type] = set()
@@ -138,6 +140,8 @@ class ScriptedLink:
             await self._let_go.wait()
         if type(request) in self.refusals:
             raise HostError(self.refusals[type(request)])
+        if isinstance(request, p.SendMessage) and request.session in self.refuse_sessions:
+            raise HostError(f"refused {request.session}")
         answer = self.answers.get(type(request))
         return self._reply(request) if answer is None else answer
 
@@ -171,6 +175,9 @@ class ScriptedLink:
                 return p.Messages(0, request.session, chosen, len(stored) > len(chosen))
             case p.FetchPreview():
                 return self.previews.get(request.digest, p.Failed(0, "There is no such picture."))
+            case p.MoveTab() | p.PinTab() | p.MarkTab() | p.GroupTabs() | p.RenameGroup():
+                self._arrange(request)
+                return p.Done(0)
             case p.ChangeSettings():
                 view = self._views[request.session]
                 self.event(
@@ -181,6 +188,31 @@ class ScriptedLink:
                 return p.Done(0)
             case _:
                 return p.Done(0)
+
+    def _arrange(
+        self, request: p.MoveTab | p.PinTab | p.MarkTab | p.GroupTabs | p.RenameGroup
+    ) -> None:
+        changes: dict[int, dict[str, object]] = {}
+        order = sorted(self._views, key=lambda session: self._views[session].position)
+        match request:
+            case p.MoveTab():
+                order.remove(request.session)
+                order.insert(request.place, request.session)
+            case p.PinTab():
+                changes[request.session] = {"pinned": request.pinned}
+            case p.MarkTab():
+                changes[request.session] = {"mark": request.mark}
+            case p.GroupTabs():
+                changes = {session: {"group": request.group} for session in request.sessions}
+            case p.RenameGroup():
+                renamed = [v.session for v in self._views.values() if v.group == request.group]
+                changes = {session: {"group": request.name} for session in renamed}
+        for session, change in changes.items():
+            view = msgspec.structs.replace(self._views[session], **change)
+            self.event(p.SessionChanged(view, origin=OWN))
+        groups = list(dict.fromkeys(self._views[session].group for session in order))
+        order.sort(key=lambda s: (groups.index(self._views[s].group), not self._views[s].pinned))
+        self.event(p.TabsArranged(tuple(order)))
 
     # ------------------------------------------------------------ the test's side
 

@@ -62,9 +62,9 @@ def test_without_wishes_the_keymap_is_the_table() -> None:
 
 
 def test_a_wish_replaces_the_keys_of_an_action() -> None:
-    keymap = Keymap.of({"tab.new": ("ctrl+n", "f6")})
-    assert keymap.action("tab.new").keys == ("ctrl+n", "f6")
-    assert keymap.overrides == {"tab.new": "ctrl+n,f6"}
+    keymap = Keymap.of({"tab.new": ("ctrl+n", "f9")})
+    assert keymap.action("tab.new").keys == ("ctrl+n", "f9")
+    assert keymap.overrides == {"tab.new": "ctrl+n,f9"}
     assert keymap.problems == ()
 
 
@@ -84,14 +84,14 @@ def test_a_default_key_that_is_given_away_is_told() -> None:
 
 
 def test_of_two_actions_with_one_key_the_first_keeps_it() -> None:
-    keymap = Keymap.of({"tab.new": ("f6",), "tab.jump": ("f6",)})
-    assert keymap.action("tab.new").keys == ("f6",)
+    keymap = Keymap.of({"tab.new": ("f9",), "tab.jump": ("f9",)})
+    assert keymap.action("tab.new").keys == ("f9",)
     assert keymap.action("tab.jump").keys == ("ctrl+g",)
     assert any("is given to tab.new and to tab.jump" in problem for problem in keymap.problems)
 
 
 def test_an_unknown_action_and_an_unknown_key_are_told_and_the_rest_holds() -> None:
-    keymap = Keymap.of({"tab.knew": ("f6",), "tab.jump": ("ctl+x",), "tab.new": ("f7",)})
+    keymap = Keymap.of({"tab.knew": ("f9",), "tab.jump": ("ctl+x",), "tab.new": ("f7",)})
     assert any("Did you mean tab.new?" in problem for problem in keymap.problems)
     assert any("'ctl' is not a modifier" in problem for problem in keymap.problems)
     assert keymap.action("tab.new").keys == ("f7",)
@@ -112,8 +112,8 @@ def settings_with(file: Path, text: str) -> Settings:
 
 def test_both_spellings_of_the_section_are_read_and_saved_again(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
-    settings = settings_with(file, '[keys]\n"tab.new" = "f6"\ntab.jump = ["f7", "f8"]\nx.y = ""\n')
-    assert settings.keys == (("tab.new", ("f6",)), ("tab.jump", ("f7", "f8")), ("x.y", ()))
+    settings = settings_with(file, '[keys]\n"tab.new" = "f9"\ntab.jump = ["f7", "f8"]\nx.y = ""\n')
+    assert settings.keys == (("tab.new", ("f9",)), ("tab.jump", ("f7", "f8")), ("x.y", ()))
     save_settings(file, settings)
     assert read_settings(file) == settings
 
@@ -125,9 +125,9 @@ def test_both_spellings_of_the_section_are_read_and_saved_again(tmp_path: Path) 
         "[keys]\n'tab.new' = 3",
         "[keys]\n'tab.new' = [1]",
         "[keys]\n'tab.new' = ['a','b','c','d','e','f','g','h','i','j']",
-        "[keys]\na.b.c.d.e = 'f6'",
-        "[keys]\n'" + "x" * 200 + "' = 'f6'",
-        "[keys]\n" + "".join(f"a{n} = 'f6'\n" for n in range(300)),
+        "[keys]\na.b.c.d.e = 'f9'",
+        "[keys]\n'" + "x" * 200 + "' = 'f9'",
+        "[keys]\n" + "".join(f"a{n} = 'f9'\n" for n in range(300)),
     ],
 )
 def test_a_section_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
@@ -136,16 +136,16 @@ def test_a_section_of_another_shape_is_refused(tmp_path: Path, text: str) -> Non
 
 
 def test_help_shows_the_keys_in_effect() -> None:
-    keymap = Keymap.of({"tab.new": ("f6",)})
+    keymap = Keymap.of({"tab.new": ("f9",)})
     page = help_page(80, keymap).plain
     assert "ctrl+t" not in page
-    assert "f6" in page
+    assert "f9" in page
 
 
 async def test_the_program_obeys_the_keymap_shows_it_and_tells_its_faults() -> None:
     link = ScriptedLink()
     wishes = (
-        ("tab.new", ("f6",)),
+        ("tab.new", ("f9",)),
         ("message.send", ("ctrl+s",)),
         ("message.new_line", ("enter",)),
         ("host.retry", ("ctrl+k",)),
@@ -159,7 +159,7 @@ async def test_the_program_obeys_the_keymap_shows_it_and_tells_its_faults() -> N
         assert "ctrl+s sends · enter new line" in screen_text(app)
         await pilot.press("ctrl+t")
         assert link.asked(p.OpenSession) == []
-        await pilot.press("f6")
+        await pilot.press("f9")
         await pilot.pause()
         assert len(link.asked(p.OpenSession)) == 1
         await pilot.press("a", "enter", "b", "ctrl+s")
@@ -173,11 +173,11 @@ def test_the_shell_lists_keys_and_faults(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("GEMMA_CHAT_HOME", str(tmp_path))
     config = tmp_path / "config"
     config.mkdir()
-    (config / "settings.toml").write_text('[keys]\n"tab.new" = "f6"\n')
+    (config / "settings.toml").write_text('[keys]\n"tab.new" = "f9"\n')
     good = CliRunner().invoke(cli, ["config", "keys"])
     assert good.exit_code == 0
-    assert "tab.new                  f6" in good.output
-    (config / "settings.toml").write_text('[keys]\n"tab.knew" = "f6"\n')
+    assert "tab.new                  f9" in good.output
+    (config / "settings.toml").write_text('[keys]\n"tab.knew" = "f9"\n')
     wrong = CliRunner().invoke(cli, ["config", "keys"])
     assert wrong.exit_code == 1
     assert "Did you mean tab.new?" in wrong.output

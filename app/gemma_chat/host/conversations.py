@@ -30,6 +30,7 @@ from gemma_chat.host.protocol import (
     SessionChanged,
     SessionClosed,
     SessionView,
+    TabsArranged,
     TranscriptChanged,
 )
 from gemma_chat.host.replacing import (
@@ -158,6 +159,11 @@ class Conversations:
         if session not in self._tabs:
             raise HostError(f"There is no open tab {session}; it may have been closed elsewhere.")
 
+    def must_be_shown(self, session: int) -> None:
+        """Raise `HostError` when this conversation stands in no tab."""
+        if not self.is_shown(session):
+            raise HostError(f"There is no open tab {session}; it may have been closed elsewhere.")
+
     def views(self) -> tuple[SessionView, ...]:
         """All tabs, in the order of the tab bar."""
         return tuple(map(self._view, self._store.conversations(open_only=True)))
@@ -202,13 +208,17 @@ class Conversations:
 
     # ------------------------------------------------------------ tabs
 
-    def open(self, title: str, settings: SessionSettings, asker: int) -> int:
-        """Open a new tab; returns its number."""
+    def open(self, title: str, settings: SessionSettings, asker: int, *, group: str = "") -> int:
+        """Open a new tab behind the others of its group; returns its number."""
         created = self._store.create(
-            settings.validated(), title=title, title_by="person" if title else "nobody"
+            settings.validated(),
+            title=title,
+            title_by="person" if title else "nobody",
+            group=group,
         )
         self._tabs[created.session] = _Tab(created.session, created.title)
         self.tell(created.session, asker)
+        self.tell_order()
         return created.session
 
     def open_aside(
@@ -254,7 +264,7 @@ class Conversations:
             turn.stop()
         self._tools.forget(session)
         self._publish(SessionClosed(session))
-        self._tell_positions()
+        self.tell_order()
         closing = asyncio.create_task(_close(tab, turns), name=f"close-{session}")
         self._closing[session] = closing
         closing.add_done_callback(lambda _: self._closing.pop(session, None))
@@ -268,6 +278,7 @@ class Conversations:
             self._store.open_at(session)
             self._tabs[session] = _Tab(session, "")
         self.tell(session, asker)
+        self.tell_order()
 
     def set_settings(self, session: int, settings: SessionSettings) -> None:
         """Change a tab's settings, from its next turn on."""
@@ -286,9 +297,9 @@ class Conversations:
         self.set_settings(session, msgspec.structs.replace(settings, tools=tools))
         self.tell(session)
 
-    def _tell_positions(self) -> None:
-        for view in self.views():
-            self._publish(SessionChanged(view))
+    def tell_order(self) -> None:
+        """Tell everybody in which order the tabs stand now, which may have changed."""
+        self._publish(TabsArranged(self._store.tabs.order()))
 
     # ------------------------------------------------------------ turns
 
@@ -403,6 +414,7 @@ class Conversations:
             title=title,
             title_by=source.title_by,
             position=None if source.position is None else source.position + 1,
+            group=source.group,
         )
         session = created.session
         self._store.branches.fork(source.session, session, up_to)
@@ -410,7 +422,7 @@ class Conversations:
             self._store.set_draft(session, draft)
         self._tabs[session] = _Tab(session, created.title)
         self.tell(session, asker)
-        self._tell_positions()
+        self.tell_order()
         return session
 
     def _ask(

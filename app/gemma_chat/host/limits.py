@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS, MAX_TITLE_CHARACTERS
+from gemma_chat.host.tab_protocol import MAX_GROUP_CHARACTERS
 
 
 def checked_message(text: str) -> str:
@@ -31,6 +32,17 @@ def checked_title(title: str) -> str:
     if len(line) > MAX_TITLE_CHARACTERS:
         raise HostError(
             f"The title has {len(line)} characters; at most {MAX_TITLE_CHARACTERS} are allowed."
+        )
+    return line
+
+
+def checked_group(name: str) -> str:
+    """`name` of a group of tabs on one line; empty means: no group."""
+    line = " ".join(name.split())
+    if len(line) > MAX_GROUP_CHARACTERS:
+        raise HostError(
+            f"The name of the group has {len(line)} characters; at most {MAX_GROUP_CHARACTERS} "
+            "are allowed."
         )
     return line
 

@@ -16,9 +16,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.host.tab_protocol import MAX_GROUP_CHARACTERS as MAX_GROUP_CHARACTERS
+from gemma_chat.host.tab_protocol import GroupTabs as GroupTabs
+from gemma_chat.host.tab_protocol import LookAtTab as LookAtTab
+from gemma_chat.host.tab_protocol import MarkTab as MarkTab
+from gemma_chat.host.tab_protocol import MoveTab as MoveTab
+from gemma_chat.host.tab_protocol import PinTab as PinTab
+from gemma_chat.host.tab_protocol import RenameGroup as RenameGroup
+from gemma_chat.host.tab_protocol import TabMark as TabMark
+from gemma_chat.host.tab_protocol import TabsArranged as TabsArranged
+from gemma_chat.host.wire import Wire as _Wire
 
 PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -35,10 +43,6 @@ ToolAnswer = Literal["once", "always", "never"]
 
 TurnPhase = Literal["idle", "queued", "prefill", "generating"]
 FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
-
-
-class _Wire(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The base of all that goes over the socket."""
 
 
 # ---------------------------------------------------------------- what is shown
@@ -218,6 +222,13 @@ class SessionView(_Wire, frozen=True):
     calling: tuple[str, ...] = ()
     """The tools whose calls run now, or wait for an answer."""
     replaced: ReplacedView = ReplacedView()
+    pinned: bool = False
+    """It stands first in its group."""
+    mark: TabMark = ""
+    group: str = ""
+    """The name of its group; the tabs without one are a group too."""
+    looked_at: float = 0.0
+    """When a person looked at it last, as far as the snapshot knows."""
 
 
 class LockEntry(_Wire, frozen=True):
@@ -428,6 +439,8 @@ class OpenSession(_Wire, frozen=True, tag="open_session"):
     title: str = ""
     settings: SessionSettings | None = None
     place: Literal["tab", "aside", "passing"] = "tab"
+    group: str = ""
+    """The group in which its tab stands."""
 
 
 class CloseSession(_Wire, frozen=True, tag="close_session"):
@@ -860,6 +873,12 @@ Request = (
     | StartDownload
     | ChangeDownload
     | RemoveModel
+    | MoveTab
+    | PinTab
+    | MarkTab
+    | GroupTabs
+    | RenameGroup
+    | LookAtTab
 )
 
 
@@ -1173,6 +1192,7 @@ Event = (
     | MessageUpdated
     | TranscriptChanged
     | DownloadsChanged
+    | TabsArranged
 )
 
 FromClient = Hello | Request

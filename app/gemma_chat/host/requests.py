@@ -29,22 +29,28 @@ from gemma_chat.host.protocol import (
     Found,
     GetStatus,
     Goodbye,
+    GroupTabs,
     ImportConversation,
     Imported,
     ListConversations,
     ListModels,
     LoadModel,
+    LookAtTab,
     MarkRead,
+    MarkTab,
     Messages,
     ModelFacts,
     Models,
+    MoveTab,
     Opened,
     OpenSession,
     PinMessage,
+    PinTab,
     Preview,
     Queued,
     Regenerate,
     RemoveModel,
+    RenameGroup,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -90,6 +96,12 @@ PlainRequest = (
     | StartDownload
     | ChangeDownload
     | RemoveModel
+    | MoveTab
+    | PinTab
+    | MarkTab
+    | GroupTabs
+    | RenameGroup
+    | LookAtTab
 )
 """A request that is answered with a bare `Done`."""
 

@@ -19,7 +19,7 @@ from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.crashes import Crashes
 from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
-from gemma_chat.host.limits import checked_draft, checked_title
+from gemma_chat.host.limits import checked_draft, checked_group, checked_title
 from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_desk import ModelDesk, ModelsOf
 from gemma_chat.host.model_slot import ModelSlot
@@ -46,20 +46,26 @@ from gemma_chat.host.protocol import (
     ForkFrom,
     GetStatus,
     Goodbye,
+    GroupTabs,
     ImportConversation,
     ListConversations,
     ListModels,
     LoadModel,
+    LookAtTab,
     MarkRead,
+    MarkTab,
     Messages,
     ModelChanged,
+    MoveTab,
     Notice,
     Opened,
     OpenSession,
     PinMessage,
+    PinTab,
     Queued,
     Regenerate,
     RemoveModel,
+    RenameGroup,
     RenameSession,
     ReopenSession,
     ReorderQueue,
@@ -82,6 +88,7 @@ from gemma_chat.host.protocol import (
 from gemma_chat.host.replacing import context_view
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
+from gemma_chat.host.tab_bar import TabBar
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.transcripts import page
@@ -186,6 +193,7 @@ class Service:
             publish,
             on_summary_outdated=lambda session: self._summaries.schedule(session),
         )
+        self._tab_bar = TabBar(store, self._conversations)
         self._board = LockBoard(
             publish,
             lambda: self._conversations.turns,
@@ -305,6 +313,8 @@ class Service:
                 reply = await self._branching.answer(request, asker)
                 self._follow_change(request, reply)
                 return reply
+            case MoveTab() | PinTab() | MarkTab() | GroupTabs() | RenameGroup() | LookAtTab():
+                return self._tab_bar.answer(request, asker)
             case LoadModel():
                 await self._models.load(request, lambda: self._conversations.under_way)
             case (
@@ -376,7 +386,8 @@ class Service:
         if request.place != "tab":
             passing = request.place == "passing"
             return self._conversations.open_aside(title, settings, passing=passing, client=asker)
-        session = self._conversations.open(title, settings, asker)
+        group = checked_group(request.group)
+        session = self._conversations.open(title, settings, asker, group=group)
         if settings.system_instruction:
             self._anticipate(session)
         return session

@@ -43,6 +43,10 @@ def session_view(conversation: Conversation) -> SessionView:
         context_used=conversation.context_used,
         message_count=conversation.message_count,
         summary=_same_fields(conversation.summary, SummaryView),
+        pinned=conversation.pinned,
+        mark=conversation.mark,
+        group=conversation.group,
+        looked_at=conversation.looked_at,
     )
 
 

@@ -13,6 +13,7 @@ from gemma_chat.store import rows
 from gemma_chat.store.database import Database
 from gemma_chat.store.records import Listed, NewMessage
 from gemma_chat.store.search import SNIPPET_TOKENS, Hit, Marks, match_expression
+from gemma_chat.store.tabs import close_gaps
 from gemma_chat.store.text import storable
 
 Which = Literal["all", "open", "closed"]
@@ -179,13 +180,7 @@ class Library:
                 gone = connection.execute("DELETE FROM conversations WHERE id = ?", (session,))
                 if not gone.rowcount:
                     raise StoreError(f"There is no conversation {session}; nothing was deleted.")
-            tabs = connection.execute(
-                "SELECT id FROM conversations WHERE position IS NOT NULL ORDER BY position, id"
-            ).fetchall()
-            connection.executemany(
-                "UPDATE conversations SET position = ? WHERE id = ?",
-                [(place, tab) for place, (tab,) in enumerate(tabs)],
-            )
+            close_gaps(connection)
 
 
 def _only_index_damaged(error: StoreError) -> bool:

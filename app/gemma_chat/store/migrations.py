@@ -12,6 +12,7 @@ from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
 from gemma_chat.store.attempts import SCHEMA as ATTEMPTS
 from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
+from gemma_chat.store.tabs import SCHEMA as TABS
 
 APPLICATION_ID = 0x67436831
 """Marks the file as ours ("gCh1"), so that the database of another program is never taken over."""
@@ -81,6 +82,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ATTEMPTS,
     # Which model answered; empty for questions and for what was said before this was kept.
     ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
+    TABS,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

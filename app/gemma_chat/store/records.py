@@ -19,6 +19,7 @@ MessageState = Literal[
 FinishedState = Literal["complete", "stopped", "length", "interrupted", "failed"]
 UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 TitleAuthor = Literal["nobody", "person", "summarizer"]
+TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
 FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
 
 
@@ -174,6 +175,12 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     created: float
     updated: float
+    pinned: bool = False
+    """Its tab stands first in its group."""
+    mark: TabMark = ""
+    group: str = ""
+    looked_at: float = 0.0
+    """When a person looked at its tab last."""
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final, get_args
 
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
-from gemma_chat.store.records import Aside, Conversation, Message, Scroll, Summary, TurnMetrics
+from gemma_chat.store.records import (
+    Aside,
+    Conversation,
+    Message,
+    Scroll,
+    Summary,
+    TabMark,
+    TurnMetrics,
+)
 from gemma_chat.store.text import storable
 
 _log = logging.getLogger(__name__)
+
+_MARKS: Final = frozenset(get_args(TabMark))
 
 SELECT_CONVERSATION = """
     SELECT id, title, settings, position, title_by, draft, scroll_follow, scroll_message,
         scroll_row, unread, failed, turn, context_used,
         (SELECT count(*) FROM messages WHERE conversation = conversations.id AND shown = 1),
-        summary_text, summary_up_to, summary_updated, created, updated
+        summary_text, summary_up_to, summary_updated, created, updated, pinned, mark, tab_group,
+        looked_at
     FROM conversations
 """
 
@@ -40,7 +51,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
     """The record of one row of `SELECT_CONVERSATION`."""
     session, title, settings, position, title_by, draft = row[:6]
     follow, message, line, unread, failed, turn, context_used, count = row[6:14]
-    text, up_to, summarized, created, updated = row[14:]
+    text, up_to, summarized, created, updated, pinned, mark, group, looked_at = row[14:]
     return Conversation(
         session=session,
         title=title,
@@ -57,6 +68,10 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         summary=Summary(text=text, up_to=up_to, updated=summarized),
         created=created,
         updated=updated,
+        pinned=bool(pinned),
+        mark=mark if mark in _MARKS else "",
+        group=group,
+        looked_at=looked_at,
     )
 
 

@@ -38,6 +38,7 @@ from gemma_chat.store.records import (
 )
 from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.scribe import Scribe, put_down
+from gemma_chat.store.tabs import Tabs, close_gaps, place_tab, remove_tab
 from gemma_chat.store.text import storable
 
 INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
@@ -71,6 +72,8 @@ class Store:
         """What is under way and may end the process."""
         self.together = database.together
         """A context in which all that is written is one transaction."""
+        self.tabs = Tabs(database, clock)
+        """The tab bar: order, pins, marks and groups."""
         self._branches = Branches(connection, self._reading, self._writing)
         self.replacements = Replacements(connection, self._reading, self._writing, clock)
         """What the model is given in the place of the oldest messages."""
@@ -146,17 +149,25 @@ class Store:
         title: str = "",
         title_by: TitleAuthor = "nobody",
         position: int | None = None,
+        group: str = "",
     ) -> Conversation:
-        """Start a conversation in a tab of its own, at `position` or behind the last one."""
+        """Start a conversation in a tab of `group`, at `position` or behind its last one."""
         now = self._clock()
         with self._writing():
             session = self._connection.execute(
-                "INSERT INTO conversations (title, title_by, settings, created, updated) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (storable(title), title_by, rows.settings_json(settings), now, now),
+                "INSERT INTO conversations (title, title_by, settings, tab_group, created, "
+                "updated) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    storable(title),
+                    title_by,
+                    rows.settings_json(settings),
+                    storable(group),
+                    now,
+                    now,
+                ),
             ).lastrowid
             assert session is not None
-            self._place(session, position)
+            place_tab(self._connection, session, position)
         return self.conversation(session)
 
     def rename(self, session: int, title: str, *, by: TitleAuthor) -> None:
@@ -208,44 +219,19 @@ class Store:
         """Delete a conversation with all its messages; its number is never used again."""
         with self._writing():
             self._touch("DELETE FROM conversations WHERE id = ?", session)
-            self._number_tabs(self._tabs())
+            close_gaps(self._connection)
 
     # ------------------------------------------------------------ tabs
 
     def open_at(self, session: int, position: int | None = None) -> None:
-        """Show a conversation in a tab at `position`, or behind the last one; or move its tab."""
+        """Show a conversation in a tab at `position`, or behind the last one of its group."""
         with self._writing():
-            self._place(session, position)
+            place_tab(self._connection, session, position)
 
     def close_tab(self, session: int) -> None:
         """Take a conversation out of the tab bar; it stays in the store."""
         with self._writing():
-            self._touch("UPDATE conversations SET position = NULL WHERE id = ?", session)
-            self._number_tabs(self._tabs())
-
-    def reorder(self, sessions: Sequence[int]) -> None:
-        """Give the tabs this order; `sessions` must name every open one exactly once."""
-        with self._writing():
-            if sorted(sessions) != sorted(self._tabs()):
-                raise StoreError("The new order of tabs does not name each open tab once.")
-            self._number_tabs(list(sessions))
-
-    def _tabs(self) -> list[int]:
-        found = self._connection.execute(
-            "SELECT id FROM conversations WHERE position IS NOT NULL ORDER BY position, id"
-        )
-        return [session for (session,) in found]
-
-    def _place(self, session: int, position: int | None) -> None:
-        tabs = [tab for tab in self._tabs() if tab != session]
-        place = len(tabs) if position is None else max(0, min(position, len(tabs)))
-        self._touch("UPDATE conversations SET position = 0 WHERE id = ?", session)
-        self._number_tabs([*tabs[:place], session, *tabs[place:]])
-
-    def _number_tabs(self, tabs: Sequence[int]) -> None:
-        self._connection.executemany(
-            "UPDATE conversations SET position = ? WHERE id = ?", list(enumerate(tabs))
-        )
+            remove_tab(self._connection, session)
 
     # ------------------------------------------------------------ messages
 

@@ -23,7 +23,6 @@ from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.feed import TranscriptFeed
 from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.keeping import Keeper
@@ -39,8 +38,11 @@ from gemma_chat.ui.own_events import (
     MessageSelected,
     MessagesFetched,
     ScrollMoved,
+    TabSelected,
 )
 from gemma_chat.ui.pace import SECONDS_BETWEEN, Pace
+from gemma_chat.ui.pane_feeds import PaneFeeds
+from gemma_chat.ui.panes import PaneHead
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.styles import STYLES
 from gemma_chat.ui.tab_bar import TabBar
@@ -95,7 +97,7 @@ class ChatApp(App[None]):
         self._inbox = inbox
         self.options = options
         self._keeper = Keeper(self.calls, self.spawn)
-        self._feed = TranscriptFeed(self._fetch)
+        self._feeds = PaneFeeds(self._fetch, self.window.panes.open_right)
         is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
         self._frames = Frames() if is_slow else None
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
@@ -133,7 +135,7 @@ class ChatApp(App[None]):
 
     async def on_ready(self) -> None:
         """The first paint is done; what it did not need comes now."""
-        self._feed.attach(await self.window.open_transcript(), self.state)
+        self._feeds.attach(await self.window.panes.open_left(), self.state)
         self._inbox.open(self._pace.wake)
         self.options.painted()
         shelf = self.options.shelf()
@@ -154,8 +156,8 @@ class ChatApp(App[None]):
 
     def on_background_told(self, message: BackgroundTold) -> None:
         # Over a slow line the answer comes after the first paint.
-        if self._options.theme_for is not None:
-            theme = self._options.theme_for(message.background)
+        if self.options.theme_for is not None:
+            theme = self.options.theme_for(message.background)
             self.register_theme(theme)
             self.theme = theme.name
 
@@ -190,7 +192,7 @@ class ChatApp(App[None]):
         before = self.state
         self.state = apply(before, event)
         self._follow_draft(before)
-        self._feed.follow(before, self.state, event)
+        self._feeds.follow(before, self.state, event)
         if isinstance(event, MessagesFetched):
             self._commands.messages.fetched(event.session)
         match event:
@@ -204,6 +206,9 @@ class ChatApp(App[None]):
                     self.say(event.error, "error")
             case p.SessionClosed():
                 self._keeper.closed(event.session)
+                if event.session == self._composing:
+                    # Should it come back at once, what stood here is not its draft any more.
+                    self._composing = 0
             case p.Snapshot():
                 self._keeper.forget()
                 self._keeper.tell_drafts(self.state)
@@ -212,8 +217,9 @@ class ChatApp(App[None]):
                 self._commands.models.arrived(event.model)
 
     def _draw(self, before: TerminalState) -> None:
-        if before.active != self.state.active:
-            self._switched(before)
+        if self._composing != self.state.writing:
+            self._change_draft(before)
+        self._feeds.rebind(before, self.state)
         after = self.state
         if before.panel != after.panel:
             self.window.set_panel(make_panel(after.panel, self))
@@ -223,32 +229,32 @@ class ChatApp(App[None]):
                 if isinstance(screen, Dialog):
                     screen.show_state(after)
             self._keeper.mark_read(after)
+            self._keeper.look_at(after)
 
-    def _switched(self, before: TerminalState) -> None:
+    def _change_draft(self, before: TerminalState) -> None:
         composer = self.window.composer
         typed = composer.draft
-        left = self.state.tab(before.active)
+        left = self.state.tab(self._composing)
         if left is not None:
             self.state = apply(self.state, DraftTyped(left.session, typed))
             self._keep(left.session)
-        tab = self.state.active_tab
+        tab = self.state.tab(self.state.writing)
         draft = tab.draft if tab else Draft()
-        if before.active == 0:
+        if before.writing == 0:
             # Typed before there was any tab: it belongs to the first one.
             draft = typed.before(draft)
         composer.load(draft)
-        self._composing = self.state.active
-        self._feed.bind(self.state)
+        self._composing = self.state.writing
 
     def _note_typed(self) -> None:
         """What stands in the input is this terminal's as soon as somebody has typed at it."""
-        if self._composing and self._composing == self.state.active:
+        if self._composing and self._composing == self.state.writing:
             typed = DraftTyped(self._composing, self.window.composer.draft)
             self.state = apply(self.state, typed)
 
     def _follow_draft(self, before: TerminalState) -> None:
         """Show the host's draft as it is now, where nobody has typed here."""
-        tab, known = self.state.active_tab, before.active_tab
+        tab, known = self.state.tab(self.state.writing), before.tab(before.writing)
         if tab is None or known is None or not tab.session == known.session == self._composing:
             return
         if known.draft_from == "host" and tab.draft != known.draft and tab.editing is None:
@@ -268,15 +274,14 @@ class ChatApp(App[None]):
 
     def store_draft(self) -> None:
         """Take what stands in the input into the state, and let the host keep it."""
-        if self.state.active:
-            self.state = apply(
-                self.state, DraftTyped(self.state.active, self.window.composer.draft)
-            )
-            self._keep(self.state.active)
+        session = self.state.writing
+        if session:
+            self.state = apply(self.state, DraftTyped(session, self.window.composer.draft))
+            self._keep(session)
 
     def put_draft(self, session: int, draft: Draft) -> None:
         """Make this the tab's draft, in the input too when the tab is shown."""
-        if session == self.state.active:
+        if session == self.state.writing:
             self.window.composer.load(draft)
         self.state = apply(self.state, DraftTyped(session, draft))
         self._keep(session)
@@ -313,15 +318,24 @@ class ChatApp(App[None]):
     def on_tab_bar_close_wanted(self, message: TabBar.CloseWanted) -> None:
         self._commands.close_tab(message.session)
 
+    def on_tab_bar_menu_wanted(self, message: TabBar.MenuWanted) -> None:
+        self._commands.tabs.menu(message.session)
+
+    def on_tab_bar_dropped(self, message: TabBar.Dropped) -> None:
+        self._commands.tabs.move_to(message.session, message.place)
+
+    def on_tab_bar_groups_wanted(self) -> None:
+        self._commands.tabs.choose_group()
+
     def on_tab_bar_new_wanted(self) -> None:
         self._commands.new_tab()
 
     def on_transcript_scrolled(self, message: Transcript.Scrolled) -> None:
-        if self._feed.bound:
-            self.state = apply(self.state, ScrollMoved(self._feed.bound, message.position))
+        if self._feeds.is_bound(message.key):
+            self.state = apply(self.state, ScrollMoved(message.key, message.position))
 
     def on_transcript_older_wanted(self, message: Transcript.OlderWanted) -> None:
-        tab = self.state.active_tab
+        tab = self.state.tab(message.key)
         if tab is not None and tab.conversation.more:
             self.spawn(self.calls.fetch_older(tab.session, message.before))
 
@@ -333,12 +347,16 @@ class ChatApp(App[None]):
         from gemma_chat.ui.transcript.previews import COLUMNS, ROWS, picture_lines
 
         found = await self.calls.preview(digest, COLUMNS, 2 * ROWS)
-        if found is not None and self.window.transcript is not None:
+        if found is not None:
             lines = picture_lines(found.width, found.height, found.rgb)
-            self.window.transcript.show_preview(digest, lines)
+            for transcript in self.window.panes.transcripts:
+                transcript.show_preview(digest, lines)
 
     def on_reader_selected(self, message: Reader.Selected) -> None:
-        self.change(MessageSelected(message.message))
+        if message.message:
+            self.change(TabSelected(message.key))
+        if message.key == self.state.active:
+            self.change(MessageSelected(message.message))
 
     def on_reader_spot_clicked(self, message: Reader.SpotClicked) -> None:
         spots = {
@@ -347,11 +365,15 @@ class ChatApp(App[None]):
             "menu": "message.menu",
             "summary": "panel.summary",
         }
+        self.change(TabSelected(message.key))
         self._commands.run(spots[message.spot])
 
     def on_reader_counted(self, message: Reader.Counted) -> None:
-        if self.window.search is not None:
+        if self.window.search is not None and message.key == self.state.active:
             self.window.search.tell(message.place, message.count, done=message.done)
+
+    def on_pane_head_pressed(self, message: PaneHead.Pressed) -> None:
+        self._commands.compare.press_head(message.session)
 
     def on_search_bar_wanted(self, message: SearchBar.Wanted) -> None:
         if self.window.transcript is not None:

@@ -11,6 +11,7 @@ import msgspec
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol import LockEntry, ToolAnswer
 from gemma_chat.ui.attaching.commands import AttachCommands
+from gemma_chat.ui.compare_commands import CompareCommands
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.input.slash import escaped, literal
 from gemma_chat.ui.input_commands import InputCommands
@@ -27,6 +28,7 @@ from gemma_chat.ui.own_events import (
     TabSelected,
 )
 from gemma_chat.ui.summary_commands import SummaryCommands
+from gemma_chat.ui.tab_commands import TabCommands
 from gemma_chat.ui.tab_settings import TabSettings
 from gemma_chat.ui.text import one_line
 
@@ -42,6 +44,8 @@ class Commands:
         self._app = app
         self.library = LibraryCommands(app)
         self.models = ModelCommands(app, self)
+        self.tabs = TabCommands(app)
+        self.compare = CompareCommands(app)
         settings = TabSettings(app, self)
         leaving = Leaving(app)
         self.input = InputCommands(app, self, settings)
@@ -50,6 +54,8 @@ class Commands:
             **settings.by_id,
             **self.library.by_id,
             **self.models.by_id,
+            **self.tabs.by_id,
+            **self.compare.by_id,
             "tab.clear": self.clear_tab,
             "turn.stop": self.stop,
             "tool.once": lambda: self.answer_tool("once"),
@@ -110,7 +116,7 @@ class Commands:
         self._app.spawn(self._open_and_select())
 
     async def _open_and_select(self, settings: SessionSettings | None = None) -> int:
-        session = await self._app.calls.open_tab(settings)
+        session = await self._app.calls.open_tab(settings, self._app.state.group)
         await self._select_when_known(session)
         return session
 
@@ -127,7 +133,7 @@ class Commands:
 
     async def _close(self, session: int) -> None:
         tab = self._app.state.tab(session)
-        if tab is None:
+        if tab is None or self.tabs.keeps_open(tab):
             return
         self._app.store_draft()
         if await self._app.calls.close_tab(session):
@@ -139,7 +145,7 @@ class Commands:
     def clear_tab(self) -> None:
         """A fresh chat with the same settings in the place of the active one, which is kept."""
         tab = self._app.state.active_tab
-        if tab is not None:
+        if tab is not None and not self.tabs.keeps_open(tab):
             self._app.spawn(self._clear(tab.session, tab.view.settings))
 
     async def _clear(self, session: int, settings: SessionSettings) -> None:
@@ -226,11 +232,15 @@ class Commands:
                 return
             await self.messages.send_edited(tab, tab.editing.message, message)
             return
-        app.put_draft(app.state.active, Draft())
-        session = app.state.active or await self._open_and_select()
-        seen = tab.last_message if tab is not None else 0
-        if not session or not await app.calls.send(session, message, after=seen):
-            self._give_back(session or app.state.active, draft)
+        recipients = app.state.recipients
+        app.put_draft(app.state.writing, Draft())
+        if not recipients:
+            recipients = (await self._open_and_select(),)
+        for session in recipients:
+            asked = app.state.tab(session)
+            seen = asked.last_message if asked is not None else 0
+            if not session or not await app.calls.send(session, message, after=seen):
+                self._give_back(session or app.state.active, draft)
 
     def _give_back(self, session: int, draft: Draft) -> None:
         self._app.store_draft()
@@ -259,6 +269,10 @@ class Commands:
             app.spawn(app.calls.stop(tab.session, 0))
             return
         entry = app.state.own_turn(app.state.active)
+        if entry is None:
+            # Of two that were asked together, the one beside it.
+            turns = map(app.state.own_turn, app.state.recipients)
+            entry = next((turn for turn in turns if turn is not None), None)
         if entry is not None:
             self.end_turn(entry)
 

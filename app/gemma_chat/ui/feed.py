@@ -15,7 +15,7 @@ class TranscriptView(Protocol):
     """What is asked of the widget that paints a conversation."""
 
     def show(
-        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: object
+        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: int
     ) -> None:
         """Bind the view to another conversation."""
 
@@ -42,10 +42,18 @@ class TranscriptView(Protocol):
 class TranscriptFeed:
     """Shows one conversation of the state and keeps it up to date, event by event."""
 
-    def __init__(self, fetch: Callable[[int, int], None]) -> None:
-        """`fetch` asks for the newest messages of a session, from a number on, again."""
+    def __init__(
+        self,
+        fetch: Callable[[int, int], None],
+        shown: Callable[[TerminalState], int] = lambda state: state.active,
+    ) -> None:
+        """`fetch` asks for the newest messages of a session, from a number on, again.
+
+        `shown` tells which session is to be shown, 0 for none.
+        """
         self._view: TranscriptView = _NoView()
         self._fetch = fetch
+        self._shown = shown
         self._bound = 0
 
     def attach(self, view: TranscriptView, state: TerminalState) -> None:
@@ -59,8 +67,8 @@ class TranscriptFeed:
         return self._bound
 
     def bind(self, state: TerminalState) -> None:
-        """Show the active conversation, or an empty view until it is fetched."""
-        tab = state.active_tab
+        """Show the conversation, or an empty view until it is fetched."""
+        tab = state.tab(self._shown(state))
         if tab is None:
             self._bound = 0
             self._view.show((), p.ScrollPosition(), key=0)
@@ -81,21 +89,23 @@ class TranscriptFeed:
         if isinstance(event, p.Snapshot):
             self.bind(after)
             return
+        shown = self._shown(after)
         if isinstance(event, p.SessionChanged):
-            if after.active_tab is not None and self._bound == event.view.session == after.active:
-                self._mark(after.active_tab)
+            changed = after.tab(shown)
+            if changed is not None and self._bound == event.view.session == shown:
+                self._mark(changed)
             return
-        if getattr(event, "session", 0) != after.active:
+        if not shown or getattr(event, "session", 0) != shown:
             return
         if isinstance(event, MessagesFetched):
             self._fetched(before, after, event)
             return
         if isinstance(event, p.TranscriptChanged):
             # What is shown stays until the answer is there: nothing flickers.
-            if before is not after and after.active_tab is not None:
-                self._fetch_missing(after.active_tab)
+            if before is not after and (changed := after.tab(shown)) is not None:
+                self._fetch_missing(changed)
             return
-        tab = after.active_tab
+        tab = after.tab(shown)
         if tab is None or tab.conversation.reading != "loaded" or self._bound != tab.session:
             return
         match event:
@@ -136,7 +146,7 @@ class _NoView:
     """Stands in for the transcript until there is one."""
 
     def show(
-        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: object
+        self, messages: Sequence[p.MessageView], scroll: p.ScrollPosition, *, key: int
     ) -> None:
         """Show nothing."""
 

@@ -39,9 +39,9 @@ class HostCalls:
         self._changed = changed
         self._say = say
 
-    async def open_tab(self, settings: SessionSettings | None = None) -> int:
+    async def open_tab(self, settings: SessionSettings | None = None, group: str = "") -> int:
         """A new tab, with the settings of the settings file unless given; its session, or 0."""
-        answer = await self._ask(p.OpenSession(0, settings=settings), p.Opened)
+        answer = await self._ask(p.OpenSession(0, settings=settings, group=group), p.Opened)
         return answer.session if answer else 0
 
     async def reopen(self, session: int) -> int:
@@ -52,6 +52,12 @@ class HostCalls:
     async def close_tab(self, session: int) -> bool:
         """Close a tab; its conversation is kept."""
         return await self._done(p.CloseSession(0, session))
+
+    async def arrange(
+        self, wish: p.MoveTab | p.PinTab | p.MarkTab | p.GroupTabs | p.RenameGroup
+    ) -> bool:
+        """Change the tab bar: order, pins, marks or groups."""
+        return await self._done(wish)
 
     async def rename(self, session: int, title: str) -> bool:
         """Give a tab a title."""
@@ -228,6 +234,10 @@ class HostCalls:
     async def save_scroll(self, session: int, scroll: p.ScrollPosition) -> None:
         """Keep where the reader of a tab stands."""
         await self._quietly(p.SaveScroll(0, session, scroll))
+
+    async def look_at(self, session: int) -> None:
+        """This tab is shown now; a terminal that starts later begins with it."""
+        await self._quietly(p.LookAtTab(0, session))
 
     async def mark_read(self, session: int) -> None:
         """The tab has been looked at."""

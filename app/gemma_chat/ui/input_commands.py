@@ -50,6 +50,9 @@ class InputCommands:
             "chat.import": commands.library.import_from,
             "tab.rename": lambda title: commands.rename_to(title),
             "tab.system": settings.set_system,
+            "tab.compare": commands.compare.compare_with,
+            "tab.mark": commands.tabs.mark_as,
+            "tab.group": commands.tabs.put_into,
             "tab.role": settings.role,
             "tab.preset": settings.preset,
             "tab.reset": settings.reset,
@@ -75,13 +78,13 @@ class InputCommands:
             return
         app.sent_messages.add(draft.text)
         # Pictures that are attached are for the message to come.
-        app.put_draft(app.state.active, msgspec.structs.replace(draft, text="", pastes=()))
+        app.put_draft(app.state.writing, msgspec.structs.replace(draft, text="", pastes=()))
         try:
             self.run(call)
         except SettingsError as error:
             app.say(str(error), "warning")
             if not self._composer.editor.text:
-                app.put_draft(app.state.active, draft)
+                app.put_draft(app.state.writing, draft)
 
     def run(self, call: Call) -> None:
         """Carry out a command; raises `SettingsError` about its argument."""

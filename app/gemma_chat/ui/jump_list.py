@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.signs import sign_of
 from gemma_chat.ui.state import TabState, TerminalState
+from gemma_chat.ui.tab_marks import PINNED, mark_named
 from gemma_chat.ui.text import one_line
 
 _TITLE_CELLS = 40
@@ -50,7 +51,7 @@ class JumpList(Dialog[int]):
 
     def compose(self) -> ComposeResult:
         with DialogBox("Jump to a tab", "enter goes there · esc closes"):
-            yield Input(placeholder="a few letters, or its number", compact=True)
+            yield Input(placeholder="a few letters of title or group, or its number", compact=True)
             yield self._list
 
     def on_mount(self) -> None:
@@ -91,10 +92,15 @@ class JumpList(Dialog[int]):
 
     def _line(self, number: int, tab: TabState) -> Content:
         sign = sign_of(self._state, tab)
+        mark = mark_named(tab.view.mark)
         parts = [
             Content.styled(f"{number:>3} ", "$ink-quiet"),
+            Content.styled(f"{PINNED} " if tab.view.pinned else "", "$ink-mark"),
+            Content.styled(f"{mark.sign} " if mark else "", f"${mark.ink}" if mark else ""),
             Content(one_line(tab.title, _TITLE_CELLS)),
         ]
+        if tab.view.group:
+            parts.append(Content.styled(f"  {one_line(tab.view.group, 16)}", "$ink-quiet"))
         if sign.text:
             style = _SIGN_STYLES.get(sign.kind, "$ink-quiet")
             parts.append(Content.styled(f"  {sign.text} {sign.meaning}", style))
@@ -112,7 +118,9 @@ def matching(state: TerminalState, wanted: str) -> list[tuple[int, TabState]]:
     matcher = Matcher(wanted)
     scored = []
     for number, tab in numbered:
-        score = 1e9 if wanted == str(number) else matcher.match(one_line(tab.title, 80))
+        title, group = one_line(tab.title, 80), one_line(tab.view.group, 40)
+        named = (title, f"{group} {title}", f"{title} {group}") if group else (title,)
+        score = 1e9 if wanted == str(number) else max(map(matcher.match, named))
         if score > 0:
             scored.append((-score, number, tab))
     scored.sort(key=lambda entry: entry[:2])

@@ -23,13 +23,16 @@ class Keeper:
         self._taken_over: set[int] = set()
         """Tabs whose draft has replaced the one the host had."""
         self._scrolls: dict[int, ScrollPosition] = {}
-        self._read: tuple[int, int] = (0, 0)
+        self._read: dict[int, int] = {}
+        """For each session the turn that was told as read last."""
+        self._looked_at = 0
 
     def forget(self) -> None:
         """There is another host, or the same one after a break: what was told may be lost."""
         self._drafts.clear()
         self._scrolls.clear()
-        self._read = (0, 0)
+        self._read.clear()
+        self._looked_at = 0
 
     def closed(self, session: int) -> None:
         """The tab is closed; should it come back, it comes with the host's draft."""
@@ -54,14 +57,21 @@ class Keeper:
                 await saving
 
     def mark_read(self, state: TerminalState) -> None:
-        """Tell the host that the active tab is being looked at, once for each reply."""
+        """Tell the host that what is on the screen is being looked at, once for each reply."""
+        for tab in filter(None, map(state.tab, state.visible)):
+            if not (tab.view.unread or tab.view.failed) or state.link.phase != "connected":
+                continue
+            if self._read.get(tab.session) != tab.view.turn:
+                self._read[tab.session] = tab.view.turn
+                self._spawn(self._calls.mark_read(tab.session))
+
+    def look_at(self, state: TerminalState) -> None:
+        """Tell the host which tab is shown, once for each switch."""
         tab = state.active_tab
-        if tab is None or not (tab.view.unread or tab.view.failed):
+        if tab is None or state.link.phase != "connected" or tab.session == self._looked_at:
             return
-        if state.link.phase != "connected" or self._read == (tab.session, tab.view.turn):
-            return
-        self._read = (tab.session, tab.view.turn)
-        self._spawn(self._calls.mark_read(tab.session))
+        self._looked_at = tab.session
+        self._spawn(self._calls.look_at(tab.session))
 
     def _news(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
         news = self._news_of_draft(tab)

@@ -129,16 +129,17 @@ class MessageCommands:
         """Put the selected text, or the message, into the input as a quotation."""
         found = self._about()
         text = self._selected_text or (found[1].text if found is not None else "")
-        if not text or not self._app.state.active:
+        session = self._app.state.writing
+        if not text or not session:
             return
         self._app.store_draft()
-        tab = self._app.state.active_tab
+        tab = self._app.state.tab(session)
         quoted = "\n".join(f"> {line}".rstrip() for line in text.strip().splitlines())
         there = tab.draft if tab is not None else Draft()
         typed = f"{there.text.rstrip()}\n\n" if there.text.strip() else ""
         full = draft_of(f"{typed}{quoted}\n\n")
         self._app.put_draft(
-            self._app.state.active,
+            session,
             Draft(full.text, (*there.pastes, *full.pastes), there.attachments),
         )
         self.leave()

@@ -29,7 +29,7 @@ class Notifier:
         """A turn has ended: say so, unless the person sees it or has stopped it."""
         app = self._app
         tab = app.state.tab(event.session)
-        seen = app.app_focus and event.session == app.state.active
+        seen = app.app_focus and event.session in app.state.visible
         if tab is None or seen or event.reason not in _ENDED_BY_THEMSELVES or app.away.off_screen:
             return
         failed = event.reason == "failed"

@@ -9,6 +9,7 @@ import msgspec
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.link import LinkPhase
+from gemma_chat.ui.pair import Pair
 
 Panel = Literal["none", "settings", "summary", "lock"]
 
@@ -30,6 +31,12 @@ class TabSelected(msgspec.Struct, frozen=True):
     """A tab is shown from now on."""
 
     session: int
+
+
+class PairShown(msgspec.Struct, frozen=True):
+    """Two tabs stand side by side from now on, or none do."""
+
+    pair: Pair | None
 
 
 class DraftTyped(msgspec.Struct, frozen=True):
@@ -126,5 +133,6 @@ OwnEvent = (
     | MessageSelected
     | EditBegun
     | EditEnded
+    | PairShown
 )
 AnyEvent = p.Event | OwnEvent

@@ -1,11 +1,11 @@
-"""The dialog that asks for a tab's title."""
+"""The dialogs that ask for a tab's title, and for a group's name."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from gemma_chat.host.protocol import MAX_TITLE_CHARACTERS
+from gemma_chat.host.protocol import MAX_GROUP_CHARACTERS, MAX_TITLE_CHARACTERS
 from gemma_chat.ui.dialog import Dialog, DialogBox
 
 
@@ -26,3 +26,11 @@ class RenameDialog(Dialog[str]):
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         self.dismiss(message.value)
+
+
+class GroupNameDialog(RenameDialog):
+    """Answers with the new name of a group; empty means that it ends."""
+
+    def compose(self) -> ComposeResult:
+        with DialogBox("Rename group", "enter keeps · esc closes · empty: no group"):
+            yield Input(self._title, max_length=MAX_GROUP_CHARACTERS, compact=True)

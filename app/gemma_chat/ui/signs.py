@@ -50,7 +50,7 @@ def sign_of(state: TerminalState, tab: TabState) -> Sign:
         return Sign(CALLING, "calling", "a tool runs")
     if tab.view.failed:
         return Sign(FAILED, "failed", "the last reply failed")
-    if tab.view.unread and tab.session != state.active:
+    if tab.view.unread and tab.session not in state.visible:
         return Sign(UNREAD, "unread", "finished, not read")
     if tab.conversation.reading == "loading":
         return Sign(LOADING, "loading", "loading")

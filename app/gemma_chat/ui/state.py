@@ -30,12 +30,14 @@ from gemma_chat.ui.own_events import (
     MessageSelected,
     MessagesFetched,
     OwnEvent,
+    PairShown,
     Panel,
     PanelOpened,
     ReopenedHere,
     ScrollMoved,
     TabSelected,
 )
+from gemma_chat.ui.pair import Pair
 
 Reading = Literal["unknown", "loading", "loaded"]
 DraftSource = Literal["here", "host", "taken_over"]
@@ -120,6 +122,10 @@ class TerminalState(msgspec.Struct, frozen=True):
     panel: Panel = "none"
     selected: int = 0
     """The message of the active tab on which the cursor stands; 0 when on none."""
+    visited: tuple[int, ...] = ()
+    """Sessions that a person went to here, the last one last."""
+    pair: Pair | None = None
+    """Two tabs that are shown side by side while one of them is the active one."""
 
     def tab(self, session: int) -> TabState | None:
         """The tab of `session`, when it is open."""
@@ -134,17 +140,49 @@ class TerminalState(msgspec.Struct, frozen=True):
         """The tab's number on the screen, from 1; 0 when it is not open."""
         return next((n for n, tab in enumerate(self.tabs, 1) if tab.session == session), 0)
 
+    @property
+    def shown_pair(self) -> Pair | None:
+        """The pair that is on the screen now."""
+        return self.pair if self.pair is not None and self.pair.has(self.active) else None
+
+    @property
+    def visible(self) -> tuple[int, ...]:
+        """The sessions whose transcripts are on the screen."""
+        pair = self.shown_pair
+        return (self.active,) if pair is None else (pair.left, pair.right)
+
+    @property
+    def recipients(self) -> tuple[int, ...]:
+        """The sessions that get what is sent now; none without tabs."""
+        pair, tab = self.shown_pair, self.active_tab
+        if pair is not None and pair.to_both and tab is not None and tab.editing is None:
+            return (pair.left, pair.right)
+        return (self.active,) if self.active else ()
+
+    @property
+    def writing(self) -> int:
+        """The session whose draft stands in the input; for both of a pair it is the left one's."""
+        return self.recipients[0] if self.recipients else 0
+
+    @property
+    def group(self) -> str:
+        """The group that is shown: that of the active tab."""
+        tab = self.active_tab
+        return "" if tab is None else tab.view.group
+
     def own_turn(self, session: int) -> p.LockEntry | None:
         """The oldest unfinished turn of a tab: the running one, else its first in the queue."""
         entries = (*self.lock.holders, *self.lock.waiting)
         return next((e for e in entries if e.session == session and not e.background), None)
 
     def neighbour(self, step: int) -> int:
-        """The session `step` tabs to the right, around the end; 0 without tabs."""
-        if not self.tabs:
+        """The session `step` tabs to the right in its group, around the end; 0 without tabs."""
+        group = self.group
+        sessions = [tab.session for tab in self.tabs if tab.view.group == group]
+        if not sessions:
             return 0
-        place = max(0, self.number(self.active) - 1)
-        return self.tabs[(place + step) % len(self.tabs)].session
+        place = sessions.index(self.active) if self.active in sessions else 0
+        return sessions[(place + step) % len(sessions)]
 
 
 # ---------------------------------------------------------------- the one change
@@ -179,6 +217,8 @@ def apply(state: TerminalState, event: AnyEvent) -> TerminalState:
             return _message_updated(state, event)
         case p.TranscriptChanged():
             return _transcript_changed(state, event)
+        case p.TabsArranged():
+            return _tabs_arranged(state, event)
         case p.TurnFinished() | p.Notice() | p.Leaving():
             return state
         case _:
@@ -190,8 +230,7 @@ def _apply_own(state: TerminalState, event: OwnEvent) -> TerminalState:
         case LinkChanged():
             return _replaced(state, link=event.link)
         case TabSelected():
-            known = state.tab(event.session) is not None and event.session != state.active
-            return _replaced(state, active=event.session, selected=0) if known else state
+            return _tab_selected(state, event.session)
         case DraftTyped():
             return _draft_typed(state, event)
         case ScrollMoved():
@@ -202,6 +241,8 @@ def _apply_own(state: TerminalState, event: OwnEvent) -> TerminalState:
             return _fetch_failed(state, event)
         case MessagesFetched():
             return _messages_fetched(state, event)
+        case PairShown():
+            return _replaced(state, pair=event.pair)
         case PanelOpened():
             return _replaced(state, panel=event.panel)
         case MessageSelected():
@@ -252,7 +293,8 @@ def _snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
     return msgspec.structs.replace(
         state,
         tabs=tuple(tabs),
-        active=_still_open(state, tabs),
+        active=_still_open(state, tabs) if state.active else _looked_at_last(tabs),
+        pair=_pair_within(state, tabs),
         lock=event.lock,
         model=event.model,
         summarizer=event.summarizer,
@@ -300,7 +342,12 @@ def _session_closed(state: TerminalState, session: int) -> TerminalState:
     tabs = [tab for tab in state.tabs if tab.session != session]
     if len(tabs) == len(state.tabs):
         return state
-    return msgspec.structs.replace(state, tabs=tuple(tabs), active=_still_open(state, tabs))
+    active, pair = _still_open(state, tabs), _pair_within(state, tabs)
+    return msgspec.structs.replace(state, tabs=tuple(tabs), active=active, pair=pair)
+
+
+def _pair_within(state: TerminalState, tabs: list[TabState]) -> Pair | None:
+    return state.pair and state.pair.within(tab.session for tab in tabs)
 
 
 def _still_open(state: TerminalState, tabs: list[TabState]) -> int:
@@ -309,8 +356,42 @@ def _still_open(state: TerminalState, tabs: list[TabState]) -> int:
         return 0
     if any(tab.session == state.active for tab in tabs):
         return state.active
-    place = max(0, state.number(state.active) - 1)
+    pair = state.shown_pair
+    if pair is not None and any(tab.session == pair.other(state.active) for tab in tabs):
+        return pair.other(state.active)
+    beside = [tab for tab in state.tabs if tab.view.group == state.group]
+    place = next((n for n, tab in enumerate(beside) if tab.session == state.active), 0)
+    # Within its group, as long as that has a tab.
+    tabs = [tab for tab in tabs if tab.view.group == state.group] or tabs
     return tabs[min(place, len(tabs) - 1)].session
+
+
+def _looked_at_last(tabs: list[TabState]) -> int:
+    return max(tabs, key=lambda tab: tab.view.looked_at).session if tabs else 0
+
+
+def _tab_selected(state: TerminalState, session: int) -> TerminalState:
+    if state.tab(session) is None or session == state.active:
+        return state
+    both = (state.active, session)
+    visited = (*(one for one in state.visited if one not in both), *both)
+    return msgspec.structs.replace(state, active=session, selected=0, visited=visited)
+
+
+def _tabs_arranged(state: TerminalState, event: p.TabsArranged) -> TerminalState:
+    places = {session: place for place, session in enumerate(event.sessions)}
+    if all(places.get(tab.session) == tab.view.position for tab in state.tabs):
+        return state
+    tabs = [_at_place(tab, places.get(tab.session, tab.view.position)) for tab in state.tabs]
+    tabs.sort(key=lambda tab: tab.view.position)
+    return msgspec.structs.replace(state, tabs=tuple(tabs))
+
+
+def _at_place(tab: TabState, place: int) -> TabState:
+    if tab.view.position == place:
+        return tab
+    view = msgspec.structs.replace(tab.view, position=place)
+    return msgspec.structs.replace(tab, view=view)
 
 
 # ---------------------------------------------------------------- messages

@@ -73,6 +73,8 @@ def advice_of(state: TerminalState) -> str:
         return "enter menu · c copy · e edit · r again · esc back"
     if state.active_tab is not None and state.active_tab.editing is not None:
         return "editing a message: enter sends it again · esc gives up"
+    if (said := _to_whom(state)) and state.model.phase in ("ready", "loading"):
+        return said
     match state.model.phase:
         case "failed" if state.model.server:
             return "no server: kept as a draft"
@@ -92,6 +94,15 @@ def action_at(row: Row, x: int) -> str:
         if x < end:
             return shown.action
     return PALETTE
+
+
+def _to_whom(state: TerminalState) -> str:
+    pair = state.shown_pair
+    if pair is None:
+        return ""
+    if pair.to_both:
+        return f"to both: {state.number(pair.left)} and {state.number(pair.right)}"
+    return f"to {state.number(state.active)} only"
 
 
 def _fitted(parts: list[Part], width: int) -> Row:

@@ -34,13 +34,12 @@ class SummaryCommands:
             self._app.copy_to_clipboard(text)
 
     def insert(self) -> None:
-        """Put this tab's summary into its input, behind what stands there."""
+        """Put this tab's summary into the input, behind what stands there."""
         text = self._summary()
-        tab = self._app.state.active_tab
+        self._app.store_draft()
+        tab = self._app.state.tab(self._app.state.writing)
         if not text or tab is None:
             return
-        self._app.store_draft()
-        tab = self._app.state.active_tab or tab
         there = tab.draft
         typed = f"{there.text.rstrip()}\n\n" if there.text.strip() else ""
         full = draft_of(f"{typed}{text}")

@@ -1,5 +1,8 @@
 """The tab bar: one line, one widget, however many tabs there are.
 
+It shows the tabs of one group, that of the active tab, behind the group's name. Without groups
+there is no name either. A tab can be dragged to another place in its group.
+
 When the tabs do not fit, a window of them is shown in which the active one always is; `‹3` and
 `5›` at its ends tell how many are hidden there.
 """
@@ -19,14 +22,27 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from gemma_chat.host.protocol import TabMark
+from gemma_chat.ui.dragging import drop_place
 from gemma_chat.ui.signs import Sign, sign_of
 from gemma_chat.ui.state import TerminalState
+from gemma_chat.ui.tab_groups import NO_GROUP, elsewhere, has_groups
+from gemma_chat.ui.tab_marks import PINNED, mark_named
 from gemma_chat.ui.text import one_line
 
 MAX_TITLE_CELLS = 24
 MIN_TITLE_CELLS = 8
 _PLUS = " + "
 _MARK_CELLS = 4
+_GROUP_CELLS = 16
+
+
+class GroupLabel(msgspec.Struct, frozen=True):
+    """What the bar shows of the groups: which one this is, and what goes on in the others."""
+
+    title: str
+    sign: Sign = Sign()
+    count: int = 0
 
 
 class TabLabel(msgspec.Struct, frozen=True):
@@ -37,10 +53,24 @@ class TabLabel(msgspec.Struct, frozen=True):
     title: str
     sign: Sign
     active: bool
+    beside: bool = False
+    """It is shown too, beside the active one."""
+    pinned: bool = False
+    mark: TabMark = ""
+
+
+def group_of(state: TerminalState) -> GroupLabel | None:
+    """The label of the group that is shown; `None` as long as there are no groups."""
+    if not has_groups(state):
+        return None
+    others = elsewhere(state)
+    title = one_line(state.group or NO_GROUP, _GROUP_CELLS)
+    return GroupLabel(title, others.sign, others.count)
 
 
 def labels_of(state: TerminalState) -> tuple[TabLabel, ...]:
-    """The labels of all tabs, in their order."""
+    """The labels of the tabs of the group that is shown, in their order."""
+    group = state.group
     return tuple(
         TabLabel(
             session=tab.session,
@@ -48,8 +78,12 @@ def labels_of(state: TerminalState) -> tuple[TabLabel, ...]:
             title=one_line(tab.title, MAX_TITLE_CELLS),
             sign=sign_of(state, tab),
             active=tab.session == state.active,
+            beside=tab.session != state.active and tab.session in state.visible,
+            pinned=tab.view.pinned,
+            mark=tab.view.mark,
         )
         for number, tab in enumerate(state.tabs, 1)
+        if tab.view.group == group
     )
 
 
@@ -104,6 +138,15 @@ class TabBar(Widget):
     TabBar > .tab-bar--active { background: $background; color: $foreground; text-style: bold; }
     TabBar > .tab-bar--edge { color: $accent; }
     TabBar > .tab-bar--mark { color: $ink-quiet; }
+    TabBar > .tab-bar--group { color: $ink-title; text-style: bold; }
+    TabBar > .tab-bar--pinned { color: $ink-mark; }
+    TabBar > .tab-bar--dragged { background: $primary 40%; color: $foreground; }
+    TabBar > .tab-bar--diamond { color: $ink-bad; }
+    TabBar > .tab-bar--triangle { color: $ink-wait; }
+    TabBar > .tab-bar--square { color: $ink-good; }
+    TabBar > .tab-bar--star { color: $ink-mark; }
+    TabBar > .tab-bar--note { color: $ink-title; }
+    TabBar > .tab-bar--cross { color: $foreground; }
     TabBar > .tab-bar--holding { color: $ink-good; }
     TabBar > .tab-bar--asking { color: $ink-wait; text-style: bold; }
     TabBar > .tab-bar--calling { color: $ink-wait; }
@@ -117,6 +160,15 @@ class TabBar(Widget):
         "tab-bar--edge",
         "tab-bar--number",
         "tab-bar--mark",
+        "tab-bar--group",
+        "tab-bar--pinned",
+        "tab-bar--dragged",
+        "tab-bar--diamond",
+        "tab-bar--triangle",
+        "tab-bar--square",
+        "tab-bar--star",
+        "tab-bar--note",
+        "tab-bar--cross",
         "tab-bar--holding",
         "tab-bar--asking",
         "tab-bar--calling",
@@ -138,21 +190,47 @@ class TabBar(Widget):
 
         session: int
 
+    @dataclass
+    class MenuWanted(Message):
+        """A person clicked a tab with the right button."""
+
+        session: int
+
+    @dataclass
+    class Dropped(Message):
+        """A person dragged a tab to a place of the bar, from 0."""
+
+        session: int
+        place: int
+
     class NewWanted(Message):
         """A person clicked the `+`."""
+
+    class GroupsWanted(Message):
+        """A person clicked the name of the group."""
 
     def __init__(self) -> None:
         super().__init__(id="tab-bar")
         self._labels: tuple[TabLabel, ...] = ()
+        self._group: GroupLabel | None = None
         self._first = 0
+        self._group_end = 0
+        self._grabbed = 0
+        """The session whose label is held by the mouse; 0 while none is."""
+        self._grabbed_at = 0
+        """The cell of the label by which it is held."""
+        self._dropping: int | None = None
+        """Where among the labels the grabbed one would stand."""
+        self._was_dragged = False
         self._places: list[tuple[int, int, TabLabel]] = []
         """Start and end cell of every visible label."""
         self._plus_at = 0
 
-    def show(self, labels: tuple[TabLabel, ...]) -> None:
+    def show(self, labels: tuple[TabLabel, ...], group: GroupLabel | None = None) -> None:
         """Draw these labels; nothing happens when they are the ones already shown."""
-        if labels != self._labels:
+        if labels != self._labels or group != self._group:
             self._labels = labels
+            self._group = group
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -161,25 +239,29 @@ class TabBar(Widget):
             return Strip.blank(self.size.width, base)
         segments, used = self._draw(self.size.width, base)
         segments.append(Segment(" " * max(0, self.size.width - used), base))
-        return Strip(segments).crop(0, self.size.width)
+        # Neighbours of one style go out as one: fewer bytes.
+        return Strip(segments).simplify().crop(0, self.size.width)
 
     def _draw(self, width: int, base: Style) -> tuple[list[Segment], int]:
         title_cells = max(MIN_TITLE_CELLS, min(MAX_TITLE_CELLS, width // 3))
-        cut = [self._parts(label, title_cells) for label in self._labels]
+        labels = self._as_dragged()
+        cut = [self._parts(label, title_cells) for label in labels]
         widths = [sum(cell_len(text) for text, _ in parts) for parts in cut]
-        active = next((i for i, label in enumerate(self._labels) if label.active), 0)
-        span = visible_span(widths, active, self._first, width - len(_PLUS))
+        active = next((i for i, label in enumerate(labels) if label.active), 0)
+        segments = [self._segment(text, part, base) for text, part in self._group_parts()]
+        used = self._group_end = sum(cell_len(segment.text) for segment in segments)
+        span = visible_span(widths, active, self._first, width - used - len(_PLUS))
         self._first = span.first
         hidden_left, hidden_right = span.first, len(cut) - span.end
-        segments: list[Segment] = []
         self._places.clear()
-        used = 0
         if hidden_left:
             segments.append(self._segment(f"‹{hidden_left}".ljust(_MARK_CELLS), "mark", base))
             used += _MARK_CELLS
         for index in range(span.first, span.end):
-            label = self._labels[index]
+            label = labels[index]
             style = base + self._style("active") if label.active else base
+            if label.session == self._grabbed and self._dropping is not None:
+                style = base + self._style("dragged")
             segments.extend(self._segment(text, part, style) for text, part in cut[index])
             self._places.append((used, used + widths[index], label))
             used += widths[index]
@@ -190,13 +272,29 @@ class TabBar(Widget):
         segments.append(self._segment(_PLUS, "mark", base))
         return segments, used + len(_PLUS)
 
+    def _group_parts(self) -> list[tuple[str, str]]:
+        group = self._group
+        if group is None:
+            return []
+        parts = [(f" {group.title} ▾", "group")]
+        if group.count:
+            parts.append((f" {group.sign.text}{group.count}", group.sign.kind))
+        parts.append((" │ ", "mark"))
+        return parts
+
     def _parts(self, label: TabLabel, title_cells: int) -> list[tuple[str, str]]:
         """The texts of a label, each with the component class that draws it."""
         parts = [
-            ("▎" if label.active else " ", "edge" if label.active else ""),
+            ("▎" if label.active or label.beside else " ", "edge" if label.active else "mark"),
             (f"{label.number} ", "number"),
-            (one_line(label.title, title_cells), ""),
         ]
+        if label.pinned:
+            parts.append((PINNED, "pinned"))
+        if (mark := mark_named(label.mark)) is not None:
+            parts.append((mark.sign, mark.name))
+        if len(parts) > 2:
+            parts.append((" ", ""))
+        parts.append((one_line(label.title, title_cells), ""))
         if label.sign.text:
             parts.append((f" {label.sign.text}", label.sign.kind))
         parts.append((" ", ""))
@@ -208,14 +306,78 @@ class TabBar(Widget):
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"tab-bar--{part}", partial=True)
 
+    # ------------------------------------------------------------ mouse
+
+    def _label_at(self, x: int) -> TabLabel | None:
+        return next((label for start, end, label in self._places if start <= x < end), None)
+
     def on_click(self, event: events.Click) -> None:
+        label = self._label_at(event.x)
+        if label is not None:
+            # The left button has shown the tab already, or dragged it.
+            if event.button == 2:
+                self.post_message(self.CloseWanted(label.session))
+            elif event.button == 3:
+                self.post_message(self.MenuWanted(label.session))
+        elif event.button != 1 or self._was_dragged:
+            return
+        elif event.x < self._group_end:
+            self.post_message(self.GroupsWanted())
+        elif self._plus_at <= event.x < self._plus_at + len(_PLUS):
+            self.post_message(self.NewWanted())
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._was_dragged = False
+        if event.button != 1:
+            return
         for start, end, label in self._places:
             if start <= event.x < end:
-                chosen = self.CloseWanted if event.button == 2 else self.Selected
-                self.post_message(chosen(label.session))
-                return
-        if self._plus_at <= event.x < self._plus_at + len(_PLUS) and event.button == 1:
-            self.post_message(self.NewWanted())
+                self._grabbed, self._grabbed_at = label.session, event.x - start
+                self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        under = self._label_at(event.x)
+        order = [label.session for label in self._labels]
+        if self._grabbed not in order:
+            return
+        if self._dropping is None and under is not None and under.session == self._grabbed:
+            return
+        places = [(start, end, label.session) for start, end, label in self._places]
+        edge = event.x - self._grabbed_at
+        dropping = drop_place(order, self._free(), places, self._grabbed, edge)
+        if dropping != self._dropping:
+            self._dropping = dropping
+            self.refresh()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        grabbed, dropping = self._grabbed, self._dropping
+        self._grabbed, self._dropping = 0, None
+        self.release_mouse()
+        if not grabbed:
+            return
+        if dropping is None:
+            self.post_message(self.Selected(grabbed))
+            return
+        self._was_dragged = True
+        self.refresh()
+        before = next((label.number - 1 for label in self._labels if label.session == grabbed), -1)
+        place = self._labels[0].number - 1 + dropping if self._labels else -1
+        if -1 not in (before, place) and before != place:
+            self.post_message(self.Dropped(grabbed, place))
+
+    def _free(self) -> range:
+        """The places among the labels to which the grabbed one can go: those of its kind."""
+        pinned = next(label.pinned for label in self._labels if label.session == self._grabbed)
+        alike = [n for n, label in enumerate(self._labels) if label.pinned == pinned]
+        return range(alike[0], alike[-1] + 1)
+
+    def _as_dragged(self) -> tuple[TabLabel, ...]:
+        """The labels as they would stand if the one that is dragged were dropped now."""
+        grabbed = [label for label in self._labels if label.session == self._grabbed]
+        if not grabbed or self._dropping is None:
+            return self._labels
+        others = [label for label in self._labels if label.session != self._grabbed]
+        return (*others[: self._dropping], *grabbed, *others[self._dropping :])
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         self._select_beside(1)

@@ -39,6 +39,8 @@ def page_for(
     """What to show instead of the transcript; `None` when there is something to read."""
     keymap = keymap or Keymap()
     tab = state.active_tab
+    if state.shown_pair is not None and state.model.phase in ("loading", "ready"):
+        return None
     if tab is not None and (tab.conversation.messages or tab.view.message_count):
         return None
     if state.link.phase == "failed":

@@ -15,11 +15,12 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.composer import Composer
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.own_events import Panel
+from gemma_chat.ui.panes import Panes
 from gemma_chat.ui.sizes import mark_size
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_bar import StatusBar
 from gemma_chat.ui.status_line import advice_of
-from gemma_chat.ui.tab_bar import TabBar, labels_of
+from gemma_chat.ui.tab_bar import TabBar, group_of, labels_of
 from gemma_chat.ui.tool_prompt import ToolPrompt
 from gemma_chat.ui.welcome import Welcome, page_for
 
@@ -90,7 +91,7 @@ class Window(Screen[None]):
         super().__init__()
         self._keymap = keymap or Keymap()
         self.tab_bar = TabBar()
-        self.transcript: Transcript | None = None
+        self.panes = Panes()
         self.welcome = Welcome()
         self.tool_prompt = ToolPrompt()
         self.composer = Composer()
@@ -109,18 +110,15 @@ class Window(Screen[None]):
         yield self.tab_bar
         with self._middle, self._reading:
             yield self.welcome
+            yield self.panes
         yield self.tool_prompt
         yield self.composer
         yield self.status_bar
 
-    async def open_transcript(self) -> Transcript:
-        """Make the transcript: after the first paint, which does not need it."""
-        from gemma_chat.ui.transcript import Transcript
-
-        self.transcript = Transcript(id="transcript")
-        self.transcript.display = False
-        await self._reading.mount(self.transcript)
-        return self.transcript
+    @property
+    def transcript(self) -> Transcript | None:
+        """The transcript of the active tab."""
+        return self.panes.active
 
     async def open_search(self) -> None:
         """Show the line in which a search is typed."""
@@ -136,8 +134,8 @@ class Window(Screen[None]):
         if self.search is None or not self.search.display:
             return False
         self.search.close()
-        if self.transcript is not None:
-            self.transcript.search("")
+        for transcript in self.panes.transcripts:
+            transcript.search("")
         self.composer.editor.focus()
         return True
 
@@ -147,7 +145,7 @@ class Window(Screen[None]):
 
     def show(self, state: TerminalState) -> None:
         """Draw the state; what has not changed costs nothing but a comparison."""
-        self.tab_bar.show(labels_of(state))
+        self.tab_bar.show(labels_of(state), group_of(state))
         self.status_bar.show(state)
         self.tool_prompt.show(state)
         self.composer.explain(advice_of(state))
@@ -155,8 +153,10 @@ class Window(Screen[None]):
         if page is not None:
             self.welcome.show(page)
         self.welcome.display = page is not None
-        if self.transcript is not None:
-            self.transcript.display = page is None
+        if self.panes.display != (page is None):
+            self.panes.display = page is None
+            self.panes.call_after_refresh(self.panes.fit)
+        self.panes.show(state)
         if self._panel is not None:
             self._panel.show(state)
 

@@ -8,6 +8,8 @@ from tests.ui.scripted import READY, message, tab
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.own_events import PairShown
+from gemma_chat.ui.pair import Pair
 
 MODEL = "SmolLM2-135M-Instruct Q4_1"
 LETTER = """\
@@ -318,6 +320,30 @@ async def many_tabs(stage: Stage) -> None:
     await stage.press("alt+9", "ctrl+pagedown")
 
 
+async def grouped_tabs(stage: Stage) -> None:
+    """One group of several; a pinned tab, marks, and two unread replies elsewhere."""
+    stage.link.connect(
+        (
+            tab(1, "Letters", group="Home", unread=True, turn=1),
+            tab(2, "Holiday", group="Home", unread=True, turn=1),
+            tab(3, "Budget", group="Work", pinned=True, mark="star", looked_at=2.0),
+            tab(4, "Review", group="Work", mark="diamond"),
+            tab(5, "Minutes", group="Work"),
+        )
+    )
+    await stage.settle()
+
+
+async def side_by_side(stage: Stage) -> None:
+    """Two roles and one question: the left one writes, the right one waits."""
+    await in_a_chat(stage)
+    first, second = stage.app.state.tabs[:2]
+    stage.app.change(PairShown(Pair(first.session, second.session)))
+    entry = p.LockEntry(first.session, 9, first.title, phase="generating", tokens_per_second=20.0)
+    waiting = p.LockEntry(second.session, 9, second.title)
+    await stage.happens(p.LockChanged(p.LockView(entry, (waiting,))))
+
+
 async def notifications(stage: Stage) -> None:
     """Sentences of all three kinds."""
     await in_a_chat(stage)
@@ -359,5 +385,7 @@ SCENES = (
     safe_mode,
     host_lost,
     many_tabs,
+    grouped_tabs,
+    side_by_side,
     notifications,
 )

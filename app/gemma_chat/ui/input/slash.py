@@ -11,7 +11,9 @@ from typing import Literal
 from gemma_chat.config.sampling import SAMPLING_FIELDS
 from gemma_chat.ui.actions import ACTIONS, Action
 
-Completes = Literal["nothing", "file", "role", "preset", "prompt", "theme", "setting", "model"]
+Completes = Literal[
+    "nothing", "file", "role", "preset", "prompt", "theme", "setting", "model", "mark"
+]
 """What an argument is completed from."""
 
 _COMPLETES: dict[str, Completes] = {
@@ -24,6 +26,7 @@ _COMPLETES: dict[str, Completes] = {
     "tab.reset": "setting",
     "program.theme": "theme",
     "model.load": "model",
+    "tab.mark": "mark",
 }
 _SHORT_NAMES = {
     "temperature": ("temp",),

@@ -10,6 +10,7 @@ from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SAMPLING_FIELDS
 from gemma_chat.ui.input.files import paths_like
 from gemma_chat.ui.input.slash import Completes
+from gemma_chat.ui.tab_marks import MARKS
 
 
 class ProgramSources:
@@ -44,6 +45,8 @@ class ProgramSources:
                 return [(field.name, field.explanation) for field in SAMPLING_FIELDS]
             case "model":
                 return [(str(path), "") for path in self._models() if str(path).isprintable()]
+            case "mark":
+                return [(mark.name, mark.sign) for mark in MARKS]
             case "file" | "nothing":
                 return []
 

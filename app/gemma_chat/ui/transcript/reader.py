@@ -44,6 +44,7 @@ class Reader(ScrollView):
         """The cursor stands on this message now; 0: on none."""
 
         message: int
+        key: int
 
     @dataclass
     class SpotClicked(Message):
@@ -51,6 +52,7 @@ class Reader(ScrollView):
 
         message: int
         spot: Spot
+        key: int
 
     @dataclass
     class Counted(Message):
@@ -59,10 +61,13 @@ class Reader(ScrollView):
         place: int
         count: int
         done: bool
+        key: int
 
     def __init__(self, rows: MessageRows, *, id: str | None, classes: str | None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows = rows
+        self._key = 0
+        """Names the conversation, here and in every message of this widget."""
         self._painter = StripPainter(0, self._component_style)
         self._cursor = MessageCursor(rows)
         self._text_cursor: TextCursor | None = None
@@ -123,7 +128,7 @@ class Reader(ScrollView):
         self._clear_selection()
         self._go_to_row(top)
         self.refresh()
-        self.post_message(self.Selected(self._cursor.message))
+        self.post_message(self.Selected(self._cursor.message, self._key))
 
     def _go_to_row(self, top: int) -> None:
         if top == self.scroll_offset.y:
@@ -140,13 +145,13 @@ class Reader(ScrollView):
             return
         entry, inner = found
         if entry.is_mark(inner) and not menu:
-            self.post_message(self.SpotClicked(entry.number, "summary"))
+            self.post_message(self.SpotClicked(entry.number, "summary", self._key))
             return
         spot = entry.spot_at(offset.x - strips.GUTTER) if inner == 0 else None
         self._cursor.put(entry.number)
         self._cursor_moved(self.scroll_offset.y)
         if spot is not None or menu:
-            self.post_message(self.SpotClicked(entry.number, spot or "menu"))
+            self.post_message(self.SpotClicked(entry.number, spot or "menu", self._key))
 
     # ------------------------------------------------------------ search
 
@@ -201,7 +206,8 @@ class Reader(ScrollView):
     def _tell_count(self) -> None:
         if self._finder is not None:
             done = self._reading_on is None
-            self.post_message(self.Counted(self._finder.place, self._finder.count, done))
+            place, count = self._finder.place, self._finder.count
+            self.post_message(self.Counted(place, count, done, self._key))
 
     def _with_matches(self, strip: Strip, finder: Finder, entry: Entry, inner: int) -> Strip:
         for start, end, number in finder.spans(entry, inner):

@@ -104,6 +104,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         """The reader moved."""
 
         position: ScrollPosition
+        key: int
 
     @dataclass
     class OlderWanted(Message):
@@ -113,6 +114,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         """
 
         before: int
+        key: int
 
     @dataclass
     class PreviewWanted(Message):
@@ -130,7 +132,6 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         """`assistant` is the name above the model's replies."""
         self._names = {"user": "You", "assistant": assistant}
         super().__init__(MessageRows(self._names), id=id, classes=classes)
-        self._key: object = None
         self._streaming: set[int] = set()
         self._flush_timer: Timer | None = None
         self._last_flush = 0.0
@@ -141,10 +142,10 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
 
     # ------------------------------------------------------------ the conversation
 
-    def show(self, messages: Sequence[MessageView], scroll: ScrollPosition, *, key: object) -> None:
+    def show(self, messages: Sequence[MessageView], scroll: ScrollPosition, *, key: int) -> None:
         """Bind the view to a conversation, standing at `scroll`.
 
-        `key` names the conversation: shown again under the same key, messages that have not
+        `key` names the conversation, 0 none: shown again under the same key, messages that have not
         changed are not parsed again.
         """
         self._rows.replace(messages, reuse=key == self._key)
@@ -153,7 +154,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
             self._cursor.message = 0
         self._key = key
         if self._cursor.restore():
-            self.post_message(self.Selected(0))
+            self.post_message(self.Selected(0, self._key))
         self._search_again()
         self._streaming.clear()
         self._asked_before = None
@@ -183,7 +184,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         self._streaming.discard(message)
         if self._rows.remove(message):
             if self._cursor.restore():
-                self.post_message(self.Selected(0))
+                self.post_message(self.Selected(0, self._key))
             self._search_again(message)
             self._rearrange()
 
@@ -262,7 +263,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         if self._rows.follows:
             self._is_text_below = False
         self._settle()
-        self.post_message(self.Scrolled(self.scroll_position))
+        self.post_message(self.Scrolled(self.scroll_position, self._key))
 
     # ------------------------------------------------------------ streamed text
 
@@ -359,7 +360,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
             self._asked_before = None
         elif first != self._asked_before:
             self._asked_before = first
-            self.post_message(self.OlderWanted(first))
+            self.post_message(self.OlderWanted(first, self._key))
 
     # ------------------------------------------------------------ painting
 
