@@ -7,7 +7,7 @@ import pickle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemma_chat.errors import GemmaChatError, ModelLoadError
+from gemma_chat.errors import GatedModelError, GemmaChatError, ModelLoadError
 
 
 def test_escape_sequences_and_undecodable_names_are_made_visible() -> None:
@@ -25,3 +25,8 @@ def test_an_error_survives_the_way_to_another_process() -> None:
 def test_any_message_can_be_encoded_and_printed(text: str) -> None:
     message = str(GemmaChatError(text))
     assert message.encode().decode().replace("\n", "").isprintable()
+
+
+def test_a_gated_model_names_its_page_beside_its_sentence() -> None:
+    error = pickle.loads(pickle.dumps(GatedModelError("Accept the terms first.", "https://a/b")))
+    assert (str(error), error.page) == ("Accept the terms first.", "https://a/b")

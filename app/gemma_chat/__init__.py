@@ -85,6 +85,7 @@ _MODULES = {
         "ContextOverflowError",
         "EngineCrashedError",
         "ExchangeError",
+        "GatedModelError",
         "GemmaChatError",
         "HostError",
         "LoadCancelledError",

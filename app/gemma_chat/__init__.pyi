@@ -11,6 +11,7 @@ from gemma_chat.errors import AdapterError as AdapterError
 from gemma_chat.errors import ContextOverflowError as ContextOverflowError
 from gemma_chat.errors import EngineCrashedError as EngineCrashedError
 from gemma_chat.errors import ExchangeError as ExchangeError
+from gemma_chat.errors import GatedModelError as GatedModelError
 from gemma_chat.errors import GemmaChatError as GemmaChatError
 from gemma_chat.errors import HostError as HostError
 from gemma_chat.errors import LoadCancelledError as LoadCancelledError

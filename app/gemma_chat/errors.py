@@ -36,8 +36,11 @@ class GatedModelError(ModelLoadError):
     """A model's makers want their terms accepted before it is given; `page` is where."""
 
     def __init__(self, message: str, page: str) -> None:
-        super().__init__(message)
+        super().__init__(message, page)
         self.page = page
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class LoadCancelledError(ModelLoadError):

@@ -227,15 +227,18 @@ async def test_a_turn_that_killed_the_host_three_times_is_refused_and_the_rest_l
 
 
 async def test_a_model_that_kills_the_host_rests_and_everything_else_works(
-    watcher: Watcher,
+    watcher: Watcher, tmp_path: Path, short_smollm2_path: Path
 ) -> None:
     link = watcher.link
+    poison, food = (tmp_path / f"{name}.gguf" for name in ("poison", "food"))
+    for path in (poison, food):
+        path.symlink_to(short_smollm2_path)
     session = (await link.request(OpenSession(0, "kept"))).session
     for _ in range(3):
-        back = await die_of_request(watcher, LoadModel(0, "/models/poison.gguf"))
+        back = await die_of_request(watcher, LoadModel(0, str(poison)))
         assert [tab.title for tab in back.sessions] == ["kept"]
-    await link.request(LoadModel(0, "/models/poison.gguf"))
+    await link.request(LoadModel(0, str(poison)))
     await watcher.until(lambda: "3 times within a minute" in str(watcher.since_connected))
-    await link.request(LoadModel(0, "/models/food.gguf"))
+    await link.request(LoadModel(0, str(food)))
     asked = await link.request(SendMessage(0, session, "bread"))
     assert (await answered(watcher, session, asked.turn)).reason == "stop"

@@ -100,6 +100,7 @@ async def test_a_host_that_does_not_tell_hides_no_other(hosts: dict[str, HostCli
     broken.make_folders()
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
         writer.write(b"HTTP/1.1 400 \x1b[2J\r\n\r\n")
         writer.close()
 

@@ -104,7 +104,7 @@ def test_closing_finishes_what_was_ordered_and_leaves_no_log_behind(tmp_path: Pa
     store.close()
     store.close()
     assert saved.done()
-    assert [file.name for file in tmp_path.iterdir()] == ["conversations.db"]
+    assert [file.name for file in tmp_path.glob("conversations*")] == ["conversations.db"]
     again = Store.open(path)
     assert again.message(reply).text == "to the last word"
     again.close()

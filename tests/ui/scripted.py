@@ -32,6 +32,8 @@ SHELF = load_themes(NOWHERE)
 """The themes that are on board, read once."""
 OWN = 100
 ANOTHER = 200
+PATIENCE = 10.0
+"""Seconds; only a program that hangs takes as long."""
 READY = p.ModelView(
     phase="ready",
     name="SmolLM2-135M-Instruct Q4_1",
@@ -112,6 +114,7 @@ class ScriptedLink:
         self.retries = 0
         self.closed = False
         self._let_go = asyncio.Event()
+        self._asked = asyncio.Condition()
         self._on_event: EventListener | None = None
         self._on_phase: PhaseListener | None = None
         self.previews: dict[str, p.Preview] = {}
@@ -136,6 +139,8 @@ class ScriptedLink:
 
     async def request(self, request: p.Request) -> p.Reply:
         self.requests.append(request)
+        async with self._asked:
+            self._asked.notify_all()
         if type(request) in self.held:
             await self._let_go.wait()
         if type(request) in self.refusals:
@@ -255,6 +260,11 @@ class ScriptedLink:
     def release(self) -> None:
         """Answer what was held back."""
         self._let_go.set()
+
+    async def is_asked(self, kind: type[p.Request]) -> None:
+        """Wait until there was a request of this kind."""
+        async with asyncio.timeout(PATIENCE), self._asked:
+            await self._asked.wait_for(lambda: any(isinstance(r, kind) for r in self.requests))
 
     def asked(self, kind: type[RequestT]) -> list[RequestT]:
         """The requests of one kind, oldest first."""

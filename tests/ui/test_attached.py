@@ -34,7 +34,10 @@ DETACH, QUIT = "\x1bq", "\x11"
 
 @pytest.fixture
 def paths(own_home: Path) -> Iterator[Paths]:
+    """Of somebody who has been led through the first steps already."""
     paths = Paths.default()
+    paths.state_dir.mkdir(parents=True)
+    paths.first_steps_file.touch()
     yield paths
     tenant = read_tenant(paths.lock_file)
     if tenant is not None and is_claimed(paths.lock_file):

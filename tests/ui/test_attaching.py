@@ -254,9 +254,7 @@ async def test_the_transcript_shows_a_preview_when_it_has_come(
         asked = msgspec.structs.replace(message(1, "Look."), attachments=(cat,))
         link.stored[1] = (asked,)
         link.connect([tab(1, message_count=1)], model=SEEING)
-        await pilot.pause()
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await link.is_asked(p.FetchPreview)
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert ("▀▀▀▀" in screen_text(app)) == whole

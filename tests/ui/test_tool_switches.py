@@ -24,7 +24,7 @@ def changes(link: ScriptedLink) -> list[ToolSettings]:
 async def test_a_switch_turns_a_tool_on_and_off() -> None:
     link = ScriptedLink()
     app = make_app(link, servers=("web",))
-    async with app.run_test(size=(120, 70)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((tab(1),))
         await pilot.pause()
         await pilot.press("f3")
@@ -52,7 +52,7 @@ def advice(app: App[None]) -> str:
 async def test_files_needs_a_folder_first() -> None:
     link = ScriptedLink()
     app = make_app(link)
-    async with app.run_test(size=(120, 70)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((tab(1),))
         await pilot.pause()
         await pilot.press("f3")
@@ -79,7 +79,7 @@ async def test_lasting_answers_are_shown_and_forgotten() -> None:
     app = make_app(link)
     tools = ToolSettings(sources=("clock",), allowed=("clock",), denied=("read_file",))
     settings = msgspec.structs.replace(SessionSettings(), tools=tools)
-    async with app.run_test(size=(120, 70)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((tab(1, settings=settings),))
         await pilot.pause()
         await pilot.press("f3")
@@ -98,7 +98,7 @@ async def test_resetting_the_sampling_leaves_the_tools() -> None:
     app = make_app(link)
     tools = ToolSettings(sources=("clock",))
     settings = msgspec.structs.replace(SessionSettings(), tools=tools)
-    async with app.run_test(size=(120, 70)) as pilot:
+    async with app.run_test(size=(120, 90)) as pilot:
         link.connect((tab(1, settings=settings),))
         await pilot.pause()
         await pilot.press("f3")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from gemma_chat.errors import HostError
-from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS, MAX_TITLE_CHARACTERS
-from gemma_chat.host.tab_protocol import MAX_GROUP_CHARACTERS
+from gemma_chat.host.protocol import (
+    MAX_GROUP_CHARACTERS,
+    MAX_MESSAGE_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+)
 
 
 def checked_message(text: str) -> str:

@@ -41,7 +41,7 @@ def top_line(message_rows: MessageRows) -> tuple[int, int]:
         ("streaming", ["Gemma  … writing", "text▌", ""]),
         ("queued", ["Gemma  ◷ queued", "text", ""]),
         ("stopped", ["Gemma", "text", "■ stopped", ""]),
-        ("length", ["Gemma", "text", "… cut: the reply limit or the context is used up", ""]),
+        ("length", ["Gemma", "text", "… cut: the reply limit or the", "context is used up", ""]),
         ("interrupted", ["Gemma", "text", "⚡ interrupted", ""]),
         ("failed", ["Gemma", "text", "! failed: It broke.", ""]),
     ],

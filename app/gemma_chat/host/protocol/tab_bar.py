@@ -1,10 +1,10 @@
-"""The messages about the tab bar: order, pins, marks and groups. Part of `protocol`."""
+"""The messages about the tab bar: order, pins, marks and groups."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from gemma_chat.host.wire import Wire
+from gemma_chat.host.protocol.wire import Wire
 
 TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
 """By what a person tells a tab apart: a sign, which every terminal also draws in its colour."""
