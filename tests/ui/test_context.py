@@ -210,9 +210,9 @@ async def test_what_becomes_of_a_full_context_is_chosen_in_the_settings() -> Non
         await pilot.pause()
         await pilot.press("f3")
         await pilot.pause()
+        assert "summary of older turns" in screen_text(app)
         app.query_one("#setting-overflow", Select).value = "stop"
         await pilot.pause()
-        print([r.settings.overflow for r in link.asked(p.ChangeSettings)])
         (request,) = link.asked(p.ChangeSettings)
         assert request.settings.overflow == "stop"
         assert "not answered" in screen_text(app)

@@ -22,8 +22,10 @@ class Drafts:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._typed: dict[int, dict[int, str]] = {}
-        self._left: dict[int, str] = {}
-        """What nobody attached has typed; for tabs in which somebody attached has."""
+        self._found: dict[int, str] = {}
+        """What an earlier host has kept, all in one; for tabs in which somebody has typed here."""
+        self._left: dict[int, tuple[str, ...]] = {}
+        """What those have typed who have gone."""
 
     def save(self, session: int, client: int, text: str, begun: DraftBegun) -> bool:
         """Keep the draft of `client` in a tab; whether the tab's draft is another now.
@@ -31,17 +33,18 @@ class Drafts:
         Raises `StoreError`.
         """
         before = self._store.conversation(session).draft
-        left = self._left.get(session, before)
+        found, left = self._found.get(session, before), self._left.get(session, ())
         if begun == "from_the_hosts":
-            left = ""
+            found, left = "", ()
         elif client not in self._typed.get(session, {}):
-            # After the host was gone its terminals tell again what it may have kept already.
-            left = _without(left, text)
+            # A terminal that lost its line, or its host, tells again what is kept already.
+            found = _without(found, text)
+            left = tuple(draft for draft in left if draft != text)
         typed = self._typed.get(session, {}) | {client: text}
-        together = joined([left, *typed.values()])
+        together = joined([found, *left, *typed.values()])
         if together != before:
             self._store.set_draft(session, together)
-        self._left[session] = left
+        self._found[session], self._left[session] = found, left
         self._typed[session] = typed
         return together != before
 
@@ -49,12 +52,12 @@ class Drafts:
         """A client has gone: what it typed is left behind."""
         for session, typed in self._typed.items():
             if client in typed:
-                self._left[session] = joined([self._left[session], typed.pop(client)])
+                self._left[session] += (typed.pop(client),)
 
     def forget(self, session: int) -> None:
         """The tab is closed: what stands in the store is all there is."""
-        self._typed.pop(session, None)
-        self._left.pop(session, None)
+        for drafts in (self._typed, self._found, self._left):
+            drafts.pop(session, None)
 
 
 def joined(drafts: list[str]) -> str:
@@ -69,10 +72,14 @@ def joined(drafts: list[str]) -> str:
 
 
 def _without(left: str, draft: str) -> str:
-    """What was left behind without one of its parts."""
+    """What was left behind without one of its parts.
+
+    Where more line ends stand around that part than lie between two drafts, they may belong to a
+    longer one: then nothing is taken away, and at worst something stands there twice.
+    """
     if not draft.strip():
         return left
-    around = f"{BETWEEN}{left}{BETWEEN}".partition(f"{BETWEEN}{draft}{BETWEEN}")
-    if not around[1]:
+    before, found, behind = f"{BETWEEN}{left}{BETWEEN}".partition(f"{BETWEEN}{draft}{BETWEEN}")
+    if not found or before.endswith("\n") or behind.startswith("\n"):
         return left
-    return joined([around[0].removeprefix(BETWEEN), around[2].removesuffix(BETWEEN)])
+    return joined([before.removeprefix(BETWEEN), behind.removesuffix(BETWEEN)])

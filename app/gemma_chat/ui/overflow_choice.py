@@ -49,8 +49,16 @@ class OverflowChoice(Select[Overflow]):
     def set(self, overflow: Overflow) -> None:
         """Show what holds; posts nothing."""
         self._set = overflow
+        if self.is_mounted:
+            self._show()
+
+    def on_mount(self) -> None:
+        # What is set before shows no words.
+        self._show()
+
+    def _show(self) -> None:
         with self.prevent(Select.Changed):
-            self.value = overflow
+            self.value = self._set
 
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()
