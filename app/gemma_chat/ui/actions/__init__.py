@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from gemma_chat.ui.actions.action import Action, Group, Where, key_name
 from gemma_chat.ui.actions.chats import CHATS
 from gemma_chat.ui.actions.messages import MESSAGES
-from gemma_chat.ui.actions.places import PLACES
-from gemma_chat.ui.actions.program import PROGRAM
-from gemma_chat.ui.actions.tabs import TAB_NUMBERS, TABS
+from gemma_chat.ui.actions.places import PLACES, SEARCH
+from gemma_chat.ui.actions.program import MODELS, PROGRAM
+from gemma_chat.ui.actions.tabs import NEW_TAB, TAB_NUMBERS, TABS
 from gemma_chat.ui.actions.writing import WRITING
 
 __all__ = [
@@ -37,7 +37,18 @@ __all__ = [
     "markdown_key_table",
 ]
 
-ACTIONS: tuple[Action, ...] = (*WRITING, *MESSAGES, *TABS, *CHATS, *PLACES, *PROGRAM)
+ACTIONS: tuple[Action, ...] = (
+    *WRITING,
+    *NEW_TAB,
+    *MESSAGES,
+    *TABS,
+    *CHATS,
+    *PLACES,
+    *MODELS,
+    *SEARCH,
+    *PROGRAM,
+)
+"""In the order in which the palette and the list of commands show them."""
 
 GROUPS: tuple[Group, ...] = (
     "Messages",

@@ -79,6 +79,9 @@ PLACES: tuple[Action, ...] = (
         "Go to the end and follow the reply.",
         "input",
     ),
+)
+
+SEARCH: tuple[Action, ...] = (
     Action(
         "search.open",
         ("ctrl+f",),

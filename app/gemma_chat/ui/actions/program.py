@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gemma_chat.ui.actions.action import Action
 
-PROGRAM: tuple[Action, ...] = (
+MODELS: tuple[Action, ...] = (
     Action(
         "model.load",
         (),
@@ -39,6 +39,9 @@ PROGRAM: tuple[Action, ...] = (
         "A file of the program's own folder, when you confirm it; gives a download up.",
         "models",
     ),
+)
+
+PROGRAM: tuple[Action, ...] = (
     Action(
         "summarizer.pause",
         (),

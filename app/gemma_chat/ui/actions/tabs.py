@@ -9,7 +9,7 @@ TAB_NUMBERS = "tab.number"
 
 _TAB_NUMBER_KEYS = tuple(f"alt+{digit}" for digit in range(1, 10))
 
-TABS: tuple[Action, ...] = (
+NEW_TAB: tuple[Action, ...] = (
     Action(
         "tab.new",
         ("ctrl+t",),
@@ -18,6 +18,9 @@ TABS: tuple[Action, ...] = (
         "Open a new chat on the same model.",
         slash=("new",),
     ),
+)
+
+TABS: tuple[Action, ...] = (
     Action(
         "tab.close",
         ("alt+w",),
