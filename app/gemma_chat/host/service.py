@@ -9,29 +9,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from gemma_chat.config.mcp import McpServerSettings
-from gemma_chat.config.presets import begun_with
-from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
-from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.branching import Branching, BranchRequest
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.crashes import Crashes
+from gemma_chat.host.current_settings import CurrentSettings
 from gemma_chat.host.drafts import Drafts
 from gemma_chat.host.library import backed_up, fetched, imported, listed, searched
-from gemma_chat.host.limits import checked_draft, checked_group, checked_title
 from gemma_chat.host.lock_board import LockBoard
 from gemma_chat.host.model_desk import ModelDesk, ModelsOf
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.model_source import ModelLoader, ModelSource
 from gemma_chat.host.protocol import (
-    AnswerTool,
     BackUp,
     ChangeDownload,
     ChangeQueue,
-    ChangeSettings,
-    CloseSession,
-    Context,
     ContinueReply,
     DeleteConversations,
     DeleteMessage,
@@ -41,7 +34,6 @@ from gemma_chat.host.protocol import (
     Event,
     Failed,
     FetchConversation,
-    FetchMessages,
     FetchPreview,
     ForkFrom,
     GetStatus,
@@ -52,49 +44,35 @@ from gemma_chat.host.protocol import (
     ListModels,
     LoadModel,
     LookAtTab,
-    MarkRead,
     MarkTab,
-    Messages,
     ModelChanged,
     MoveTab,
     Notice,
     Opened,
-    OpenSession,
     PinMessage,
     PinTab,
-    Queued,
     Regenerate,
     RemoveModel,
     RenameGroup,
-    RenameSession,
-    ReopenSession,
     ReorderQueue,
     Reply,
     Request,
-    SaveDraft,
-    SaveScroll,
     SearchMessages,
     SelectBranch,
-    SendMessage,
     SetSummarizer,
-    ShowContext,
     StartDownload,
     Status,
     StopHost,
-    StopTurn,
-    Summarize,
     SummarizerChanged,
 )
-from gemma_chat.host.replacing import context_view
 from gemma_chat.host.snapshots import snapshot_events
 from gemma_chat.host.summaries import Summaries
 from gemma_chat.host.tab_bar import TabBar
+from gemma_chat.host.tab_desk import TabDesk
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.throttle import Throttle
-from gemma_chat.host.transcripts import page
 from gemma_chat.host.turn_record import Outcome
-from gemma_chat.host.uploads import checked_uploads, preview
-from gemma_chat.host.views import stored_scroll
+from gemma_chat.host.uploads import preview
 from gemma_chat.sessions.events import LockEvent
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
@@ -104,21 +82,8 @@ PROGRESS_SECONDS: Final = 0.1
 FIGURES_SECONDS: Final = 2.0
 """Memory figures are looked at this often, at most, while turns end."""
 
-LONG_DRAFT: Final = 1500
-"""Characters of a draft from which on it is evaluated while it stands in the input box."""
-
 _log = logging.getLogger(__name__)
 
-_TabRequest = (
-    AnswerTool
-    | StopTurn
-    | CloseSession
-    | Summarize
-    | SaveScroll
-    | SaveDraft
-    | ChangeSettings
-    | MarkRead
-)
 _LibraryRequest = (
     ListConversations
     | FetchConversation
@@ -153,8 +118,11 @@ class Service:
         first client is told the `news`. Without `models` nothing is known of model files.
         """
         self._store = store
-        self._read_settings = read_settings
-        self._settings = settings = read_settings()
+        self._settings = CurrentSettings(
+            read_settings,
+            lambda: self._slot.view.recommended,
+            lambda sentence: publish(Notice("warning", sentence)),
+        )
         self._publish = publish
         self._program = program
         self._on_stop = on_stop
@@ -177,7 +145,7 @@ class Service:
         for message in store.mark_interrupted():
             _log.info("message %d of %d was interrupted", message.message, message.session)
         self._drafts = Drafts(store)
-        self._tools = TabTools(store, self._servers, self._warn)
+        self._tools = TabTools(store, self._settings.read_servers, self._warn)
         self._conversations = Conversations(
             store,
             self._slot,
@@ -202,9 +170,17 @@ class Service:
         )
         self._summaries = Summaries(
             store,
-            settings.summarizer,
+            self._settings.known.summarizer,
             on_view=lambda view: publish(SummarizerChanged(view)),
             on_result=self._summarized,
+        )
+        self._tabs = TabDesk(
+            store,
+            self._conversations,
+            self._drafts,
+            self._summaries,
+            self._board,
+            self._settings,
         )
 
     @property
@@ -250,7 +226,7 @@ class Service:
         """A client has gone, and what it opened in passing goes with it; its drafts stay."""
         self._drafts.leave(client)
         try:
-            await self._delete(self._conversations.passing(client))
+            await self._tabs.delete(self._conversations.passing(client))
         except GemmaChatError as error:
             _log.error("what client %d left behind: %s", client, error)
 
@@ -271,33 +247,10 @@ class Service:
 
     async def _carry_out(self, request: Request, asker: int) -> Reply:
         match request:
-            case OpenSession():
-                return Opened(request.id, self._open(request, asker))
-            case ReopenSession():
-                await self._conversations.reopen(request.session, asker)
-                if not self._store.conversation(request.session).context_used:
-                    self._conversations.measure(request.session)
-                self._board.changed()
-                return Opened(request.id, request.session)
-            case SendMessage():
-                return await self._send(request, asker)
-            case FetchMessages():
-                messages, more = page(
-                    self._store,
-                    request.session,
-                    before=request.before,
-                    limit=request.limit,
-                    unfinished=self._conversations.unfinished(request.session),
-                    since=request.since,
-                    shown=self._conversations.unstored.view,
-                )
-                return Messages(request.id, request.session, messages, more)
             case FetchPreview():
                 data = self._store.file_of(request.digest)
                 sides = (request.width, request.height)
                 return await asyncio.to_thread(preview, request.id, request.digest, data, sides)
-            case ShowContext():
-                return await self._show_context(request)
             case GetStatus():
                 return self._status(request.id)
             case (
@@ -329,11 +282,6 @@ class Service:
                 self._board.change(request)
             case Goodbye():
                 self._part(request)
-            case CloseSession() if request.session in self._conversations.passing(asker):
-                await self._delete((request.session,))
-            case RenameSession():
-                self._rename(request.session, checked_title(request.title))
-                self._conversations.tell(request.session, asker)
             case (
                 ListConversations()
                 | FetchConversation()
@@ -344,15 +292,14 @@ class Service:
             ):
                 return await self._answer_from_library(request)
             case _:
-                self._conversations.must_be_open(request.session)
-                self._change_tab(request, asker)
+                return await self._tabs.answer(request, asker)
         return Done(request.id)
 
     def _follow_change(self, request: BranchRequest, reply: Reply) -> None:
         """Other messages are shown, or pinned: let the context follow."""
         match request:
             case PinMessage():
-                self._anticipate(request.session)
+                self._tabs.anticipate(request.session)
             case SelectBranch() | DeleteMessage():
                 self._conversations.measure(request.session)
             case ForkFrom() if isinstance(reply, Opened):
@@ -369,7 +316,7 @@ class Service:
             case ImportConversation():
                 return imported(self._store, request)
             case DeleteConversations():
-                await self._delete(request.sessions)
+                await self._tabs.delete(request.sessions)
             case BackUp():
                 await backed_up(self._store, request)
         return Done(request.id)
@@ -380,125 +327,19 @@ class Service:
         elif self._clients() <= 1:
             self._stays = False
 
-    def _open(self, request: OpenSession, asker: int) -> int:
-        settings = request.settings or self._defaults()
-        title = checked_title(request.title)
-        if request.place != "tab":
-            passing = request.place == "passing"
-            return self._conversations.open_aside(title, settings, passing=passing, client=asker)
-        group = checked_group(request.group)
-        session = self._conversations.open(title, settings, asker, group=group)
-        if settings.system_instruction:
-            self._anticipate(session)
-        return session
-
-    async def _delete(self, sessions: tuple[int, ...]) -> None:
-        for session in sessions:
-            self._summaries.forget(session)
-        await self._conversations.delete(sessions)
-        for session in sessions:
-            self._drafts.forget(session)
-
-    async def _send(self, request: SendMessage, asker: int) -> Queued:
-        files = request.attachments
-        checked = await asyncio.to_thread(checked_uploads, files) if files else ()
-        turn = self._conversations.send(
-            request.session, request.text, asker, after=request.after, files=checked
-        )
-        return Queued(request.id, request.session, turn)
-
-    def _change_tab(self, request: _TabRequest, asker: int) -> None:
-        session = request.session
-        match request:
-            case StopTurn():
-                self._conversations.stop(session, request.turn)
-                return
-            case AnswerTool():
-                questions = self._conversations.questions
-                questions.answer(session, request.question, request.answer)
-                return
-            case CloseSession():
-                self._summaries.forget(session)
-                self._conversations.close(session)
-                self._drafts.forget(session)
-                return
-            case Summarize():
-                self._summaries.run_now(session)
-                return
-            case SaveScroll():
-                # Each terminal has a place of its own: nobody else is told.
-                self._store.set_scroll(session, stored_scroll(request.scroll))
-                return
-            case SaveDraft():
-                draft = checked_draft(request.text)
-                is_new = self._drafts.save(session, asker, draft, request.begun)
-                if is_new and len(draft) >= LONG_DRAFT:
-                    self._anticipate(session, draft)
-                if not is_new:
-                    return
-            case ChangeSettings():
-                self._conversations.set_settings(session, request.settings)
-                self._anticipate(session)
-            case MarkRead():
-                known = self._store.conversation(session)
-                if not (known.unread or known.failed):
-                    # Another terminal was quicker.
-                    return
-                self._store.set_unread(session, unread=False)
-                self._store.set_failed(session, failed=False)
-        self._conversations.tell(session, asker)
-
-    def _anticipate(self, session: int, draft: str = "") -> None:
-        if self._settings.engine.anticipate:
-            self._conversations.anticipate(session, draft)
-
-    def _make_room(self, session: int) -> None:
-        if self._settings.engine.anticipate:
-            self._conversations.make_room(session)
-
-    def _defaults(self) -> SessionSettings:
-        """The settings of a new tab: the file's as it is now, or as it was when it was right."""
-        self._read_again()
-        return self._begun(self._settings.defaults)
-
-    def _read_again(self) -> None:
-        try:
-            self._settings = self._read_settings()
-        except SettingsError as error:
-            self._publish(Notice("warning", f"{error} The settings of before hold."))
-
-    def _servers(self) -> tuple[McpServerSettings, ...]:
-        """The tool servers of the settings file as it is now, or as it was when it was right."""
-        self._read_again()
-        return self._settings.mcp_servers
-
     def _warn(self, session: int, sentence: str) -> None:
         self._publish(Notice("warning", sentence, session))
 
     def _warn_all(self, sentence: str) -> None:
         self._publish(Notice("error", sentence))
 
-    def _begun(self, defaults: SessionSettings) -> SessionSettings:
-        recommended = self._slot.view.recommended
-        return defaults if recommended is None else begun_with(defaults, recommended)
-
     def _follow_recommendation(self) -> None:
         """Tabs that were opened before the model was loaded, and not used, begin as it is meant."""
-        before, after = self._settings.defaults, self._begun(self._settings.defaults)
+        before, after = self._settings.known.defaults, self._settings.defaults
         for view in self._conversations.views():
             if view.turn == 0 and view.settings == before != after:
                 self._conversations.set_settings(view.session, after)
                 self._conversations.tell(view.session)
-
-    def _rename(self, session: int, title: str) -> None:
-        self._store.rename(session, title, by="person" if title else "nobody")
-        if not title and self._conversations.is_shown(session):
-            self._summaries.schedule(session)
-        self._board.changed()
-
-    async def _show_context(self, request: ShowContext) -> Context:
-        context = await self._conversations.context(request.session)
-        return context_view(request.id, self._store, request.session, context)
 
     def _status(self, number: int) -> Status:
         self._slot.measure()
@@ -554,10 +395,10 @@ class Service:
         if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
             self._summaries.schedule(session)
         if outcome.kept and not self._summaries.will_write(session):
-            self._make_room(session)
+            self._tabs.make_room(session)
 
     def _summarized(self, session: int) -> None:
-        self._make_room(session)
+        self._tabs.make_room(session)
         self._conversations.tell(session)
         self._board.changed()
 

@@ -16,8 +16,10 @@ from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, following
+from gemma_chat.sessions.overflow import OverflowListener
+from gemma_chat.sessions.question import Message
 from gemma_chat.sessions.replacement import Digest, Replacement
-from gemma_chat.sessions.session import Message, OverflowListener, Session
+from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
 from gemma_chat.tools.tool import Tool

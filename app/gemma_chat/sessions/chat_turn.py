@@ -21,7 +21,8 @@ from gemma_chat.sessions.events import Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.history import ToolResult
 from gemma_chat.sessions.metrics import FinishReason, TurnMetrics, together
 from gemma_chat.sessions.options import ReplyRules
-from gemma_chat.sessions.session import Question, Session
+from gemma_chat.sessions.question import Question
+from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_calls import ToolCalls
 from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import ReplyStream, Turn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -12,31 +11,16 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal, Protocol, Unpack
+from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.engine.interface import Engine, Media, SequenceHandle, ToolChoice, ToolSpec
-from gemma_chat.errors import (
-    GemmaChatError,
-    ModelClosedError,
-    SessionClosedError,
-    SettingsError,
-)
-from gemma_chat.sessions.attachments import (
-    MediaSource,
-    Modality,
-    check_count,
-    each,
-    read_media,
-    refusal,
-)
+from gemma_chat.engine.interface import Media, SequenceHandle, ToolChoice, ToolSpec
+from gemma_chat.errors import GemmaChatError, SessionClosedError, SettingsError
+from gemma_chat.sessions.attachments import Modality
+from gemma_chat.sessions.context_use import ContextUse
 from gemma_chat.sessions.context_view import ContextView, context_of
-from gemma_chat.sessions.continuation import Continuation
-from gemma_chat.sessions.conversation import Anticipation, Conversation
-from gemma_chat.sessions.engine_thread import EngineThread
-from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
+from gemma_chat.sessions.conversation import Conversation
+from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import (
     Exchange,
     HistoryMessage,
@@ -45,67 +29,17 @@ from gemma_chat.sessions.history import (
     restore,
     well_formed,
 )
-from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
+from gemma_chat.sessions.overflow import OverflowListener, OverflowListeners
+from gemma_chat.sessions.question import Message as Message
+from gemma_chat.sessions.question import Question, QuestionParts
 from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
+from gemma_chat.sessions.session_home import SessionHome
+from gemma_chat.sessions.session_turns import SessionTurns
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
-
-log = logging.getLogger(__name__)
-
-OverflowListener = Callable[[TurnsDropped], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A part of the next question: text, images and recordings.
-
-        await session.add_query_chunk(Message("What is this?", images=["cat.png"]))
-
-    `images` are PNG, JPEG or WebP, `audio` is WAV, MP3 or FLAC; each is the path of a file or its
-    bytes, one or several. Whatever the order of the parts, media stand before the text.
-    """
-
-    text: str = ""
-    role: Literal["user"] = "user"
-    images: MediaSource | Sequence[MediaSource] = ()
-    audio: MediaSource | Sequence[MediaSource] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A whole question: its text, and the images and recordings before it."""
-
-    text: str
-    media: tuple[Media, ...] = ()
-
-
-class SessionHome(Protocol):
-    """The model a session lives in."""
-
-    @property
-    def engine(self) -> Engine:
-        """What computes."""
-
-    @property
-    def engine_thread(self) -> EngineThread:
-        """Where it computes."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the engine is closed, or about to be."""
-
-    def must_be_open(self) -> None:
-        """Raise `ModelClosedError` when the model is closed."""
-
-    def forget(self, session: Session) -> None:
-        """The session is closed: it takes no place any more."""
-
-    def open_fork(
-        self, session: Session, sequence: SequenceHandle, conversation: Conversation
-    ) -> Session:
-        """Open a session that goes on from `conversation` and shares what `sequence` holds."""
+from gemma_chat.sessions.work_ahead import WorkAhead
 
 
 class Session:
@@ -144,21 +78,33 @@ class Session:
         self._conversation = Conversation(
             home.engine, settings, exchanges, tools, replacements, digest
         )
-        self._chunks: list[str] = []
-        self._media: list[Media] = []
-        self._turns: list[Turn] = []
-        self._last_turn = exchanges[-1].turn if exchanges else 0
-        self._metrics = TurnMetrics()
-        self._totals = SessionTotals()
-        self._context_used: int | None = None if exchanges else 0
-        self._overflow_listeners: list[OverflowListener] = []
-        self._anticipation: TurnJob | None = None
-        self._ahead: set[TurnJob] = set()
-        """Anticipations that have not ended, the given up ones too."""
+        self._parts = QuestionParts(home.engine, number, modalities)
+        self._context_use = ContextUse(number, self._conversation, home.engine_thread)
+        self._overflow = OverflowListeners(number)
+        self._ahead = WorkAhead(
+            number,
+            sequence,
+            self._conversation,
+            home.engine_thread,
+            may_begin=self._may_work_ahead,
+            on_prepared=self._adopt,
+            on_end=self._settle,
+        )
+        self._turns = SessionTurns(
+            number,
+            sequence,
+            self._conversation,
+            home.engine_thread,
+            background=background,
+            ahead=self._ahead,
+            context_use=self._context_use,
+            on_overflow=self._overflow.tell,
+            on_end=self._settle,
+        )
         self._close_listeners: list[Callable[[], None]] = []
         self._closed = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._settled = asyncio.Event()
+        """Set when the last thing that computed or waited has ended."""
 
     # ------------------------------------------------------------ reading
 
@@ -234,17 +180,17 @@ class Session:
     @property
     def metrics(self) -> TurnMetrics:
         """The figures of the last finished turn."""
-        return self._metrics
+        return self._turns.metrics
 
     @property
     def totals(self) -> SessionTotals:
         """The sums over all turns."""
-        return self._totals
+        return self._turns.totals
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The turns that are not finished, oldest first."""
-        return tuple(self._turns)
+        return self._turns.unfinished
 
     @property
     def closed(self) -> bool:
@@ -254,13 +200,11 @@ class Session:
     @property
     def context_used(self) -> int:
         """Tokens of the window this conversation takes, a running reply included."""
-        for turn in self._turns:
+        for turn in self._turns.unfinished:
             progress = turn.progress
             if progress.prompt_total:
                 return progress.prompt_total + progress.generated
-        if self._context_used is None:
-            self._context_used = self._count_history()
-        return self._context_used
+        return self._context_use.tokens
 
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
@@ -275,13 +219,7 @@ class Session:
 
         unsubscribe = session.subscribe(lambda event: print(event.left_out, "left out"))
         """
-        self._overflow_listeners.append(listener)
-
-        def unsubscribe() -> None:
-            if listener in self._overflow_listeners:
-                self._overflow_listeners.remove(listener)
-
-        return unsubscribe
+        return self._overflow.subscribe(listener)
 
     # ------------------------------------------------------------ asking
 
@@ -300,35 +238,9 @@ class Session:
             SettingsError: The chunk has another role than `user`.
         """
         self.must_be_open()
-        message = chunk if isinstance(chunk, Message) else Message(chunk)
-        if message.role != "user":
-            raise SettingsError(
-                f"A part of a question has the role 'user', not {message.role!r}; "
-                "the system instruction is a setting of the session."
-            )
-        text = _text(message.text)
-        media = await self._read(message)
-        check_count(len(self._media) + len(media))
+        part = await self._parts.read(chunk)
         self.must_be_open()
-        self._chunks.append(text)
-        self._media += media
-
-    async def _read(self, message: Message) -> list[Media]:
-        sources: list[tuple[Modality, MediaSource]]
-        sources = [("image", one) for one in each(message.images)]
-        sources += [("audio", one) for one in each(message.audio)]
-        check_count(len(sources))
-        for kind, _ in sources:
-            self._must_take(kind)
-        return [
-            await asyncio.to_thread(read_media, source, kind, place)
-            for place, (kind, source) in enumerate(sources, 1)
-        ]
-
-    def _must_take(self, kind: Modality) -> None:
-        if kind not in self.modalities:
-            model_can = kind in self._home.engine.description.modalities
-            raise refusal(kind, self.id, model_can=model_can)
+        self._parts.add(part)
 
     def start_turn(
         self,
@@ -379,11 +291,15 @@ class Session:
             )
         following(self.settings.sampling if sampling is None else sampling, rules)
         if results is not None:
-            return self._go_on(text, results, tool_choice, sampling, rules)
-        question = self._question(text, media)
+            if text is not None:
+                raise GemmaChatError(
+                    f"Session {self.id} cannot take results and a question in one turn; "
+                    "give the results first."
+                )
+            return self._turns.go_on(results, tool_choice, sampling, rules)
+        question = self._parts.whole(text, media)
         turn = self.ask(question, tool_choice=tool_choice, sampling=sampling, **rules)
-        self._chunks.clear()
-        self._media.clear()
+        self._parts.clear()
         return turn
 
     def take_question(self, text: str | None = None, media: Sequence[Media] = ()) -> Question:
@@ -392,22 +308,9 @@ class Session:
         Raises as `start_turn`.
         """
         self.must_be_open()
-        question = self._question(text, media)
-        self._chunks.clear()
-        self._media.clear()
+        question = self._parts.whole(text, media)
+        self._parts.clear()
         return question
-
-    def _question(self, text: str | None, media: Sequence[Media]) -> Question:
-        question = "".join(self._chunks) + (_text(text) if text is not None else "")
-        everything = (*self._media, *media)
-        for one in media:
-            self._must_take(one.kind)
-        check_count(len(everything))
-        if not question and not everything:
-            raise GemmaChatError(
-                f"Session {self.id} has nothing to answer; give a text or add a chunk first."
-            )
-        return Question(question, everything)
 
     def ask(
         self,
@@ -419,22 +322,7 @@ class Session:
     ) -> Turn:
         """Queue a turn with this question; what is being collected stays for another one."""
         self.must_be_open()
-        turn = self._submit(
-            TurnJob(
-                owner=self._conversation,
-                session=self.id,
-                number=self._last_turn + 1,
-                background=self.background,
-                sequence=self._sequence,
-                question=question.text,
-                media=question.media,
-                tool_choice=tool_choice,
-                sampling=None if sampling is None else sampling.validated(),
-                rules=rules,
-            )
-        )
-        self._last_turn = turn.number
-        return turn
+        return self._turns.ask(question, tool_choice, sampling, rules)
 
     def answer_calls(self, results: Sequence[ToolResult]) -> None:
         """Put the results of the newest calls into the history without going on from them.
@@ -444,40 +332,6 @@ class Session:
             session.answer_calls([ToolResult(call.id, "given up", "stopped")])
         """
         self._conversation.answer(results)
-
-    def _go_on(
-        self,
-        text: str | None,
-        results: Sequence[ToolResult],
-        tool_choice: ToolChoice,
-        sampling: SamplingSettings | None,
-        rules: ReplyRules,
-    ) -> Turn:
-        """Queue the turn that goes on after the results of calls."""
-        if text is not None:
-            raise GemmaChatError(
-                f"Session {self.id} cannot take results and a question in one turn; "
-                "give the results first."
-            )
-        if self._turns:
-            raise GemmaChatError(
-                f"Session {self.id} cannot take results while its turn {self._turns[0].number} is "
-                "not finished; wait for its end."
-            )
-        return self._submit(
-            TurnJob(
-                owner=self._conversation,
-                session=self.id,
-                number=self._conversation.answer(results),
-                background=self.background,
-                sequence=self._sequence,
-                question="",
-                continues=True,
-                sampling=None if sampling is None else sampling.validated(),
-                tool_choice=tool_choice,
-                rules=rules,
-            )
-        )
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the end of the last reply, from that reply's own tokens.
@@ -495,25 +349,7 @@ class Session:
                 this session is unfinished.
         """
         self._must_be_idle("continue a reply")
-        exchanges = self._conversation.exchanges
-        if not exchanges or exchanges[-1].steps[-1].calls:
-            raise GemmaChatError(
-                f"Session {self.id} has no reply that can go on: its last exchange is "
-                f"{'waiting for the results of tools' if exchanges else 'not there'}. Ask first."
-            )
-        turn = self._submit(
-            TurnJob(
-                owner=Continuation(self._conversation),
-                session=self.id,
-                number=self._last_turn + 1,
-                background=self.background,
-                sequence=self._sequence,
-                question=exchanges[-1].question,
-                sampling=None if sampling is None else sampling.validated(),
-            )
-        )
-        self._last_turn = turn.number
-        return turn
+        return self._turns.continue_reply(sampling)
 
     def rephrase(self, questions: Mapping[int, str]) -> bool:
         """Let waiting turns, by number, ask something else; `False` when one has begun.
@@ -523,21 +359,7 @@ class Session:
 
             session.rephrase({turn.number: "What is a ship?"})
         """
-        jobs = {turn.number: turn.job for turn in self._turns}
-        if not all(number in jobs for number in questions):
-            return False
-        changes = {jobs[number]: _text(text) for number, text in questions.items()}
-        return self._home.engine_thread.rephrase(changes)
-
-    def _submit(self, job: TurnJob) -> Turn:
-        self._give_up_anticipation()
-        engine_thread = self._home.engine_thread
-        turn = Turn(job, engine_thread.stop)
-        job.receive = partial(self._receive, turn)
-        engine_thread.submit(job)
-        self._turns.append(turn)
-        self._idle.clear()
-        return turn
+        return self._turns.rephrase(questions)
 
     def anticipate(self, draft: str = "") -> None:
         """Evaluate ahead, while nobody waits, what the next turn is going to begin with.
@@ -549,23 +371,7 @@ class Session:
             session.anticipate("Please explain the following text: ")
         """
         self.must_be_open()
-        self._give_up_anticipation()
-        if self._turns:
-            return
-        job = TurnJob(
-            owner=Anticipation(self._conversation),
-            session=self.id,
-            number=0,
-            background=True,
-            sequence=self._sequence,
-            question=_text(draft),
-            purpose="anticipation",
-        )
-        job.receive = partial(self._receive_ahead, job)
-        self._home.engine_thread.submit(job)
-        self._anticipation = job
-        self._ahead.add(job)
-        self._idle.clear()
+        self._ahead.begin(draft)
 
     async def make_room(self) -> bool:
         """While nobody waits, see whether the window is nearly full, and prepare for that.
@@ -579,27 +385,7 @@ class Session:
             await session.make_room()
         """
         self.must_be_open()
-        conversation = self._conversation
-        before = (conversation.exchanges, conversation.replacements)
-        if self._turns:
-            return False
-        plan = await asyncio.to_thread(self._plan)
-        unchanged = before == (conversation.exchanges, conversation.replacements)
-        if self._turns or self._closed or self._home.closed or not unchanged:
-            return False
-        conversation.prepared = plan
-        if plan is not None:
-            self.anticipate()
-        return plan is not None
-
-    def _plan(self) -> Replacement | None:
-        with self._home.engine_thread.reading():
-            return self._conversation.plan()
-
-    def _give_up_anticipation(self) -> None:
-        job, self._anticipation = self._anticipation, None
-        if job is not None:
-            self._home.engine_thread.stop(job, "stopped")
+        return await self._ahead.make_room()
 
     async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
         """Ask, wait for the lock and for the whole reply.
@@ -639,10 +425,10 @@ class Session:
             await session.stop_generation()
             print(turn.result.reason, turn.text)
         """
-        turn = self._turns[0] if self._turns else None
-        if turn is not None:
-            turn.stop()
-        return EndOf(turn)
+        oldest = next(iter(self._turns.unfinished), None)
+        if oldest is not None:
+            oldest.stop()
+        return EndOf(oldest)
 
     # ------------------------------------------------------------ going back, branching, closing
 
@@ -666,9 +452,9 @@ class Session:
             await session.rewind(1)
         """
         self._must_be_idle("go back")
-        self._give_up_anticipation()
+        self._ahead.give_up()
         if self._conversation.rewind(turn):
-            self._context_used = None if self._conversation.exchanges else 0
+            self._context_use.forget()
 
     async def go_to(
         self, history: Iterable[HistoryMessage], replacements: Iterable[Replacement] = ()
@@ -683,14 +469,12 @@ class Session:
             await session.go_to(session.history[:2])
         """
         self._must_be_idle("take another branch")
-        self._give_up_anticipation()
-        exchanges = restore(history)
-        self._conversation.exchanges = exchanges
+        self._ahead.give_up()
+        self._conversation.exchanges = restore(history)
         self._conversation.replacements = tuple(replacements)
         self._conversation.prepared = None
-        self._context_used = None if exchanges else 0
-        if exchanges:
-            self._last_turn = max(self._last_turn, exchanges[-1].turn)
+        self._context_use.forget()
+        self._turns.skip_numbers()
 
     async def close(self) -> None:
         """Stop the running turn, withdraw the queued ones, give the memory back.
@@ -702,13 +486,14 @@ class Session:
         """
         if not self._closed:
             self._closed = True
-            self._give_up_anticipation()
+            self._ahead.give_up()
             self._home.forget(self)
-            for turn in self._turns:
-                turn.close(self._closed_error())
+            self._turns.close(self._closed_error())
             self._tell_closed()
             self._settle()
-        await self._idle.wait()
+        if not self._is_settled:
+            self._settled.clear()
+            await self._settled.wait()
 
     def model_closed(self) -> None:
         """The model is being closed, and all memory with it."""
@@ -730,33 +515,10 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    # ------------------------------------------------------------ what the engine thread reports
+    # ------------------------------------------------------------ its state
 
-    def _receive(self, turn: Turn, report: Report) -> None:
-        match report:
-            case Piece():
-                turn.add(report)
-            case TurnsDropped():
-                self._tell_overflow(report)
-            case TurnResult():
-                self._turn_ended(turn, report)
-
-    def _turn_ended(self, turn: Turn, result: TurnResult) -> None:
-        self._metrics = result.metrics
-        self._totals = self._totals.plus(result.metrics)
-        if result.kept:
-            self._context_used = turn.progress.prompt_total + turn.progress.generated
-        self._turns.remove(turn)
-        turn.end(result)
-        self._settle()
-
-    def _receive_ahead(self, job: TurnJob, report: Report) -> None:
-        if isinstance(report, TurnResult):
-            self._ahead.discard(job)
-            if job is self._anticipation and report.reason == "stop":
-                self._anticipation = None
-                self._adopt()
-            self._settle()
+    def _may_work_ahead(self) -> bool:
+        return not (self._turns.unfinished or self._closed or self._home.closed)
 
     def _adopt(self) -> None:
         """All is evaluated that prompts begin with from now on: let them."""
@@ -764,45 +526,28 @@ class Session:
         if plan is None or self._closed:
             return
         event = self._conversation.adopt(self.id, plan)
-        self._context_used = event.prompt_tokens
-        self._tell_overflow(event)
+        self._context_use.note(event.prompt_tokens)
+        self._overflow.tell(event)
+
+    @property
+    def _is_settled(self) -> bool:
+        return not (self._turns.unfinished or self._ahead.unfinished)
 
     def _settle(self) -> None:
         """When nothing of this session computes or waits any more, it can be let go."""
-        if not self._turns and not self._ahead:
-            self._idle.set()
+        if self._is_settled:
+            self._settled.set()
             if self._closed:
                 self._release()
-
-    def _tell_overflow(self, event: TurnsDropped) -> None:
-        for listener in tuple(self._overflow_listeners):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("a listener of session %d failed", self.id)
 
     def _release(self) -> None:
         """Give the KV memory back, unless the engine takes it all with it."""
         if not self._home.closed:
             self._home.engine.release(self._sequence)
 
-    def _count_history(self) -> int:
-        try:
-            with self._home.engine_thread.reading():
-                return self._conversation.count_tokens()
-        except ModelClosedError:
-            return 0
-        except GemmaChatError:
-            log.warning("the history of session %d cannot be counted", self.id, exc_info=True)
-            return 0
-
     def _must_be_idle(self, what: str) -> None:
         self.must_be_open()
-        if self._turns:
-            raise GemmaChatError(
-                f"Session {self.id} cannot {what} while its turn {self._turns[0].number} is "
-                "not finished; stop it first."
-            )
+        self._turns.must_be_finished(what)
 
     def must_be_open(self) -> None:
         """Raise `SessionClosedError` or `ModelClosedError` when nothing can be asked any more."""
@@ -814,9 +559,3 @@ class Session:
         return SessionClosedError(
             f"Session {self.id} has been closed; open another one to go on asking."
         )
-
-
-def _text(text: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"a question is text, not {type(text).__name__}")
-    return well_formed(text)

@@ -13,8 +13,9 @@ from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules
+from gemma_chat.sessions.overflow import OverflowListener
+from gemma_chat.sessions.question import Message
 from gemma_chat.sessions.replacement import Digest, Replacement
-from gemma_chat.sessions.session import Message, OverflowListener
 from gemma_chat.sessions.session import Session as AsyncSession
 from gemma_chat.sync.loop import LoopThread
 from gemma_chat.sync.turn import Turn, next_piece
