@@ -61,6 +61,7 @@ class Bench:
         self.fetching = Fetching()
         self.got: list[tuple[str, Path]] = []
         self.seconds = 0.0
+        self.silence = 60.0
         self._changed = asyncio.Event()
         self.downloads = self.another()
 
@@ -73,6 +74,7 @@ class Bench:
             on_change=self._changed.set,
             on_got=lambda name, path: self.got.append((name, path)),
             clock=lambda: self.seconds,
+            silence=self.silence,
         )
         return self.downloads
 
@@ -244,3 +246,19 @@ async def test_a_list_that_cannot_be_written_stops_no_download(bench: Bench) -> 
     bench.downloads.start("some/tiny")
     await bench.fetching.begun("some/tiny")
     await bench.downloads.close()
+
+
+async def test_a_connection_that_hangs_has_no_speed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.silence = 0.01
+    downloads = bench.another()
+    downloads.start("some/tiny")
+    await bench.fetching.begun("some/tiny")
+    say = bench.fetching.running["some/tiny"]
+    say(Came(100, "tiny.gguf"))
+    bench.seconds = 2.0
+    say(Came(500, "tiny.gguf"))
+    assert downloads.views[0].bytes_per_second == 200.0
+    await bench.until(lambda: downloads.views[0].bytes_per_second == 0.0)
+    assert downloads.views[0].state == "running"
+    await downloads.close()

@@ -186,3 +186,24 @@ async def test_a_host_that_was_given_up_is_looked_for_again_from_the_palette() -
         assert "The host [pid] ended 3 times." in screen_text(app)
         app._commands.run("host.retry")
         assert link.retries == 1
+
+
+async def test_no_toast_covers_the_page_that_says_why_there_is_no_host() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.phase("failed", "The host ended 3 times.")
+        await pilot.pause()
+        assert "The host ended 3 times." in app.window.welcome.text
+        assert notes(app) == []
+
+
+async def test_over_a_conversation_a_toast_says_that_there_is_no_host() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1, "Pirate", message_count=2)])
+        await pilot.pause()
+        link.phase("failed", "The host ended 3 times.")
+        await pilot.pause()
+        assert notes(app) == ["The host ended 3 times."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.ui.scripted import READY, ScriptedLink, make_app, notes, screen_text, tab
+from textual import events
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.leaving import DETACHED, disturbed_by_stop
@@ -138,3 +139,18 @@ def test_background_work_is_nobodys_reply_and_a_tool_that_runs_is_one() -> None:
     assert disturbed_by_stop(TerminalState(lock=p.LockView(summary)), 0) == ""
     calling = TabState(tab(1, calling=("clock",)))
     assert disturbed_by_stop(TerminalState(tabs=(calling,)), 0) == "interrupts a reply"
+
+
+@pytest.mark.parametrize("key", ["ctrl+q", "alt+q"])
+async def test_letters_in_one_bundle_with_the_key_to_leave_are_in_the_draft(key: str) -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        for pressed in (*"half", key):
+            app.post_message(events.Key(pressed, pressed if len(pressed) == 1 else None))
+        await pilot.pause()
+        await pilot.pause()
+        assert [saved.text for saved in link.asked(p.SaveDraft)] == ["half"]
+        assert app.return_code == 0

@@ -414,3 +414,20 @@ async def test_everything_is_in_the_palette_and_does_no_harm_in_an_empty_tab() -
         await pilot.pause()
         asked = {type(request) for request in link.requests[before:]}
         assert asked <= {p.FetchMessages, p.SaveDraft, p.MarkRead, p.SaveScroll}
+
+
+@pytest.mark.parametrize("added", ["", " and two"])
+async def test_a_reply_that_goes_on_with_nothing_is_explained(added: str) -> None:
+    async with reading(message(1, "q"), message(2, "One", role="assistant")) as (app, link, pilot):
+        await select(pilot, app, 2)
+        await pilot.press("o")
+        await pilot.pause()
+        turn = link._next_turn
+        going = message(2, "One", role="assistant", turn=turn, state="streaming")
+        link.event(p.MessageChanged(1, turn, going))
+        if added:
+            link.event(p.TurnText(1, turn, 2, 3, added))
+        link.event(p.TurnFinished(1, turn, "stop", p.TurnMetrics()))
+        await pilot.pause(0.1)
+        said = [note for note in notes(app) if "added nothing" in note]
+        assert bool(said) == (not added)

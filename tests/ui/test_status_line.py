@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.link import LinkPhase
 from gemma_chat.ui.own_events import LinkState
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.status_line import Row, advice_of, gauge, rows_of
@@ -164,3 +165,10 @@ def test_a_server_that_does_not_answer_is_asked_again() -> None:
         rows_of(state_with(model=connecting), 200, 1)
     )
     assert advice_of(state_with(model=failed)) == "no server: kept as a draft"
+
+
+@pytest.mark.parametrize("phase", ["connecting", "lost", "failed"])
+def test_nothing_is_said_to_load_while_there_is_no_host(phase: LinkPhase) -> None:
+    rows = rows_of(TerminalState(link=LinkState(phase)), 80, 2)
+    assert "host" in words(rows)
+    assert "loading" not in words(rows)

@@ -98,3 +98,13 @@ async def test_hostile_names_and_arguments_are_shown_as_they_are(size: tuple[int
         assert "[bold]␛[2J" in shown
         assert "\x1b" not in shown
         assert "alt+o once" in shown
+
+
+async def test_all_answers_can_be_read_in_a_narrow_window() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(40, 10)) as pilot:
+        link.connect((asking(),))
+        await pilot.pause()
+        shown = screen_text(app)
+        assert all(words in shown for words in ("alt+o once", "alt+k always", "alt+n never"))

@@ -547,3 +547,18 @@ async def test_a_click_on_the_status_bar_opens_everything_there_is() -> None:
         await pilot.click(app.window.status_bar)
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
+
+
+async def test_both_answers_about_a_paste_can_be_read_in_a_narrow_window() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(40, 10)) as pilot:
+        link.connect([tab(1)])
+        await pilot.pause()
+        app.window.composer.load(Draft("see:", ("line\n" * 3_000,)))
+        await settle(pilot)
+        await pilot.click(PasteChip, offset=(4, 0))
+        await pilot.pause()
+        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert "Put into the text  ctrl+e" in shown
+        assert "Remove  ctrl+d" in shown

@@ -71,14 +71,20 @@ class Downloads:
         on_change: Callable[[], None],
         on_got: Callable[[str, Path], None],
         clock: Callable[[], float] = time.monotonic,
+        silence: float = SPEED_SECONDS,
     ) -> None:
-        """`on_change` is called when `views` is another, `on_got` with a name and its file."""
+        """`on_change` is called when `views` is another, `on_got` with a name and its file.
+
+        After `silence` seconds in which nothing came the speed is 0.
+        """
         self._fetch = fetch
         self._models = models
         self._list_file = list_file
         self._on_change = on_change
         self._on_got = on_got
         self._clock = clock
+        self._silence = silence
+        self._hushes: dict[int, asyncio.TimerHandle] = {}
         self._views: dict[int, DownloadView] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ending: dict[int, asyncio.Task[None]] = {}
@@ -160,6 +166,8 @@ class Downloads:
         """End all for now: the next host goes on with those that run."""
         self._keep()
         self._closing = True
+        for hush in self._hushes.values():
+            hush.cancel()
         tasks = [*self._tasks.values(), *self._ending.values()]
         for task in tasks:
             task.cancel()
@@ -212,9 +220,24 @@ class Downloads:
                     file=report.file,
                     bytes_per_second=speed.note(report.done),
                 )
+                self._await_more(download)
             case told.Checking():
                 self._show(view, state="checking", file=report.file, bytes_per_second=0.0)
         self._changed(keep=isinstance(report, told.Found))
+
+    def _await_more(self, download: int) -> None:
+        """Take the speed back when the connection hangs from now on."""
+        if before := self._hushes.pop(download, None):
+            before.cancel()
+        loop = asyncio.get_running_loop()
+        self._hushes[download] = loop.call_later(self._silence, self._hush, download)
+
+    def _hush(self, download: int) -> None:
+        self._hushes.pop(download, None)
+        view = self._views.get(download)
+        if view is not None and view.bytes_per_second:
+            self._show(view, bytes_per_second=0.0)
+            self._changed(keep=False)
 
     def _settle(self, download: int, end: told.Got | told.Refused) -> None:
         view = self._views[download]

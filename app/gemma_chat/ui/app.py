@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
@@ -196,12 +196,17 @@ class ChatApp(App[None]):
         if isinstance(event, MessagesFetched):
             self._commands.messages.fetched(event.session)
         match event:
-            case LinkChanged() if event.link.phase in ("lost", "failed"):
-                self.say(event.link.sentence, "warning" if event.link.phase == "lost" else "error")
+            case LinkChanged() if event.link.phase == "lost":
+                self.say(event.link.sentence, "warning")
+            case LinkChanged() if event.link.phase == "failed":
+                # Where the page says it, a toast would only cover that.
+                if not self.window.explains(self.state):
+                    self.say(event.link.sentence, "error")
             case p.Notice():
                 self.say(event.text, event.level)
             case p.TurnFinished():
                 self._notifier.ended(event)
+                self._commands.messages.ended(event)
                 if event.error:
                     self.say(event.error, "error")
             case p.SessionClosed():
@@ -500,7 +505,14 @@ class ChatApp(App[None]):
         self.window.composer.load(Draft(text))
 
     def leave(self, exit_code: int = 0, *, last_words: p.Goodbye | None = None) -> None:
-        """Let the host keep everything, and end the program."""
+        """Let the host keep everything, what was typed last too, and end the program."""
+        end = partial(self._keep_and_leave, exit_code, last_words)
+        editor = self.window.composer.editor
+        # Letters that came before the key to leave may still wait in the input's queue.
+        if not (editor.is_running and editor.call_later(end)):
+            end()
+
+    def _keep_and_leave(self, exit_code: int, last_words: p.Goodbye | None) -> None:
         self.store_draft()
         self.spawn(self._leave(exit_code, last_words))
 

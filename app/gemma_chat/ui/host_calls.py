@@ -86,9 +86,10 @@ class HostCalls:
         request = p.Regenerate(0, session, message, sampling)
         return await self._ask(request, p.Queued) is not None
 
-    async def continue_reply(self, session: int, message: int) -> bool:
-        """Let the newest reply go on."""
-        return await self._ask(p.ContinueReply(0, session, message), p.Queued) is not None
+    async def continue_reply(self, session: int, message: int) -> int:
+        """Let the newest reply go on; the turn that does it, or 0."""
+        answer = await self._ask(p.ContinueReply(0, session, message), p.Queued)
+        return answer.turn if answer else 0
 
     async def select_branch(self, session: int, message: int, branch: int) -> bool:
         """Show another branch in the place of a message."""

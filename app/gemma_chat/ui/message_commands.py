@@ -37,6 +37,8 @@ class MessageCommands:
     def __init__(self, app: ChatApp) -> None:
         self._app = app
         self._select_next = (0, 0)
+        self._going_on: dict[tuple[int, int], p.MessageView] = {}
+        """Replies that go on, as they were, by session and turn."""
         self.by_id: Mapping[str, Callable[[], None]] = {
             "message.previous": lambda: self.move(-1),
             "message.next": lambda: self.move(1),
@@ -219,7 +221,26 @@ class MessageCommands:
         found = self._about("assistant")
         if found is not None:
             tab, message = found
-            self._app.spawn(self._app.calls.continue_reply(tab.session, message.message))
+            self._app.spawn(self._go_on(tab.session, message))
+
+    async def _go_on(self, session: int, reply: p.MessageView) -> None:
+        turn = await self._app.calls.continue_reply(session, reply.message)
+        if turn:
+            self._going_on[session, turn] = reply
+
+    def ended(self, event: p.TurnFinished) -> None:
+        """Say so when a reply was to go on and the model ended it where it was."""
+        before = self._going_on.pop((event.session, event.turn), None)
+        tab = self._app.state.tab(event.session)
+        if before is None or tab is None or event.reason != "stop":
+            return
+        after = tab.message(before.message)
+        if after is not None and (after.text, after.asides) == (before.text, before.asides):
+            self._app.say(
+                "The model takes this reply as finished and added nothing. Ask for more in a "
+                "message of your own.",
+                "information",
+            )
 
     # ------------------------------------------------------------ branches
 

@@ -59,7 +59,7 @@ Row = tuple[Shown, ...]
 def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row, ...]:
     """The rows of the bar: the lock at the left, and context, model and memory after it."""
     lock = [*_lock_parts(state), *_safe_mode(state.model)]
-    figures = [_context(state), _model(state.model), _memory(state.model)]
+    figures = [_context(state), _model(state), _memory(state.model)]
     if rows == 1:
         return (_fitted([*lock, *figures], width),)
     return (_fitted(lock, width), _fitted(figures, width))
@@ -243,7 +243,11 @@ def _percent(done: float, total: float) -> str:
     return f"{100 * done / total:.0f}%" if total > 0 else "0%"
 
 
-def _model(model: ModelView) -> Part:
+def _model(state: TerminalState) -> Part:
+    model = state.model
+    if model.phase == "loading" and state.link.phase != "connected":
+        # Without a host nothing is loading, whatever was said last.
+        return Part(("",))
     if model.server:
         return _server(model)
     name = one_line(model.name, 40) or "model"

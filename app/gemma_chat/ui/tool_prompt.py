@@ -11,21 +11,24 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.widgets import Static
 
 from gemma_chat.host.protocol import ToolAnswer, ToolQuestion
+from gemma_chat.ui.sizes import NARROW
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
 
 MAX_SHOWN = 600
 """Characters of the arguments that are shown; the transcript has them all."""
 
-CHOICES: tuple[tuple[ToolAnswer, str], ...] = (
-    ("once", "alt+o once"),
-    ("always", "alt+k always in this tab"),
-    ("never", "alt+n never"),
+CHOICES: tuple[tuple[ToolAnswer, str, str], ...] = (
+    ("once", "alt+o once", "alt+o once"),
+    ("always", "alt+k always in this tab", "alt+k always"),
+    ("never", "alt+n never", "alt+n never"),
 )
+"""Each answer with its words, and with those for a narrow window."""
 
 
 class Choice(Static):
@@ -42,9 +45,14 @@ class Choice(Static):
 
         answer: ToolAnswer
 
-    def __init__(self, answer: ToolAnswer, label: str) -> None:
+    def __init__(self, answer: ToolAnswer, label: str, short: str) -> None:
         super().__init__(Content(label), id=f"tool-{answer}", markup=False)
         self._answer: ToolAnswer = answer
+        self._label, self._short = label, short
+
+    def fit(self, *, narrow: bool) -> None:
+        """Say it in the words for a window of this width."""
+        self.update(Content(self._short if narrow else self._label))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -71,12 +79,17 @@ class ToolPrompt(Vertical):
         super().__init__(id="tool-prompt")
         self._asking: tuple[ToolQuestion, ...] = ()
         self._question = Static(id="tool-question", markup=False)
+        self._choices = [Choice(*words) for words in CHOICES]
 
     def compose(self) -> ComposeResult:
         yield self._question
         with Horizontal():
-            for answer, label in CHOICES:
-                yield Choice(answer, label)
+            yield from self._choices
+
+    def fit_window(self, window: Size) -> None:
+        """Take the words that suit a window of this size."""
+        for choice in self._choices:
+            choice.fit(narrow=window.width < NARROW)
 
     def show(self, state: TerminalState) -> None:
         """Ask what the active tab asks, or nothing."""

@@ -79,6 +79,7 @@ class Window(Screen[None]):
     Window #reading { width: 1fr; height: 1fr; }
     Window.-narrow.-panel #reading { display: none; }
     Window.-narrow SidePanel { width: 1fr; border-left: none; }
+    Window.-narrow ToolPrompt Choice { padding: 0; }
     Window.-low Composer { border: none; border-left: outer $primary; }
     Window.-low Composer Editor { max-height: 3; }
     Window.-low Composer Suggestions { max-height: 3; }
@@ -141,7 +142,12 @@ class Window(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         mark_size(self, event.size)
+        self.tool_prompt.fit_window(event.size)
         self.status_bar.fit_window(event.size)
+
+    def explains(self, state: TerminalState) -> bool:
+        """Whether a page stands in the transcript's place that says how things are."""
+        return page_for(state, self._install_command, self._keymap) is not None
 
     def show(self, state: TerminalState) -> None:
         """Draw the state; what has not changed costs nothing but a comparison."""

@@ -35,6 +35,7 @@ class PasteView(Dialog[Wish]):
     }
     PasteView Horizontal { height: 1; margin-top: 1; }
     PasteView.-low Horizontal { margin-top: 0; }
+    PasteView.-narrow Horizontal { layout: vertical; height: 2; }
     PasteView Button { margin-right: 2; }
     """
 

@@ -1,0 +1,135 @@
+"""What a person does with the models, the summarizer, the host and the program itself."""
+
+from __future__ import annotations
+
+from gemma_chat.ui.actions.action import Action
+
+MODELS: tuple[Action, ...] = (
+    Action(
+        "model.load",
+        (),
+        "Models",
+        "Model",
+        "Choose the one in memory, or download one; the tabs stay. With a GGUF file, load that.",
+        "palette",
+        slash=("model",),
+        argument="[FILE]",
+    ),
+    Action(
+        "models.use",
+        ("enter",),
+        "Load or download the model",
+        "Model",
+        "Pauses a download that runs, and goes on with one that does not.",
+        "models",
+    ),
+    Action(
+        "models.default",
+        ("ctrl+s",),
+        "Start with this model",
+        "Model",
+        "It is loaded from the next start of the host on.",
+        "models",
+    ),
+    Action(
+        "models.remove",
+        ("ctrl+d",),
+        "Delete the model",
+        "Model",
+        "A file of the program's own folder, when you confirm it; gives a download up.",
+        "models",
+    ),
+)
+
+PROGRAM: tuple[Action, ...] = (
+    Action(
+        "summarizer.pause",
+        (),
+        "Pause or resume the summarizer",
+        "Model",
+        "It writes titles and summaries only while nobody waits for the model.",
+        "palette",
+    ),
+    Action(
+        "summary.now",
+        (),
+        "Bring this summary up to date now",
+        "Model",
+        "Or write it again; otherwise that is done after a reply, when nobody waits.",
+        "palette",
+    ),
+    Action(
+        "summary.copy",
+        (),
+        "Copy this summary",
+        "Model",
+        "As it stands in the panel.",
+        "palette",
+    ),
+    Action(
+        "summary.insert",
+        (),
+        "Insert this summary",
+        "Model",
+        "Into the input, behind what stands there.",
+        "palette",
+    ),
+    Action(
+        "host.stop",
+        (),
+        "Stop the host and quit",
+        "Model",
+        "Frees the model's memory; every conversation is kept. Asks when that disturbs somebody.",
+        "palette",
+    ),
+    Action(
+        "host.retry",
+        (),
+        "Connect again",
+        "Model",
+        "Look for the host, or start it, without waiting.",
+        "palette",
+    ),
+    Action(
+        "program.theme",
+        (),
+        "Choose a theme",
+        "Program",
+        "With live preview; the choice is kept in the settings file.",
+        "palette",
+        slash=("theme",),
+        argument="[NAME]",
+    ),
+    Action(
+        "program.help",
+        ("f1",),
+        "Help",
+        "Program",
+        "This page.",
+        slash=("help",),
+    ),
+    Action("program.palette", ("ctrl+p",), "Command palette", "Program", "Find a command by name."),
+    Action(
+        "program.suspend",
+        ("ctrl+z",),
+        "Suspend",
+        "Program",
+        "Back to the shell; fg brings the program back. Replies go on meanwhile.",
+    ),
+    Action(
+        "program.detach",
+        ("alt+q",),
+        "Detach",
+        "Program",
+        "Leave, and keep the host with its model until you attach again, however long that is.",
+        slash=("detach",),
+    ),
+    Action(
+        "program.quit",
+        ("ctrl+q",),
+        "Quit",
+        "Program",
+        "Replies go on in the host; some minutes after the last terminal it leaves too.",
+        slash=("quit",),
+    ),
+)
