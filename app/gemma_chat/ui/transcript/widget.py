@@ -345,8 +345,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
             self.vertical_scrollbar.window_virtual_size = size.height
             self.vertical_scrollbar.window_size = height
         self._ask_for_older(height)
-        for digest in self._rows.previews.take_wanted():
-            self.post_message(self.PreviewWanted(digest))
+        self._ask_for_previews()
         if top == self.scroll_y:
             return False
         self.set_reactive(Widget.scroll_y, top)
@@ -354,13 +353,22 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         self.vertical_scrollbar.position = top
         return True
 
+    def _ask_for_previews(self) -> None:
+        for digest in self._rows.previews.take_wanted():
+            self._tell(self.PreviewWanted(digest))
+
     def _ask_for_older(self, height: int) -> None:
         first = self._rows.first_message
         if first is None or not self._rows.is_near_start(height):
             self._asked_before = None
         elif first != self._asked_before:
             self._asked_before = first
-            self.post_message(self.OlderWanted(first, self._key))
+            self._tell(self.OlderWanted(first, self._key))
+
+    def _tell(self, message: Message) -> None:
+        # Rows are laid out also while the widget above this one is at work. What is posted then
+        # counts as sent by that one, and Textual lets no message go further up than its sender.
+        self.post_message(message.set_sender(self))
 
     # ------------------------------------------------------------ painting
 
