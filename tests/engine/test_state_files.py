@@ -71,6 +71,8 @@ def test_checkpoints_come_back_with_their_state(files: StateFiles) -> None:
     assert [(point.length, point.first) for point in found.checkpoints] == [(1, 0), (2, 1)]
     for before, after in zip(points, found.checkpoints, strict=True):
         assert np.array_equal(before.state, after.state)
+    [known] = files.known()
+    assert known.bytes == stored.bytes == 1000 + 300 + 400
 
 
 def test_checkpoints_that_do_not_fit_beside_their_state_are_left_out(files: StateFiles) -> None:

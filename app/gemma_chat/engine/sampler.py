@@ -249,7 +249,7 @@ class Sampler:
         if self._greedy:
             return bool(logits.max() >= floor)
         ordered = np.sort(logits)[-self._few - 1 :]
-        return bool(ordered[-self._few] >= floor and np.diff(ordered).all())
+        return bool(ordered[-self._few] >= floor and (ordered[1:] > ordered[:-1]).all())
 
     # ------------------------------------------------------------ with a grammar
 

@@ -111,7 +111,7 @@ class StateFiles:
         for path in sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used, reverse=True):
             header, tokens = self._read_header(path)
             if header is not None and header.fingerprint == self._fingerprint:
-                yield StoredState(path, tokens, header.seams, header.state_bytes, header.adapter)
+                yield StoredState(path, tokens, header.seams, sum(header.sizes), header.adapter)
             elif header is None or path.name.startswith(self._fingerprint[:16]):
                 self._remove(path, "it is damaged or outdated")
 
@@ -183,7 +183,9 @@ class StateFiles:
             return None
         path = self.path_of(tokens, adapter)
         size = state.nbytes + sum(point.state.nbytes for point in checkpoints)
-        points = checkpoints if size <= self._budget else ()
+        points = checkpoints
+        if size > self._budget:
+            points, size = (), state.nbytes
 
         def write() -> None:
             if wanted() and not path.exists():
@@ -192,7 +194,7 @@ class StateFiles:
                 replaces.unlink(missing_ok=True)
 
         self._enqueue(write)
-        return StoredState(path, tokens, seams, state.nbytes, adapter)
+        return StoredState(path, tokens, seams, size, adapter)
 
     def remove_soon(self, path: Path) -> None:
         """Remove a file after what is being written."""
