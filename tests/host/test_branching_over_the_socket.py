@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.host.rig import Rig, Terminal, running
@@ -28,6 +29,8 @@ from gemma_chat.host.protocol import (
     TranscriptChanged,
     TurnText,
 )
+from gemma_chat.sessions.chat import Chat
+from gemma_chat.sessions.history import HistoryMessage
 
 
 @pytest.fixture
@@ -316,3 +319,23 @@ async def test_an_unknown_message_is_refused(terminal: Terminal) -> None:
     for session, message in ((tab, 999), (elsewhere, said[0].message)):
         with pytest.raises(HostError, match="not on the branch"):
             await terminal.client.request(PinMessage(0, session, message, True))
+
+
+async def test_a_branch_that_is_chosen_while_the_chat_goes_to_another_is_not_forgotten(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab = await terminal.open()
+    await terminal.ask(tab, "one")
+    conversations, go_to, went = rig.service._conversations, Chat.go_to, list[int]()
+
+    async def go(chat: Chat, history: Iterable[HistoryMessage], *rest: Any) -> None:
+        went.append(tab)
+        if len(went) == 1:
+            conversations.take_branch(tab)
+        await go_to(chat, history, *rest)
+
+    monkeypatch.setattr(Chat, "go_to", go)
+    conversations.take_branch(tab)
+    await terminal.ask(tab, "two")
+    await terminal.ask(tab, "three")
+    assert went == [tab, tab]

@@ -565,13 +565,17 @@ class Conversations:
     async def _chat_of(self, tab: _Tab, model: InferenceModel) -> Chat:
         """The chat of a tab on `model`, opened when it is first needed."""
         chat = tab.chat
+        # The history is read before anybody is waited for; what is chosen after that comes next.
+        elsewhere, tab.chat_is_elsewhere = tab.chat_is_elsewhere, False
         if chat is None or tab.model is not model:
             chat = tab.chat = await self._open_chat(model, tab)
             tab.model = model
-        elif tab.chat_is_elsewhere:
-            history, replacements = self._history(tab)
-            await chat.go_to(history, replacements)
-        tab.chat_is_elsewhere = False
+        elif elsewhere:
+            try:
+                await chat.go_to(*self._history(tab))
+            except BaseException:
+                tab.chat_is_elsewhere = True
+                raise
         chat.digest = digest_of(self._store.conversation(tab.session).summary, tab.replies)
         return chat
 
