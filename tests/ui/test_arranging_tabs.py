@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from tests.ui.scripted import (
     screen_text,
     tab,
 )
+from textual.pilot import Pilot
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
@@ -34,6 +38,19 @@ GROUPED = (
     tab(4, "Letter", group="Work"),
     tab(5, "Holiday", group="Home"),
 )
+
+
+@asynccontextmanager
+async def shown(
+    tabs: Sequence[p.SessionView], size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[ScriptedLink, ChatApp, Pilot[None]]]:
+    """The program with these tabs on the screen."""
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=size) as pilot:
+        link.connect(tabs)
+        await pilot.pause()
+        yield link, app, pilot
 
 
 def order(app: ChatApp) -> list[int]:
@@ -77,11 +94,7 @@ async def test_keys_move_the_tab_as_far_as_there_is_a_place(
 
 
 async def test_a_tab_is_dragged_to_its_place_and_the_bar_shows_it_meanwhile() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         assert bar(app).startswith("▎1 Pirate  2 Tutor  3 Reviewer")
         await pilot.mouse_down(TabBar, offset=(3, 0))
         await pilot.hover(TabBar, offset=(18, 0))
@@ -96,11 +109,7 @@ async def test_a_tab_is_dragged_to_its_place_and_the_bar_shows_it_meanwhile() ->
 
 
 async def test_a_tab_that_is_dropped_where_it_was_is_not_moved() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, _app, pilot):
         await pilot.mouse_down(TabBar, offset=(12, 0))
         await pilot.hover(TabBar, offset=(60, 0))
         await pilot.hover(TabBar, offset=(13, 0))
@@ -111,11 +120,7 @@ async def test_a_tab_that_is_dropped_where_it_was_is_not_moved() -> None:
 
 
 async def test_a_drag_that_ends_on_the_plus_opens_no_tab() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         plus = bar(app).index("+")
         await pilot.mouse_down(TabBar, offset=(3, 0))
         await pilot.hover(TabBar, offset=(plus, 0))
@@ -126,11 +131,7 @@ async def test_a_drag_that_ends_on_the_plus_opens_no_tab() -> None:
 
 
 async def test_a_tab_that_goes_while_it_is_dragged_is_let_go() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         await pilot.mouse_down(TabBar, offset=(3, 0))
         await pilot.hover(TabBar, offset=(18, 0))
         link.event(p.SessionClosed(1))
@@ -189,11 +190,7 @@ def test_an_order_that_does_not_fit_the_tabs_loses_none(sessions: tuple[int, ...
 
 
 async def test_a_pinned_tab_has_a_sign_stands_first_and_is_not_closed_by_any_way() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         await pilot.press("alt+3", *"/pin", "enter")
         await pilot.pause()
         assert order(app) == [3, 1, 2]
@@ -213,11 +210,12 @@ async def test_a_pinned_tab_has_a_sign_stands_first_and_is_not_closed_by_any_way
 
 
 async def test_a_tab_is_not_dragged_past_the_pinned_ones() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect((tab(1, "Pirate", pinned=True), tab(2, "Tutor"), tab(3, "Reviewer")))
-        await pilot.pause()
+    tabs = (tab(1, "Pirate", pinned=True), tab(2, "Tutor"), tab(3, "Reviewer"))
+    async with shown(tabs) as (
+        _link,
+        app,
+        pilot,
+    ):
         third = bar(app).index("3 Rev")
         await pilot.mouse_down(TabBar, offset=(third, 0))
         await pilot.hover(TabBar, offset=(1, 0))
@@ -227,11 +225,7 @@ async def test_a_tab_is_not_dragged_past_the_pinned_ones() -> None:
 
 
 async def test_a_mark_is_a_sign_in_the_bar_and_the_jump_list() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (_link, app, pilot):
         await pilot.press(*"/mark star", "escape", "enter")
         await pilot.pause()
         assert bar(app).startswith("▎1 ★ Pirate")
@@ -244,11 +238,7 @@ async def test_a_mark_is_a_sign_in_the_bar_and_the_jump_list() -> None:
 
 
 async def test_the_menu_of_a_tab_opens_by_key_and_right_click_and_marks_it() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         await pilot.click(TabBar, offset=(14, 0), button=3)
         await pilot.pause()
         assert app.state.active == 2
@@ -262,11 +252,7 @@ async def test_the_menu_of_a_tab_opens_by_key_and_right_click_and_marks_it() -> 
 
 
 async def test_a_mark_that_does_not_exist_is_named_with_those_that_do() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         await pilot.press(*"/mark banana", "enter")
         await pilot.pause()
         assert any("diamond, triangle" in note for note in notes(app))
@@ -277,11 +263,7 @@ async def test_a_mark_that_does_not_exist_is_named_with_those_that_do() -> None:
 
 
 async def test_without_groups_the_bar_shows_none_and_with_them_one_at_a_time() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         assert bar(app).startswith("▎1 Pirate")
         link.connect(GROUPED)
         await pilot.pause()
@@ -292,11 +274,7 @@ async def test_without_groups_the_bar_shows_none_and_with_them_one_at_a_time() -
 
 
 async def test_next_and_previous_stay_in_the_group_and_so_does_closing() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (_link, app, pilot):
         seen = []
         for key in ("alt+3", "ctrl+pagedown", "ctrl+pagedown", "ctrl+pageup"):
             await pilot.press(key)
@@ -308,11 +286,7 @@ async def test_next_and_previous_stay_in_the_group_and_so_does_closing() -> None
 
 
 async def test_a_click_on_the_group_lists_all_and_typing_finds_one() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (_link, app, pilot):
         await pilot.click(TabBar, offset=(3, 0))
         await pilot.pause()
         text = screen_text(app)
@@ -325,11 +299,7 @@ async def test_a_click_on_the_group_lists_all_and_typing_finds_one() -> None:
 
 
 async def test_going_to_a_group_shows_the_tab_of_it_that_was_shown_last() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (_link, app, pilot):
         await pilot.press("alt+4", "alt+2")
         await pilot.press("alt+g", *"work", "enter")
         await pilot.pause()
@@ -343,11 +313,7 @@ async def test_going_to_a_group_shows_the_tab_of_it_that_was_shown_last() -> Non
 
 
 async def test_a_group_begins_with_a_name_and_new_tabs_open_in_it() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, app, pilot):
         await pilot.press("alt+g", *"My work", "enter")
         await pilot.pause()
         grouped = [(each.sessions, each.group) for each in link.asked(p.GroupTabs)]
@@ -363,22 +329,14 @@ async def test_a_group_begins_with_a_name_and_new_tabs_open_in_it() -> None:
     ("typed", "group"), [("/group Work", "Work"), ("/group none", ""), ("/group  a  b ", "a b")]
 )
 async def test_the_command_puts_the_tab_into_a_group(typed: str, group: str) -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (link, _app, pilot):
         await pilot.press(*typed, "enter")
         await pilot.pause()
         assert [each.group for each in link.asked(p.GroupTabs)] == [group]
 
 
 async def test_a_name_that_is_too_long_is_refused_with_the_limit() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (link, app, pilot):
         app.window.composer.editor.put("/group " + "x" * 41)
         await pilot.press("enter")
         await pilot.pause()
@@ -387,11 +345,7 @@ async def test_a_name_that_is_too_long_is_refused_with_the_limit() -> None:
 
 
 async def test_a_group_is_renamed_and_without_one_that_is_said() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (link, app, pilot):
         app._commands.run("group.rename")
         await pilot.pause()
         assert any("in no group" in note for note in notes(app))
@@ -407,11 +361,7 @@ async def test_a_group_is_renamed_and_without_one_that_is_said() -> None:
 
 
 async def test_what_goes_on_in_other_groups_stands_beside_the_name() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED) as (link, app, pilot):
         link.event(p.SessionChanged(tab(3, "Budget", group="Work", unread=True), origin=ANOTHER))
         link.event(p.SessionChanged(tab(5, "Holiday", group="Home", unread=True), origin=ANOTHER))
         await pilot.pause()
@@ -422,11 +372,7 @@ async def test_what_goes_on_in_other_groups_stands_beside_the_name() -> None:
 
 
 async def test_the_jump_list_and_the_palette_find_tabs_by_their_group() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(100, 30)) as pilot:
-        link.connect(GROUPED)
-        await pilot.pause()
+    async with shown(GROUPED, size=(100, 30)) as (_link, app, pilot):
         await pilot.press("ctrl+g", *"work let")
         await pilot.pause()
         assert "Letter  Work" in screen_text(app)
@@ -490,20 +436,16 @@ def test_a_group_is_found_by_some_of_its_letters() -> None:
 
 
 async def test_a_terminal_begins_with_the_tab_that_was_looked_at_last() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect((tab(1, looked_at=3.0), tab(2, looked_at=9.0), tab(3)))
-        await pilot.pause()
+    async with shown((tab(1, looked_at=3.0), tab(2, looked_at=9.0), tab(3))) as (
+        _link,
+        app,
+        _pilot,
+    ):
         assert app.state.active == 2
 
 
 async def test_the_host_is_told_once_of_each_tab_that_is_shown() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        link.connect(THREE)
-        await pilot.pause()
+    async with shown(THREE) as (link, _app, pilot):
         await pilot.press("alt+2")
         link.event(p.SessionChanged(tab(2, "Tutor", unread=True, turn=1)))
         await pilot.pause()

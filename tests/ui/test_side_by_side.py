@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from tests.ui.scripted import (
     HOSTILE_TITLES,
@@ -28,17 +31,24 @@ PIRATE = SessionSettings(
 THREE = (tab(1, "Plain"), tab(2, "Pirate", settings=PIRATE), tab(3, "Third"))
 
 
-async def paired(link: ScriptedLink, pilot: Pilot[None], app: ChatApp) -> None:
+@asynccontextmanager
+async def paired(
+    size: tuple[int, int] = (120, 30),
+) -> AsyncIterator[tuple[ScriptedLink, ChatApp, Pilot[None]]]:
     """Three tabs, of which the first two stand side by side; the first one is the active one."""
+    link = ScriptedLink()
     link.stored = {
         1: (message(1, "left question"), message(2, "left reply", role="assistant")),
         2: (message(3, "right question"), message(4, "right reply", role="assistant")),
     }
-    link.connect(THREE)
-    await pilot.pause()
-    app.change(PairShown(Pair(1, 2)))
-    while "right reply" not in screen_text(app):
+    app = make_app(link)
+    async with app.run_test(size=size) as pilot:
+        link.connect(THREE)
         await pilot.pause()
+        app.change(PairShown(Pair(1, 2)))
+        while "right reply" not in screen_text(app):
+            await pilot.pause()
+        yield link, app, pilot
 
 
 def heads(app: ChatApp) -> list[str]:
@@ -46,10 +56,7 @@ def heads(app: ChatApp) -> list[str]:
 
 
 async def test_both_conversations_stand_beside_each_other_with_what_differs() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, _pilot):
         row = next(line for line in screen_text(app).splitlines() if "left reply" in line)
         assert "right reply" in row
         left, right = heads(app)
@@ -61,10 +68,7 @@ async def test_both_conversations_stand_beside_each_other_with_what_differs() ->
 
 
 async def test_a_question_goes_to_both_and_the_second_one_is_shown_as_waiting() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         await pilot.press(*"why?", "enter")
         await pilot.pause()
         sent = [(each.session, each.text, each.after) for each in link.asked(p.SendMessage)]
@@ -78,10 +82,7 @@ async def test_a_question_goes_to_both_and_the_second_one_is_shown_as_waiting() 
 
 
 async def test_when_one_of_them_cannot_take_it_the_message_stays_as_its_draft() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         await pilot.press(*"why?")
         link.refuse_sessions = {2}
         await pilot.press("enter")
@@ -94,10 +95,7 @@ async def test_when_one_of_them_cannot_take_it_the_message_stays_as_its_draft() 
 
 
 async def test_text_streams_into_each_pane_and_the_cursor_of_the_other_stays_away() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         for session, number, words in ((1, 6, "to the left"), (2, 8, "to the right")):
             view = message(number, "", role="assistant", turn=5, state="streaming")
             link.event(p.MessageChanged(session, 5, view))
@@ -108,10 +106,7 @@ async def test_text_streams_into_each_pane_and_the_cursor_of_the_other_stays_awa
 
 
 async def test_one_key_sends_to_the_left_then_to_the_right_then_to_both() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         seen = []
         for _ in range(3):
             await pilot.press("f6")
@@ -125,10 +120,7 @@ async def test_one_key_sends_to_the_left_then_to_the_right_then_to_both() -> Non
 
 
 async def test_what_is_typed_goes_along_to_the_other_one_unless_something_stands_there() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         await pilot.press(*"ahoy", "f6", "f6")
         await pilot.pause()
         assert app.window.composer.editor.text == "ahoy"
@@ -156,10 +148,7 @@ async def test_drafts_that_both_have_are_not_mixed() -> None:
 
 
 async def test_a_click_on_a_head_sends_to_that_one_only_and_again_to_both() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         right = app.window.panes.right.head
         await pilot.click(right, offset=(5, 0))
         await pilot.pause()
@@ -170,10 +159,7 @@ async def test_a_click_on_a_head_sends_to_that_one_only_and_again_to_both() -> N
 
 
 async def test_a_click_on_a_message_makes_its_pane_the_active_one_and_both_still_get_it() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         await pilot.press(*"typed", "alt+up")
         assert (app.state.active, app.state.selected) == (1, 2)
         await pilot.click(app.window.panes.right, offset=(6, 2))
@@ -188,10 +174,7 @@ async def test_a_click_on_a_message_makes_its_pane_the_active_one_and_both_still
 
 
 async def test_an_edited_message_goes_back_to_its_own_tab_only() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         await pilot.press(*"later")
         await pilot.click(app.window.panes.right, offset=(6, 2))
         await pilot.pause()
@@ -207,10 +190,7 @@ async def test_an_edited_message_goes_back_to_its_own_tab_only() -> None:
 
 
 async def test_escape_stops_one_reply_after_the_other() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, _app, pilot):
         first = p.LockEntry(1, 7, "a", phase="generating")
         second = p.LockEntry(2, 8, "b")
         link.event(p.LockChanged(p.LockView(first, (second,))))
@@ -224,10 +204,7 @@ async def test_escape_stops_one_reply_after_the_other() -> None:
 
 
 async def test_another_tab_is_shown_alone_and_the_pair_is_there_again_afterwards() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         await pilot.press("alt+3")
         await pilot.pause()
         assert heads(app) == []
@@ -244,10 +221,7 @@ async def test_another_tab_is_shown_alone_and_the_pair_is_there_again_afterwards
 async def test_when_one_of_the_two_is_closed_the_other_stays_with_its_draft(
     gone: int, left: int
 ) -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         link.event(p.SessionClosed(gone))
         await pilot.pause()
         assert app.state.pair is None
@@ -261,10 +235,7 @@ async def test_when_one_of_the_two_is_closed_the_other_stays_with_its_draft(
 
 
 async def test_a_host_that_came_back_without_one_of_the_two_ends_the_pair() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         link.phase("lost", "It died.")
         link.connect((THREE[0], THREE[2]))
         await pilot.pause()
@@ -275,10 +246,7 @@ async def test_a_host_that_came_back_without_one_of_the_two_ends_the_pair() -> N
 
 
 async def test_alt_s_ends_it_and_the_active_one_stays() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         await pilot.press(*"kept", "alt+s")
         await pilot.pause()
         assert app.state.pair is None
@@ -369,10 +337,7 @@ async def test_the_key_says_so_when_nothing_stands_side_by_side() -> None:
 async def test_a_smaller_window_stacks_them_or_shows_the_active_one(
     size: tuple[int, int], seen: str
 ) -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (_link, app, pilot):
         await pilot.resize_terminal(*size)
         await pilot.pause()
         left, right = app.window.panes.left, app.window.panes.right
@@ -438,10 +403,7 @@ async def test_hostile_titles_and_instructions_stay_within_the_heads(
 
 
 async def test_a_reply_in_either_pane_counts_as_read() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await paired(link, pilot, app)
+    async with paired() as (link, app, pilot):
         link.event(p.SessionChanged(tab(2, "Pirate", unread=True, turn=3)))
         await pilot.pause()
         assert [each.session for each in link.asked(p.MarkRead)] == [2]
