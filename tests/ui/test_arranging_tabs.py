@@ -211,11 +211,7 @@ async def test_a_pinned_tab_has_a_sign_stands_first_and_is_not_closed_by_any_way
 
 async def test_a_tab_is_not_dragged_past_the_pinned_ones() -> None:
     tabs = (tab(1, "Pirate", pinned=True), tab(2, "Tutor"), tab(3, "Reviewer"))
-    async with shown(tabs) as (
-        _link,
-        app,
-        pilot,
-    ):
+    async with shown(tabs) as (_link, app, pilot):
         third = bar(app).index("3 Rev")
         await pilot.mouse_down(TabBar, offset=(third, 0))
         await pilot.hover(TabBar, offset=(1, 0))
@@ -436,11 +432,8 @@ def test_a_group_is_found_by_some_of_its_letters() -> None:
 
 
 async def test_a_terminal_begins_with_the_tab_that_was_looked_at_last() -> None:
-    async with shown((tab(1, looked_at=3.0), tab(2, looked_at=9.0), tab(3))) as (
-        _link,
-        app,
-        _pilot,
-    ):
+    tabs = (tab(1, looked_at=3.0), tab(2, looked_at=9.0), tab(3))
+    async with shown(tabs) as (_link, app, _pilot):
         assert app.state.active == 2
 
 
