@@ -45,6 +45,8 @@ def use_everything(it: TmuxTerminal) -> None:
 
     it.click("+")
     it.until_shown("2 New chat")
+    # The bar may be drawn before the other tab is; what comes now must wait for that one.
+    it.until_gone("1: one line")
     it.click("1 New chat")
     it.until_shown("1: one line")
 
