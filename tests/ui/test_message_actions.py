@@ -431,3 +431,35 @@ async def test_a_reply_that_goes_on_with_nothing_is_explained(added: str) -> Non
         await pilot.pause(0.1)
         said = [note for note in notes(app) if "added nothing" in note]
         assert bool(said) == (not added)
+
+
+@pytest.mark.parametrize(
+    "event", [p.TranscriptChanged(1, 4), p.MessageRemoved(1, 2, 4)], ids=["branch", "removed"]
+)
+async def test_when_the_selected_message_is_shown_no_more_typing_goes_into_the_input(
+    event: p.Event,
+) -> None:
+    """Another reply, a deletion: letters must not be taken for what is to be done with another."""
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 4)
+        link.event(event)
+        await pilot.pause()
+        await pilot.press(*"/te")
+        await pilot.pause()
+        assert app.window.composer.draft.text == "/te"
+        assert app.state.selected == 0
+
+
+async def test_the_cursor_stays_on_a_message_while_its_branches_are_walked() -> None:
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 2)
+        link.stored[1] = (TALK[0], message(6, "Deep.", role="assistant", branch=(3, 3)))
+        await pilot.press("right")
+        link.event(p.TranscriptChanged(1, 2))
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.state.selected == 6
+        await pilot.press("left")
+        await pilot.pause()
+        assert [asked.message for asked in link.asked(p.SelectBranch)] == [2, 6]

@@ -209,6 +209,9 @@ class ChatApp(App[None]):
                 self._commands.messages.ended(event)
                 if event.error:
                     self.say(event.error, "error")
+            case p.TranscriptChanged() | p.MessageRemoved() if event.session == before.active:
+                if before.selected and not self._is_shown(before.selected):
+                    self._commands.messages.lost(event.session)
             case p.SessionClosed():
                 self._keeper.closed(event.session)
                 if event.session == self._composing:
@@ -220,6 +223,10 @@ class ChatApp(App[None]):
                 if not event.sessions:
                     self._commands.new_tab()
                 self._commands.models.arrived(event.model)
+
+    def _is_shown(self, message: int) -> bool:
+        tab = self.state.active_tab
+        return tab is not None and tab.message(message) is not None
 
     def _draw(self, before: TerminalState) -> None:
         if self._composing != self.state.writing:

@@ -37,6 +37,8 @@ class MessageCommands:
     def __init__(self, app: ChatApp) -> None:
         self._app = app
         self._select_next = (0, 0)
+        self._walking = 0
+        """The tab in which another branch was asked for and is not here yet."""
         self._going_on: dict[tuple[int, int], p.MessageView] = {}
         """Replies that go on, as they were, by session and turn."""
         self.by_id: Mapping[str, Callable[[], None]] = {
@@ -252,6 +254,7 @@ class MessageCommands:
         tab, message = found
         branch = message.branch + step
         if 1 <= branch <= message.branches:
+            self._walking = tab.session
             self._app.spawn(self._walk(tab.session, message.message, branch))
 
     async def _walk(self, session: int, message: int, branch: int) -> None:
@@ -260,6 +263,16 @@ class MessageCommands:
         place = tab.place_of(message) if tab is not None else -1
         if await app.calls.select_branch(session, message, branch):
             self._select_next = (session, place)
+        else:
+            self._walking = 0
+
+    def lost(self, session: int) -> None:
+        """The message with the cursor is shown no more; only a walk over branches brings it back.
+
+        What is typed then must not be taken for what is to be done with another message.
+        """
+        if self._walking != session:
+            self.leave()
 
     def fetched(self, session: int) -> None:
         """The messages of another branch are there: the cursor goes to the same place in it."""
@@ -267,7 +280,7 @@ class MessageCommands:
         tab = self._app.state.tab(session)
         if wanted != session or tab is None or self._transcript is None:
             return
-        self._select_next = (0, 0)
+        self._select_next, self._walking = (0, 0), 0
         messages = tab.conversation.messages
         if session == self._app.state.active and 0 <= place < len(messages):
             self._transcript.select_message(messages[place].message)
