@@ -27,7 +27,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
-    """List the files on this machine (* is the one that is loaded), and what can be got."""
+    """List the files on this machine (* is loaded when the host starts), and what can be got."""
     from gemma_chat.cli.output import print_json, print_text, size, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.models.catalogue import CATALOGUE
@@ -167,7 +167,10 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.pass_context
 def default(context: click.Context, name: str | None) -> None:
-    """Print which model is loaded, or make NAME the one. A running host keeps the one it has."""
+    """Print which model the host starts with, or make NAME that one.
+
+    A running host keeps the one it has.
+    """
     from gemma_chat.cli.output import print_text
     from gemma_chat.config.settings import change, load_settings
     from gemma_chat.errors import ModelLoadError
