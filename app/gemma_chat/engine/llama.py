@@ -156,7 +156,7 @@ class LlamaEngine:
                 weights.handle,
                 width=weights.embedding_width,
                 threads=max(counts),
-                use_gpu=mode.gpu_layers > 0,
+                use_gpu=mode.uses_gpu,
             )
         self._mark_tokens = self._find_marks()
         self._context = Context(
