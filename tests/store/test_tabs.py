@@ -181,7 +181,7 @@ def test_whatever_is_done_to_the_tabs_their_order_stays_an_arrangement(
     store: Store, steps: list[tuple[str, int, int]]
 ) -> None:
     for left in store.conversations():
-        store.delete_conversation(left.session)
+        store.library.delete([left.session])
     known = opened(store, 5)
     for step, which, number in steps:
         session = known[which]
@@ -200,7 +200,7 @@ def test_whatever_is_done_to_the_tabs_their_order_stays_an_arrangement(
             case "open":
                 store.open_at(session)
             case _:
-                store.delete_conversation(session)
+                store.library.delete([session])
         views = store.conversations(open_only=True)
         assert [each.position for each in views] == list(range(len(views)))
         assert holds([Standing(each.session, each.group, each.pinned) for each in views])
