@@ -71,6 +71,8 @@ def test_a_model_is_described(shell: Shell, own_model: Path) -> None:
     assert "whole" in text
     about = json.loads(shell("models", "info", "mine", "--json").stdout)
     assert about["architecture"] == "llama"
+    assert about["tensor_count"] > 0
+    assert "tensors" not in about
 
 
 @pytest.mark.parametrize("command", ["info", "default", "remove"])

@@ -143,14 +143,16 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
 @click.pass_context
 def info(context: click.Context, name: str, as_json: bool) -> None:
     """Say what the model NAME (on this machine, or a path) is, and whether its file is whole."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from gemma_chat.cli.output import print_json, print_text, size, table
     from gemma_chat.models.gguf_header import check_model_file
 
     header = check_model_file(_path(paths_of(context), name))
     if as_json:
-        print_json(asdict(header) | {"path": str(header.path)})
+        told = asdict(replace(header, tensors={}))
+        del told["tensors"]
+        print_json(told | {"path": str(header.path)})
         return
     rows = [
         ("file", f"{header.path}, {size(header.file_bytes)}, whole"),
