@@ -53,7 +53,9 @@ def test_files_of_other_programs_are_listed_and_not_removed(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     listed = map(json.loads, shell("models", "list", "--json").stdout.splitlines())
     assert ("theirs", "hub") in [(one["name"], one["place"]) for one in listed]
-    assert isinstance(shell("models", "remove", "-y", "theirs").exception, ModelLoadError)
+    refused = shell("models", "remove", "-y", "theirs").exception
+    assert isinstance(refused, ModelLoadError)
+    assert "not in the program's own folder" in str(refused)
     assert theirs.exists()
 
 

@@ -39,7 +39,7 @@ def show(context: click.Context) -> None:
 @click.argument("value")
 @click.pass_context
 def set_(context: click.Context, key: str, value: str) -> None:
-    """Set one setting, e.g. `gemma-chat config set terminal.theme parchment`."""
+    """Set one setting, as in `gemma-chat config set terminal.theme parchment`."""
     from gemma_chat.config.settings import change
 
     paths = paths_of(context)
@@ -86,13 +86,14 @@ def edit(context: click.Context) -> None:
 @click.pass_context
 def keys(context: click.Context) -> None:
     """List the actions with their keys, and what is wrong with those of the settings file."""
+    from gemma_chat.cli.output import print_text, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.ui.keymap import Keymap
 
     settings = load_settings(paths_of(context))
     keymap = Keymap.of(dict(settings.keys))
-    for action in keymap.actions:
-        click.echo(f"{action.id:<24} {action.key_names or '-':<36} {action.label}")
+    rows = [(action.id, action.key_names or "-", action.label) for action in keymap.actions]
+    print_text(table(rows))
     for problem in keymap.problems:
         click.echo(problem, err=True)
     if keymap.problems:

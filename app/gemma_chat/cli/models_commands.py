@@ -127,7 +127,15 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
 
-    model = _named(local_models(paths_of(context)), name)
+    paths = paths_of(context)
+    try:
+        model = _named(local_models(paths), name)
+    except ModelLoadError:
+        other = _named(_files(paths), name)
+        raise ModelLoadError(
+            f"{other.path} is not in the program's own folder {paths.models_dir}. Remove it with "
+            "the program or package that it came with."
+        ) from None
     click.echo(f"{model.path}, {size(model.bytes)}", err=True)
     if not yes:
         click.confirm("Remove it?", abort=True, err=True)
