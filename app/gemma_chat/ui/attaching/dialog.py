@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from gemma_chat.media.facts import FORMATS
+from gemma_chat.media.limits import FORMATS
 from gemma_chat.ui.attaching.attached import SUFFIXES
 from gemma_chat.ui.dialog import DialogBox
 from gemma_chat.ui.path_dialog import PathDialog
