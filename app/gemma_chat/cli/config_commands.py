@@ -79,7 +79,10 @@ def edit(context: click.Context) -> None:
             f"{error} Nothing was taken over; your text is kept in {copy}."
         ) from None
     copy.replace(file)
-    click.echo(f"{file} is saved. A running host reads it when it is started the next time.")
+    click.echo(
+        f"{file} is saved. New tabs and terminals go by it at once, a running host when it is "
+        "started again."
+    )
 
 
 @config.command()
