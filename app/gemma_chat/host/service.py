@@ -49,6 +49,7 @@ from gemma_chat.host.protocol import (
     MoveTab,
     Notice,
     Opened,
+    PairTabs,
     PinMessage,
     PinTab,
     Regenerate,
@@ -209,6 +210,7 @@ class Service:
             self._slot.view,
             self._summaries.view,
             self._models.downloads,
+            self._tab_bar.pair,
         )
         while self._news:
             yield Notice("warning", self._news.pop(0))
@@ -266,7 +268,15 @@ class Service:
                 reply = await self._branching.answer(request, asker)
                 self._follow_change(request, reply)
                 return reply
-            case MoveTab() | PinTab() | MarkTab() | GroupTabs() | RenameGroup() | LookAtTab():
+            case (
+                MoveTab()
+                | PinTab()
+                | MarkTab()
+                | GroupTabs()
+                | RenameGroup()
+                | LookAtTab()
+                | PairTabs()
+            ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
                 await self._models.load(request, lambda: self._conversations.under_way)

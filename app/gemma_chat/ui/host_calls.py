@@ -240,6 +240,10 @@ class HostCalls:
         """This tab is shown now; a terminal that starts later begins with it."""
         await self._quietly(p.LookAtTab(0, session))
 
+    async def pair(self, pair: p.TabPair | None) -> None:
+        """These two stand side by side now; a terminal that starts later begins with them."""
+        await self._quietly(p.PairTabs(0, pair))
+
     async def mark_read(self, session: int) -> None:
         """The tab has been looked at."""
         await self._quietly(p.MarkRead(0, session))

@@ -92,9 +92,11 @@ from gemma_chat.host.protocol.tab_bar import (
     LookAtTab,
     MarkTab,
     MoveTab,
+    PairTabs,
     PinTab,
     RenameGroup,
     TabMark,
+    TabPair,
     TabsArranged,
 )
 from gemma_chat.host.protocol.tabs import (
@@ -225,6 +227,7 @@ __all__ = [
     "OfferView",
     "OpenSession",
     "Opened",
+    "PairTabs",
     "PinMessage",
     "PinTab",
     "Preview",
@@ -260,6 +263,7 @@ __all__ = [
     "SummarizerView",
     "SummaryView",
     "TabMark",
+    "TabPair",
     "TabsArranged",
     "Thought",
     "ToolAnswer",
@@ -322,6 +326,7 @@ Request = (
     | GroupTabs
     | RenameGroup
     | LookAtTab
+    | PairTabs
 )
 
 Reply = (

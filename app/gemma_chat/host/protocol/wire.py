@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000_000
 MAX_TITLE_CHARACTERS = 200
