@@ -8,9 +8,9 @@ from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import (
     MAX_GROUP_CHARACTERS,
     MAX_MESSAGE_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
 )
-
 
 def checked_message(text: str) -> str:
     """`text` as a question; it must say something and not be too long."""
@@ -46,6 +46,17 @@ def checked_group(name: str) -> str:
         raise HostError(
             f"The name of the group has {len(line)} characters; at most {MAX_GROUP_CHARACTERS} "
             "are allowed."
+        )
+    return line
+
+
+def checked_model_name(name: str) -> str:
+    """`name` of the model that wrote an imported reply, on one line; empty: nobody knows."""
+    line = " ".join(name.split())
+    if len(line) > MAX_MODEL_CHARACTERS:
+        raise HostError(
+            f"The name of a model has {len(line)} characters; at most {MAX_MODEL_CHARACTERS} are "
+            "allowed."
         )
     return line
 

@@ -211,3 +211,13 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     state: FinishedState = "complete"
     created: float | None = None
+    model: str = ""
+    pinned: bool = False
+
+
+class NewTab(msgspec.Struct, frozen=True):
+    """How the tab of a conversation from elsewhere is arranged once it is opened."""
+
+    group: str = ""
+    mark: TabMark = ""
+    pinned: bool = False

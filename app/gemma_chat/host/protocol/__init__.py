@@ -44,6 +44,7 @@ from gemma_chat.host.protocol.library import (
     Imported,
     ListConversations,
     SearchMessages,
+    TabLook,
 )
 from gemma_chat.host.protocol.messages import (
     Aside,
@@ -147,6 +148,7 @@ from gemma_chat.host.protocol.turns import (
 from gemma_chat.host.protocol.wire import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
     PROTOCOL_VERSION,
 )
@@ -155,6 +157,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_GROUP_CHARACTERS",
     "MAX_MESSAGE_CHARACTERS",
+    "MAX_MODEL_CHARACTERS",
     "MAX_TITLE_CHARACTERS",
     "PROTOCOL_VERSION",
     "AnswerTool",
@@ -262,6 +265,7 @@ __all__ = [
     "SummarizerChanged",
     "SummarizerView",
     "SummaryView",
+    "TabLook",
     "TabMark",
     "TabPair",
     "TabsArranged",
