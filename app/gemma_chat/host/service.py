@@ -138,6 +138,7 @@ class Service:
         self._stays = False
         self._closing = False
         crashes = Crashes(store)
+        self._news += crashes.news
         self._slot = ModelSlot(
             crashes.watched(load_model), self._model_changed, warn=self._warn_all
         )
