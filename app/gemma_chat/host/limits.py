@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import (
@@ -10,7 +11,11 @@ from gemma_chat.host.protocol import (
     MAX_MESSAGE_CHARACTERS,
     MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
+    HubToken,
 )
+
+_MAX_TOKEN_CHARACTERS: Final = 500
+
 
 def checked_message(text: str) -> str:
     """`text` as a question; it must say something and not be too long."""
@@ -59,6 +64,21 @@ def checked_model_name(name: str) -> str:
             "allowed."
         )
     return line
+
+
+def checked_token(token: HubToken) -> str:
+    """A token for the hub as it can stand in a header; what is refused is not repeated."""
+    secret = token.secret.strip()
+    if len(secret) > _MAX_TOKEN_CHARACTERS or not secret.isascii() or not _is_word(secret):
+        raise HostError(
+            "HF_TOKEN holds something that is no token of the hub. Make one at "
+            "https://huggingface.co/settings/tokens, or unset HF_TOKEN."
+        )
+    return secret
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and " " not in text
 
 
 def whole_path(path: str) -> Path:
