@@ -57,7 +57,7 @@ from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.replacement import Replacement
 from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import Turn
-from gemma_chat.store.records import Conversation, Message, NewAttachment
+from gemma_chat.store.records import Conversation, Message, NewAttachment, TitleAuthor
 from gemma_chat.store.store import Store
 from gemma_chat.tools.tool import Tool
 
@@ -407,19 +407,37 @@ class Conversations:
         """Another branch is shown: the chat goes on from there with its next turn."""
         self._tabs[session].chat_is_elsewhere = True
 
-    def fork(self, source: Conversation, title: str, *, up_to: int, draft: str, asker: int) -> int:
-        """Open a tab beside `source` with its shown messages up to number `up_to`."""
-        created = self._store.create(
-            source.settings,
-            title=title,
-            title_by=source.title_by,
-            position=None if source.position is None else source.position + 1,
-            group=source.group,
-        )
-        session = created.session
-        self._store.branches.fork(source.session, session, up_to)
-        if draft:
-            self._store.set_draft(session, draft)
+    def fork(
+        self,
+        source: Conversation,
+        title: str,
+        *,
+        title_by: TitleAuthor,
+        up_to: int,
+        draft: str,
+        asker: int,
+    ) -> int:
+        """A conversation with the shown messages of `source` up to number `up_to`.
+
+        It stands in a tab beside that of `source`, when that has one.
+        """
+        position = None if source.position is None else source.position + 1
+        with self._store.together():
+            created = self._store.create(
+                source.settings,
+                title=title,
+                title_by=title_by,
+                position=position,
+                group=source.group,
+            )
+            session = created.session
+            self._store.branches.fork(source.session, session, up_to)
+            if draft:
+                self._store.set_draft(session, draft)
+            if position is None:
+                self._store.close_tab(session)
+        if position is None:
+            return session
         self._tabs[session] = _Tab(session, created.title)
         self.tell(session, asker)
         self.tell_order()

@@ -28,12 +28,12 @@ def transcript_from(conversation: Conversation, messages: Iterable[MessageView])
     )
 
 
-def import_request(transcript: Transcript, title: str | None = None) -> ImportConversation:
-    """The request that stores what was read from a file, under another title when one is given."""
+def import_request(transcript: Transcript) -> ImportConversation:
+    """The request that stores what was read from a file."""
     tab = transcript.tab
     return ImportConversation(
         0,
-        _one_line(transcript.title if title is None else title, MAX_TITLE_CHARACTERS),
+        _one_line(transcript.title, MAX_TITLE_CHARACTERS),
         tuple(map(_message, transcript.lines)),
         transcript.settings,
         transcript.created,
