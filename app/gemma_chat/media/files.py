@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.facts import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES, size_text
+from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES, size_text
 
 
 def read_media_file(path: Path) -> bytes:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.facts import MOST_FILES, facts_of
+from gemma_chat.media.facts import facts_of
 from gemma_chat.media.files import read_media_file
+from gemma_chat.media.limits import MOST_FILES
 from gemma_chat.media.pixels import decode
 
 Modality = Literal["image", "audio"]

@@ -12,8 +12,7 @@ import msgspec
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import AttachmentView, Upload
-from gemma_chat.media.facts import facts_of, size_text
-from gemma_chat.media.files import read_media_file
+from gemma_chat.media.limits import size_text
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".wav", ".mp3", ".flac"))
 _LONGEST_PASTE = 8192
@@ -41,6 +40,9 @@ def read_attached(path: Path) -> Attached:
         path = path.expanduser()
     except RuntimeError as error:
         raise ModalityError(f"{path} cannot be read: {error}. Check it.") from None
+    from gemma_chat.media.facts import facts_of
+    from gemma_chat.media.files import read_media_file
+
     data = read_media_file(path)
     facts = facts_of(data, path.name)
     words = f"{facts.format} {facts.extent} {size_text(facts.bytes)}"

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from gemma_chat.media.facts import FORMATS
+from gemma_chat.media.limits import FORMATS
 from gemma_chat.ui.attaching.attached import SUFFIXES, paths_like
 from gemma_chat.ui.dialog import Dialog, DialogBox
 
