@@ -94,7 +94,7 @@ class Window(Screen[None]):
         self.tab_bar = TabBar()
         self.panes = Panes()
         self.welcome = Welcome()
-        self.tool_prompt = ToolPrompt()
+        self.tool_prompt = ToolPrompt(self._keymap)
         self.composer = Composer()
         self.status_bar = StatusBar()
         self._middle = Horizontal(id="middle")
