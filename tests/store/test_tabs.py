@@ -173,7 +173,7 @@ def test_two_tabs_side_by_side_are_kept_until_others_are_or_one_of_them_closes(
     store.open_at(one)
     assert store.tabs.pair() is None
     store.tabs.keep_pair(TabPair(one, three))
-    store.delete_conversation(three)
+    store.library.delete([three])
     assert store.tabs.pair() is None
     store.close()
 
