@@ -83,6 +83,8 @@ def _no_model(install_command: str) -> list[_Line]:
 
 
 def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
+    from gemma_chat.ui.models.lines import progress_of
+
     lines: list[_Line] = []
     for one in downloads:
         share = one.done_bytes / one.total_bytes if one.total_bytes else 0.0
@@ -92,13 +94,18 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
         else:
             state = " paused" if one.state == "paused" else ""
             lines.append((f"{name}  {gauge(share, 1, 20)} {share:.0%}{state}", _PLAIN))
+            if one.total_bytes:
+                lines.append((progress_of(one), _QUIET))
+    lines.append(("", ""))
+    if any(one.state not in ("paused", "failed") for one in downloads):
+        lines.append(
+            ("It goes on when this terminal is closed, and is loaded when it is here.", _QUIET)
+        )
     return [
         *lines,
-        ("", ""),
-        ("It goes on when this terminal is closed, and is loaded when it is here.", _QUIET),
         ("Write meanwhile: what you type is kept as a draft.", _QUIET),
         ("", ""),
-        ("To pause it, or to choose another one", _QUIET),
+        ("To pause it, to let it go on, or to choose another one", _QUIET),
         ("  /model", _CODE),
     ]
 
