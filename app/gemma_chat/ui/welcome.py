@@ -157,6 +157,9 @@ def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     ]
 
 
+_PLAIN_CHAT = "A chat of its own on the one model in memory."
+_MOST_TOLD = 160
+"""Cells of a system instruction; f3 shows it whole."""
 _NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
 _FIRST = (
     ("message.send", "send"),
@@ -185,10 +188,16 @@ def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
         lines += [(f"Loading {name} {bar} {state.model.progress:.0%}", _QUIET), ("", "")]
     return [
         *lines,
-        ("A chat of its own on the one model in memory.", _PLAIN),
+        (_what_this_is(state), _PLAIN),
         ("", ""),
         *_keys(keymap, _FIRST),
     ]
+
+
+def _what_this_is(state: TerminalState) -> str:
+    tab = state.active_tab
+    told = tab.view.settings.system_instruction.strip() if tab is not None else ""
+    return f"“{one_line(told, _MOST_TOLD)}”" if told else _PLAIN_CHAT
 
 
 def _page(title: str, lines: list[_Line]) -> Content:

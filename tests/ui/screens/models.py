@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
-from tests.ui.models.offered import FACTS, FOREIGN, GATED, MODELS, NO_MODEL, RUNNING
+from tests.ui.models.offered import FACTS, FOREIGN, GATED, MODELS, NO_MODEL, OWN, RUNNING
 from tests.ui.screens.stage import Stage
 from tests.ui.screens.windows import HOLDER, in_a_chat
 from tests.ui.scripted import tab
@@ -145,8 +145,11 @@ async def first_model(stage: Stage) -> None:
 
 
 async def first_model_found(stage: Stage) -> None:
-    """Another program has put models here."""
-    await first_start(stage, msgspec.structs.replace(MODELS, files=(FOREIGN,), chosen=""))
+    """Other programs have put models here, and one of them is too large."""
+    path = "/home/ada/.lmstudio/models/ggml-org/gemma-3-4b-it-GGUF/gemma-3-4b-it-Q4_K_M.gguf"
+    source = "ggml-org/gemma-3-4b-it-GGUF"
+    studio = p.ModelFileView(path, "gemma-3-4b-it-Q4_K_M", OWN.bytes, "lmstudio", source)
+    await first_start(stage, msgspec.structs.replace(MODELS, files=(FOREIGN, studio), chosen=""))
 
 
 async def first_role(stage: Stage) -> None:

@@ -89,12 +89,15 @@ def lines_of(
 
 
 def first_of(lines: tuple[Line, ...], models: Models | None, loaded: str) -> int:
-    """Where the cursor begins: on the model in memory, a file, or what suits this machine best."""
+    """Where the cursor begins: on the model in memory, a file, or what suits this machine best.
+
+    A file that is too large for this machine comes last: enter would load it.
+    """
     best = recommended(models)
     wishes: tuple[Callable[[Line], bool], ...] = (
         lambda line: isinstance(line, TypedLine),
         lambda line: isinstance(line, FileLine) and line.view.path == loaded,
-        lambda line: isinstance(line, FileLine),
+        lambda line: isinstance(line, FileLine) and line.view.fit != "too_large",
         lambda line: isinstance(line, OfferLine) and line.view == best,
         lambda line: not isinstance(line, Heading),
     )
