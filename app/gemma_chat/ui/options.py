@@ -45,6 +45,8 @@ class AppOptions:
     """What tells which terminal this is, and what lies in between."""
     state_dir: Callable[[], Path] = field(default=lambda: Path())
     """Where a text is written that can be copied nowhere else."""
+    command: str = "gemma-chat"
+    """What is typed in a shell to come back to the same host."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     painted: Callable[[], None] = field(default=lambda: None)
     """Called once, after the first paint."""
