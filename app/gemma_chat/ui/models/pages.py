@@ -35,6 +35,7 @@ _PLACES: dict[ModelPlace, str] = {
     "board": "On board, with the demo package.",
     "hub": "In the cache of the Hugging Face hub; it is read there and never changed.",
     "lmstudio": "In the folder of LM Studio; it is read there and never changed.",
+    "elsewhere": "Where you named it; it is read there and never changed.",
     "ollama": "In the folder of Ollama; it is read there and never changed.",
 }
 _MEDIA = {"text": "text", "image": "images", "audio": "audio"}
