@@ -35,6 +35,7 @@ class JumpList(Dialog[int]):
         Binding("ctrl+g", "give_up", show=False, priority=True),
     ]
     DEFAULT_CSS = """
+    JumpList DialogBox { width: 76; }
     JumpList Input, JumpList Input:focus { border: none; height: 1; padding: 0; }
     JumpList OptionList, JumpList OptionList:focus {
         height: auto; max-height: 16; border: none; padding: 0; margin-top: 1;
