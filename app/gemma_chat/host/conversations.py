@@ -126,6 +126,7 @@ class Conversations:
         self.unstored = Unstored(store, publish)
         """What the store would not take."""
         self._closing: dict[int, asyncio.Task[None]] = {}
+        self._leaving = False
         self._working_ahead: set[asyncio.Task[None]] = set()
         # Turns enter the model's queue in the order in which they were asked.
         self._queueing = asyncio.Lock()
@@ -247,11 +248,11 @@ class Conversations:
         """Delete conversations for good; tabs that show them are closed first."""
         for session in sessions:
             self._store.conversation(session)
-        for session in self._tabs.keys() & set(sessions):
-            self.close(session)
-        closing = [self._closing[one] for one in sessions if one in self._closing]
-        if closing:
-            await asyncio.wait(closing)
+        # While a tab closes, another terminal may open it again.
+        while shown := (self._tabs.keys() | self._closing.keys()) & set(sessions):
+            for session in self._tabs.keys() & shown:
+                self.close(session)
+            await asyncio.wait([self._closing[session] for session in shown])
         self._store.library.delete(tuple(sessions))
 
     def close(self, session: int) -> None:
@@ -345,6 +346,7 @@ class Conversations:
         self, session: int, question: int, sampling: SamplingSettings | None, asker: int
     ) -> int:
         """Queue a turn that answers a stored question on a new branch; returns its number."""
+        self.unstored.write()
         turn = self._next_turn(session)
         with self._store.together():
             reply = self._store.add_message(
@@ -372,12 +374,15 @@ class Conversations:
 
     def _run(self, record: TurnRecord, sampling: SamplingSettings | None = None) -> None:
         tab = self._tabs[record.session]
-        self._turns[record.session, record.turn] = RunningTurn(
+        turn = self._turns[record.session, record.turn] = RunningTurn(
             record,
             partial(self._queue, tab, record, sampling),
             self._ended,
             on_calling=lambda: self.tell(record.session),
         )
+        if self._leaving:
+            # Its request was on the way when the host was told to leave.
+            turn.interrupt()
 
     def _next_turn(self, session: int) -> int:
         return self._store.conversation(session).turn + 1
@@ -496,9 +501,17 @@ class Conversations:
     async def _ready_chat(self, tab: _Tab, model: InferenceModel) -> Chat:
         tools = await self._tools_of(tab)
         async with self._queueing:
+            self._must_still_be_open(tab)
             chat = await self._chat_of(tab, model)
             chat.tools = tools
             return chat
+
+    def _must_still_be_open(self, tab: _Tab) -> None:
+        """Nothing is begun for a tab that was closed meanwhile: nobody would end it."""
+        if tab.session not in self._tabs:
+            self._tools.forget(tab.session)
+        if self._tabs.get(tab.session) is not tab:
+            raise HostError(f"Tab {tab.session} was closed meanwhile.")
 
     def _is_busy(self, session: int) -> bool:
         return any(turn.session == session for turn in self._turns.values())
@@ -535,10 +548,12 @@ class Conversations:
 
     async def end_all(self) -> None:
         """End every turn, as when the host leaves: what is unfinished becomes `interrupted`."""
-        turns = self.turns
-        for turn in turns:
-            turn.interrupt()
-        await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
+        self._leaving = True
+        while self._turns or self._closing:
+            turns = self.turns
+            for turn in turns:
+                turn.interrupt()
+            await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
         self.unstored.close()
 
     async def _queue(

@@ -170,7 +170,8 @@ class MessageCommands:
 
     async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
         """Send what stands in the input in the place of a message."""
-        if await self._app.calls.edit(tab.session, message, draft):
+        edited = self._app.calls.edit(tab.session, message, draft, newest=tab.last_message)
+        if await edited:
             self.end_edit(tab.session)
 
     def end_edit(self, session: int) -> None:
@@ -188,7 +189,7 @@ class MessageCommands:
         if found is not None:
             tab, message = found
             sampling = _another_seed(tab.view.settings.sampling, message.branches)
-            self._app.spawn(self._app.calls.regenerate(tab.session, message.message, sampling))
+            self._ask_again(tab, message.message, sampling)
 
     def regenerate_with(self) -> None:
         """The same, with settings that hold for this reply only."""
@@ -216,7 +217,11 @@ class MessageCommands:
         except SettingsError as error:
             self._app.say(str(error), "error")
             return
-        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling))
+        self._ask_again(tab, message, sampling)
+
+    def _ask_again(self, tab: TabState, message: int, sampling: SamplingSettings | None) -> None:
+        newest = tab.last_message
+        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling, newest=newest))
 
     def go_on(self) -> None:
         """Let a stopped or cut reply go on."""
