@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import itertools
 import os
 import re
 import select
@@ -48,6 +47,8 @@ from gemma_chat.host.protocol import (
     OpenSession,
     ReopenSession,
     SendMessage,
+    SessionChanged,
+    SessionClosed,
     StopTurn,
     TurnFinished,
     TurnText,
@@ -64,6 +65,7 @@ INPUT_ROWS: Final = 4
 """The lowest ones: the input, and the status line."""
 
 ENTER: Final = "\r"
+ESCAPE: Final = "\x1b"
 ALT_UP: Final = "\x1b[1;3A"
 LEFT: Final = "\x1b[D"
 TO_THE_LEFT: Final = "\x1b[1;4D"
@@ -207,6 +209,7 @@ class Writer:
     def __init__(self) -> None:
         self.client: HostClient
         self._tab = 0
+        self._open: set[int] = set()
         self._speaking = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -217,6 +220,10 @@ class Writer:
         return writer
 
     def _hear(self, event: Event) -> None:
+        if isinstance(event, SessionChanged):
+            self._open.add(event.view.session)
+        if isinstance(event, SessionClosed):
+            self._open.discard(event.session)
         if getattr(event, "session", 0) != self._tab:
             return
         if isinstance(event, TurnText):
@@ -226,11 +233,7 @@ class Writer:
 
     async def speak(self) -> None:
         """Begin another long reply, in a tab of its own."""
-        before = self._tab
-        opened = await self.client.request(OpenSession(0, "story", STORY))
-        if before:
-            await self.client.request(CloseSession(0, before))
-        self._tab = opened.session
+        self._tab = (await self.client.request(OpenSession(0, "story", STORY))).session
         self._speaking.clear()
         self._ended.clear()
         await self.client.request(SendMessage(0, self._tab, "Tell me a very long story."))
@@ -254,6 +257,11 @@ class Writer:
         title = f"talk {number}"
         imported = await self.client.request(ImportConversation(0, title, tuple(messages)))
         return (await self.client.request(ReopenSession(0, imported.session))).session
+
+    async def close_all(self) -> None:
+        """Close all tabs but that of the long reply."""
+        for session in self._open - {self._tab}:
+            await self.client.request(CloseSession(0, session))
 
     async def withdraw(self, session: int) -> None:
         """End the oldest turn of a tab."""
@@ -350,7 +358,7 @@ class Round:
 
     def delete(self) -> None:
         """An exchange in the middle."""
-        self._wall.type("\x1b")
+        self._wall.type(ESCAPE)
         self._wall.read(REST)
         self._select(4)
         self._wall.type("d")
@@ -387,6 +395,8 @@ class Round:
         """A tab from a message."""
         self._select(1)
         self._time("fork", "f", lambda screen: "(fork)" in screen.text[TAB_ROW])
+        self._wall.type(ESCAPE)
+        self._wall.read(REST)
 
 
 @contextlib.contextmanager
@@ -408,16 +418,11 @@ async def changes(wall: Wall, rounds: int, *, idle: bool) -> Times:
     """Go through all changes so many times."""
     times: Times = defaultdict(list)
     writer = await Writer.connect()
-    before = 0
-    for number in itertools.count(1):
-        if number > rounds:
-            break
+    for number in range(1, rounds + 1):
         if not idle or number == 1:
             await writer.speak()
+        await writer.close_all()
         session = await writer.talk(number)
-        if before:
-            await writer.client.request(CloseSession(0, before))
-        before = session
         await asyncio.to_thread(_go_to, wall, f"talk {number}")
         one = Round(wall, number, times)
         for step in (one.tab_bar, one.settings, one.edit):

@@ -193,6 +193,8 @@ class ChatApp(App[None]):
         self.state = apply(before, event)
         self._follow_draft(before)
         self._feeds.follow(before, self.state, event)
+        if before.selected and before.active != self.state.active:
+            self._commands.messages.leave()
         if isinstance(event, MessagesFetched):
             self._commands.messages.fetched(event.session)
         match event:
