@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 from tests.host.rig import Rig, Terminal, running
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.settings import EngineSettings, Settings, SummarizerSettings
-from gemma_chat.errors import EngineCrashedError, StoreError
+from gemma_chat.errors import EngineCrashedError, HostError, StoreError
 from gemma_chat.host import unstored
 from gemma_chat.host.protocol import (
     CloseSession,
     DeleteConversations,
     EditMessage,
     Failed,
+    LoadModel,
     Notice,
     Opened,
     Queued,
@@ -25,10 +27,12 @@ from gemma_chat.host.protocol import (
     Reply,
     Request,
     SendMessage,
+    ShowContext,
     StopTurn,
 )
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.turn_record import TurnRecord
+from gemma_chat.host.turns import RunningTurn
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.tools.tool import Tool
@@ -174,17 +178,43 @@ async def test_a_tab_that_is_closed_while_its_tools_start_has_no_chat_afterwards
         assert forgotten == [tab, tab]
 
 
+async def test_who_looks_at_the_context_while_another_model_is_due_can_still_stop_the_reply(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, ScriptedEngine(), ScriptedEngine()) as rig:
+        terminal = await rig.connect()
+        tab, _, turn = await speaking(rig, terminal)
+        other = await terminal.open()
+        await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
+        waits = await terminal.send(other, "on the next one")
+        with pytest.raises(HostError, match="1 is about to be loaded"):
+            await terminal.client.request(ShowContext(0, other))
+        await terminal.client.request(StopTurn(0, tab, turn))
+        assert (await terminal.finished(tab, turn)).reason == "stopped"
+        assert (await terminal.finished(other, waits)).reason == "stop"
+
+
 # ---------------------------------------------------------------- the host leaves
 
 
 async def test_a_request_that_is_on_the_way_when_the_host_leaves_leaves_nothing_unfinished(
-    rig: Rig, terminal: Terminal
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab, question, _ = await speaking(rig, terminal)
-    asked = await under_way(rig, EditMessage(1, tab, question, "other"))
-    rig.engine.gate.open()
+    has_left = asyncio.Event()
+    ended = RunningTurn.ended
+
+    async def hear_late(turn: RunningTurn) -> None:
+        await ended(turn)
+        await has_left.wait()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(RunningTurn, "ended", hear_late)
+        asked = await under_way(rig, EditMessage(1, tab, question, "other"))
     await rig.service.close()
+    has_left.set()
     await asked
+    await asyncio.gather(*(turn.ended() for turn in rig.service._conversations.turns))
     assert [(one.text, one.state) for one in rig.store.messages(tab)] == [("other", "interrupted")]
 
 

@@ -522,6 +522,11 @@ class Conversations:
         model = self._slot.model
         if model is None:
             raise HostError("There is no model to show the context of; load one first.")
+        if self._slot.view.next:
+            # A question may wait for that model with the right to be queued next.
+            raise HostError(
+                f"{self._slot.view.next} is about to be loaded; look at the context then."
+            )
         chat = await self._ready_chat(self._tabs[session], model)
         return await asyncio.to_thread(chat.context)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gemma_chat.ui.transcript import Transcript
 
 _SAME: Final = "="
+_NOTHING: Final = Draft()
 _NONE_SELECTED: Final = "There is no message for that here."
 
 
@@ -168,19 +169,23 @@ class MessageCommands:
         self._app.put_draft(tab.session, draft_of(escaped(message.text)))
         self.leave()
 
-    async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
-        """Send what stands in the input in the place of a message."""
+    async def send_edited(self, tab: TabState, message: int, draft: Draft) -> bool:
+        """Send this in the place of a message."""
         edited = self._app.calls.edit(tab.session, message, draft, newest=tab.last_message)
-        if await edited:
-            self.end_edit(tab.session)
+        if not await edited:
+            return False
+        self._app.store_draft()
+        now = self._app.state.tab(tab.session)
+        self.end_edit(tab.session, typed_since=Draft() if now is None else now.draft)
+        return True
 
-    def end_edit(self, session: int) -> None:
+    def end_edit(self, session: int, *, typed_since: Draft = _NOTHING) -> None:
         """The message is edited or stays as it is: the draft of before stands there again."""
         tab = self._app.state.tab(session)
         if tab is not None and tab.editing is not None:
             put_aside = tab.editing.put_aside
             self._app.change(EditEnded(session))
-            self._app.put_draft(session, put_aside)
+            self._app.put_draft(session, put_aside.before(typed_since))
             self.leave()
 
     def regenerate(self) -> None:
