@@ -214,7 +214,7 @@ async def test_a_request_that_is_on_the_way_when_the_host_leaves_leaves_nothing_
     await rig.service.close()
     has_left.set()
     await asked
-    await asyncio.gather(*(turn.ended() for turn in rig.service._conversations.turns))
+    await asyncio.gather(*(turn.ended() for turn in rig.service._conversations.turns.all))
     assert [(one.text, one.state) for one in rig.store.messages(tab)] == [("other", "interrupted")]
 
 
