@@ -223,7 +223,7 @@ async def test_what_is_typed_while_an_edit_is_sent_stands_in_the_input_afterward
         link.connect([tab(1, message_count=2)])
         await settle(pilot)
         await pilot.press("alt+up", "alt+up", "e", "enter", *"next")
-        await settle(pilot)
+        await pilot.pause()
         link.release()
         await settle(pilot)
         assert len(link.asked(p.EditMessage)) == 1
