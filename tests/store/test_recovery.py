@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import subprocess
 import sys
@@ -163,3 +165,19 @@ def test_a_recovery_that_is_cut_off_is_finished_by_the_next_start(filled: Path, 
     left = {file.name for file in filled.parent.iterdir()}
     assert not any("rebuil" in name for name in left)
     assert open_or_recover(filled)[1] is None
+
+
+def test_where_files_cannot_be_linked_the_damaged_one_is_kept_all_the_same(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = damage(filled, page_with(filled, "First 30 x"))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store, recovery = open_or_recover(filled)
+    assert recovery is not None
+    assert recovery.kept_aside.read_bytes() == damaged
+    assert len(store.messages(1)) >= 58
+    store.close()

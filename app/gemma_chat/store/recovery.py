@@ -106,12 +106,15 @@ def _finish_recovery(path: Path) -> Recovery | None:
 def _exchange(path: Path, rebuilt: Path) -> Path:
     """Put `rebuilt` in the place of `path`; returns where that is kept. Again is fine.
 
-    There is a database at `path` at every moment, and never a log that belongs to another one:
-    it would be played into that.
+    Never is there a log beside a database that it does not belong to: it would be played into it.
     """
     aside = path.with_name(rebuilt.name.replace(_REBUILT, _ASIDE))
     if not aside.exists():
-        os.link(path, aside)
+        try:
+            os.link(path, aside)
+        except OSError:
+            # A file system without links.
+            path.rename(aside)
     for ending in _COMPANIONS:
         companion = path.with_name(path.name + ending)
         if companion.exists():
