@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,7 @@ from gemma_chat.host.protocol import (
 TARGET: Final = 0.1
 STORY: Final = SessionSettings(sampling=SamplingSettings(temperature=0.9, max_output_tokens=1500))
 TAB_ROW: Final = 0
+CURSOR: Final = "▌"
 
 ENTER: Final = "\r"
 ESCAPE: Final = "\x1b"
@@ -155,11 +157,12 @@ class Round:
     def _is_gone(self, name: str, key: str, text: str) -> None:
         self._time(name, key, lambda screen: text not in screen.shown)
 
-    def _select(self, above: int) -> None:
-        """Put the cursor on the message so many above the input."""
-        for _ in range(above):
+    def _select(self, text: str) -> None:
+        """Put the cursor on the message that has this text, from below."""
+        acting = self._wall.acting
+        while text not in (before := _selected(acting)):
             self._wall.type(ALT_UP)
-            self._wall.read(0.1)
+            self._wall.until(partial(_is_not_on, before), acting)
 
     def tab_bar(self) -> None:
         """A title, and the order."""
@@ -198,7 +201,7 @@ class Round:
 
     def edit(self) -> None:
         """A question that was answered, in other words."""
-        self._select(2)
+        self._select(f"question {self._number}-3")
         self._wall.type("e")
         self._wall.shows("diting", self._wall.acting)
         self._wall.type(f" again {self._number}")
@@ -215,14 +218,14 @@ class Round:
 
     def branch(self) -> None:
         """Back to the branch before the edit."""
-        self._select(1)
+        self._select(f"again {self._number}")
         self._is_gone("other branch", LEFT, f"again {self._number}")
 
     def delete(self) -> None:
         """An exchange in the middle."""
         self._wall.type(ESCAPE)
         self._wall.read(REST)
-        self._select(4)
+        self._select(f"question {self._number}-2")
         self._wall.type("d")
         self._wall.shows("Delete for good", self._wall.acting)
         self._is_gone("delete", "x", f"question {self._number}-2")
@@ -235,7 +238,7 @@ class Round:
 
     def rephrase(self) -> None:
         """The waiting message, in other words."""
-        self._select(1)
+        self._select(f"waiting {self._number}")
         self._wall.type("e")
         self._wall.shows("diting", self._wall.acting)
         self._wall.type(f" rephrased {self._number}")
@@ -244,7 +247,7 @@ class Round:
 
     def cancel(self) -> None:
         """The waiting message is taken back."""
-        self._select(1)
+        self._select(f"rephrased {self._number}")
 
         def is_gone(screen: Screen) -> bool:
             return f"rephrased {self._number}" not in screen.transcript
@@ -255,10 +258,19 @@ class Round:
 
     def fork(self) -> None:
         """A tab from a message."""
-        self._select(1)
+        self._select(f"reply {self._number}-3")
         self._time("fork", "f", lambda screen: "(fork)" in screen.text[TAB_ROW])
         self._wall.type(ESCAPE)
         self._wall.read(REST)
+
+
+def _selected(screen: Screen) -> str:
+    """The message with the cursor."""
+    return "\n".join(row for row in screen.text if row.startswith(CURSOR))
+
+
+def _is_not_on(before: str, screen: Screen) -> bool:
+    return _selected(screen) != before
 
 
 @contextlib.contextmanager
