@@ -121,6 +121,11 @@ class Window(Screen[None]):
         """The transcript of the active tab."""
         return self.panes.active
 
+    def keyboard_to_input(self) -> None:
+        """Another tab is shown: what is typed now is meant for it, not for a message of before."""
+        if any(self.focused is one and not one.selected for one in self.panes.transcripts):
+            self.composer.editor.focus()
+
     async def open_search(self) -> None:
         """Show the line in which a search is typed."""
         if self.search is None:
