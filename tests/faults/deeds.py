@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tests.faults.machine import Machine
+from tests.faults.rewriting import rewrite
 from tests.faults.talker import Say
 
 from gemma_chat.errors import HostError
@@ -108,4 +109,6 @@ DEEDS: Final[tuple[Deed, ...]] = (
     go_on,
     draft,
     close_and_reopen,
+    rewrite,
+    rewrite,
 )

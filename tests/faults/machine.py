@@ -18,6 +18,7 @@ import msgspec
 import psutil
 from tests.faults.disk import Disk, processes_of
 from tests.faults.ledger import Promises
+from tests.faults.rewritten import Rewritten
 from tests.faults.talker import Line, Phase, Said, Say, Shown
 
 from gemma_chat.config.paths import Paths
@@ -146,6 +147,8 @@ class Machine:
         self.launch = HostLaunch.of_profile(model=model)
         self.promises: defaultdict[int, Promises] = defaultdict(Promises)
         self.tabs: list[int] = []
+        self.rewritten: dict[int, Rewritten] = {}
+        """Tabs in which one person changes what was said, beside the others; see `rewriting`."""
         self.unsure: set[int] = set()
         """Tabs that may be open or closed: the request had no answer."""
         self.touched: set[int] = set()
@@ -300,6 +303,9 @@ class Machine:
             for session in sorted(self.touched):
                 faults += await self._judge(fresh, session)
             self.touched.clear()
+            titles = {view.session: view.title for view in snapshot.sessions}
+            for session, rewritten in self.rewritten.items():
+                faults += await self._judge_rewritten(fresh, session, rewritten, titles)
         finally:
             await fresh.close()
         # The terminal that was there all the time is back, too.
@@ -308,7 +314,7 @@ class Machine:
 
     async def judge_all(self) -> list[str]:
         """Compare every conversation there has been, open or closed."""
-        self.touched = set(self.promises)
+        self.touched = self.promises.keys() - self.rewritten.keys()
         return await self.whole()
 
     async def _idle(self, client: HostClient) -> Status:
@@ -369,6 +375,15 @@ class Machine:
         promises = self.promises[session]
         self.most_lost = max(self.most_lost, promises.most_lost(messages))
         return [f"conversation {session}: {fault}" for fault in promises.faults(messages)]
+
+    async def _judge_rewritten(
+        self, client: HostClient, session: int, rewritten: Rewritten, titles: dict[int, str]
+    ) -> list[str]:
+        if session not in titles:
+            return [f"tab {session} is gone"]
+        messages = (await client.request(FetchMessages(0, session))).messages
+        faults = rewritten.faults(messages, titles[session])
+        return [f"rewritten conversation {session}: {fault}" for fault in faults]
 
 
 QUESTIONS: Final = (

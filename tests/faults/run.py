@@ -28,6 +28,7 @@ from tests.faults import recovery
 from tests.faults.disk import LimitedFiles
 from tests.faults.rounds import Round, RoundFailed, Run, disk_of, run
 from tests.faults.strokes import STROKES, Stroke, kill_program
+from tests.faults.strokes_in_mid_work import STROKES_IN_MID_WORK
 
 
 def main() -> int:
@@ -86,7 +87,7 @@ def _options() -> argparse.Namespace:
 
 
 def _all() -> dict[str, Stroke]:
-    return {**STROKES, kill_program.__name__: kill_program}
+    return {**STROKES, **STROKES_IN_MID_WORK, kill_program.__name__: kill_program}
 
 
 def _plan(rounds: int, seed: int, *, only: list[str] | None) -> list[tuple[Stroke, ...]]:

@@ -25,7 +25,8 @@ Stroke = Callable[[Machine], Awaitable[None]]
 KILLS: Final = (signal.SIGKILL, signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGILL)
 
 
-async def _a_moment(machine: Machine, most: float = 0.8) -> None:
+async def a_moment(machine: Machine, most: float = 0.8) -> None:
+    """Let some time go by."""
     await asyncio.sleep(machine.random.uniform(0.0, most))
 
 
@@ -34,7 +35,7 @@ async def _a_moment(machine: Machine, most: float = 0.8) -> None:
 
 async def kill_host(machine: Machine) -> None:
     """The host dies, by a signal from outside or as native code does."""
-    await _a_moment(machine)
+    await a_moment(machine)
     machine.signal_host(machine.random.choice(KILLS))
 
 
@@ -42,15 +43,15 @@ async def kill_host_again(machine: Machine) -> None:
     """The host dies, and its successor does while it starts or loads."""
     await kill_host(machine)
     await machine.another_host(machine.host)
-    await _a_moment(machine, 0.5)
+    await a_moment(machine, 0.5)
     machine.signal_host(signal.SIGKILL)
 
 
 async def pause_host(machine: Machine) -> None:
     """The host stands still for a while; sometimes it dies while it does."""
-    await _a_moment(machine)
+    await a_moment(machine)
     host = machine.signal_host(signal.SIGSTOP)
-    await _a_moment(machine, 1.5)
+    await a_moment(machine, 1.5)
     if machine.random.random() < 0.3:
         machine.signal_host(signal.SIGKILL)
     elif host:
@@ -60,7 +61,7 @@ async def pause_host(machine: Machine) -> None:
 
 async def restart_host(machine: Machine) -> None:
     """Somebody ends the host in the middle of everything, and starts it again."""
-    await _a_moment(machine)
+    await a_moment(machine)
     machine.say("gemma-chat host stop")
     with contextlib.suppress(HostError):
         await stop_host(machine.paths)
@@ -75,7 +76,7 @@ async def kill_terminal(machine: Machine) -> None:
     """A terminal dies while it is at work; another one comes in its place."""
     talker = await _some_talker(machine)
     await _let_it_talk(machine, talker)
-    await _a_moment(machine, 0.4)
+    await a_moment(machine, 0.4)
     machine.say(f"SIGKILL to terminal {talker.process.pid}")
     await talker.close()
     machine.talkers.remove(talker)
@@ -87,7 +88,7 @@ async def freeze_terminal(machine: Machine) -> None:
     await _let_it_talk(machine, talker)
     talker.signal(signal.SIGSTOP)
     machine.say(f"SIGSTOP to terminal {talker.process.pid}")
-    await _a_moment(machine, 1.5)
+    await a_moment(machine, 1.5)
     if machine.random.random() < 0.3:
         await talker.close()
         machine.talkers.remove(talker)
@@ -105,7 +106,7 @@ async def kill_program(machine: Machine) -> None:
     program = PtyTerminal(code, environment, (100, 30))
     try:
         await asyncio.to_thread(program.until, "ctrl+j new line")
-        await _a_moment(machine)
+        await a_moment(machine)
         victims = [program.pid, *program.children()]
         number = machine.random.choice((signal.SIGKILL, signal.SIGHUP))
         victim = machine.random.choice(victims)
@@ -134,22 +135,22 @@ async def _let_it_talk(machine: Machine, talker: Talker) -> None:
 
 async def fill_disk(machine: Machine) -> None:
     """The disk is full for a while."""
-    await _a_moment(machine, 0.3)
+    await a_moment(machine, 0.3)
     machine.say("the disk is full")
     machine.disk.fill(machine.host)
-    await _a_moment(machine, 1.5)
+    await a_moment(machine, 1.5)
     machine.disk.make_room()
     machine.say("there is room on the disk")
 
 
 async def kill_host_on_full_disk(machine: Machine) -> None:
     """The host dies while the disk is full, and has to start there."""
-    await _a_moment(machine, 0.3)
+    await a_moment(machine, 0.3)
     machine.say("the disk is full")
     machine.disk.fill(machine.host)
-    await _a_moment(machine, 0.5)
+    await a_moment(machine, 0.5)
     machine.signal_host(signal.SIGKILL)
-    await _a_moment(machine, 2.0)
+    await a_moment(machine, 2.0)
     machine.disk.make_room()
     machine.say("there is room on the disk")
 
@@ -201,7 +202,7 @@ async def _whisper(machine: Machine, last_words: bytes, *, greet: bool) -> None:
             await read_payload(reader)
         writer.write(last_words)
         await writer.drain()
-        await _a_moment(machine, 0.1)
+        await a_moment(machine, 0.1)
     writer.transport.abort()
 
 
@@ -220,4 +221,4 @@ STROKES: Final[dict[str, Stroke]] = {
         send_rubbish,
     )
 }
-"""What strikes in every run; `kill_program` joins in a long one."""
+"""What strikes in every run. In a long one `kill_program` joins in, and `strokes_in_mid_work`."""

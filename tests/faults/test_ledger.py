@@ -1,9 +1,10 @@
-"""The judge of the fault rounds is able to condemn."""
+"""The judges of the fault rounds are able to condemn."""
 
 from __future__ import annotations
 
 import pytest
 from tests.faults.ledger import Promises
+from tests.faults.rewritten import Rewritten
 
 from gemma_chat.host.protocol import MessageState, MessageView
 
@@ -80,3 +81,56 @@ def test_a_reply_that_went_on_keeps_its_beginning(promises: Promises) -> None:
 def test_text_that_only_the_screen_had_is_counted(promises: Promises) -> None:
     promises.hear(9, 0, "three words and")
     assert promises.most_lost((*WHOLE, reply(9, "three", "interrupted"))) == 10
+
+
+# ---------------------------------------------------------------- what one person rewrites
+
+
+def edited(said: tuple[str, ...]) -> tuple[str, ...]:
+    return (*said[:1], "other")
+
+
+@pytest.fixture
+def rewritten() -> Rewritten:
+    return Rewritten({("one", "two")}, {"Sea"})
+
+
+def test_a_change_that_was_answered_is_there(rewritten: Rewritten) -> None:
+    rewritten.change(edited, answered=True)
+    rewritten.rename("Ships", answered=True)
+    there = (WHOLE[0], WHOLE[1], question(5, "other"))
+    assert rewritten.faults(there, "Ships") == []
+    assert rewritten.faults(WHOLE, "Sea") != []
+
+
+@pytest.mark.parametrize("third", ["two", "other"])
+@pytest.mark.parametrize("title", ["Sea", "Ships"])
+def test_a_change_without_an_answer_is_there_or_not(
+    rewritten: Rewritten, third: str, title: str
+) -> None:
+    rewritten.change(edited, answered=False)
+    rewritten.rename("Ships", answered=False)
+    there = (WHOLE[0], WHOLE[1], question(5, third))
+    assert rewritten.faults(there, title) == []
+    # Whoever has looked knows.
+    assert len(rewritten.said) == len(rewritten.titles) == 1
+
+
+@pytest.mark.parametrize(
+    ("transcript", "fault"),
+    [
+        (WHOLE[:2], "the questions are ('one',)"),
+        ((*WHOLE, question(5, "other")), "the questions are"),
+        ((WHOLE[2], WHOLE[3], WHOLE[0], WHOLE[1]), "the order is"),
+        ((*WHOLE[:3], reply(4, "sec", "streaming")), "4 is streaming"),
+    ],
+)
+def test_half_a_change_is_a_fault(
+    rewritten: Rewritten, transcript: tuple[MessageView, ...], fault: str
+) -> None:
+    rewritten.change(edited, answered=False)
+    assert any(fault in one for one in rewritten.faults(transcript, "Sea"))
+
+
+def test_another_title_is_a_fault(rewritten: Rewritten) -> None:
+    assert rewritten.faults(WHOLE, "Ships") == ["the title is 'Ships', not 'Sea'"]

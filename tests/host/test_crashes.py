@@ -17,7 +17,7 @@ from tests.host.watcher import Watcher
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.errors import EngineCrashedError, HostError
+from gemma_chat.errors import EngineCrashedError, HostError, StoreError
 from gemma_chat.host import launch as launch_module
 from gemma_chat.host import link as link_module
 from gemma_chat.host.crashes import Crashes, RestingModelError
@@ -138,6 +138,39 @@ async def test_a_model_that_ends_the_host_by_loading_rests(store: Store, clock: 
         await crashes.watched(load)(path, lambda share: None)
     assert loaded == [path]
     assert store.attempts.settle() == ()
+
+
+async def test_a_clock_that_was_set_back_lets_no_model_rest_for_longer(
+    store: Store, clock: Clock
+) -> None:
+    path = Path("/models/large.gguf")
+    for _ in range(3):
+        Crashes(store, clock)
+        store.attempts.begin(f"load {path}")
+    crashes = Crashes(store, clock)
+    clock.now -= 86_400
+
+    async def load(source: object, progress: object) -> InferenceModel:
+        raise KeyError("loaded")
+
+    with pytest.raises(KeyError, match="loaded"):
+        await crashes.watched(load)(path, lambda share: None)
+
+
+async def test_a_model_is_loaded_although_the_disk_is_full(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes = Crashes(store, clock)
+
+    def fail(subject: str) -> int:
+        raise StoreError("The disk is full.")
+
+    async def load(source: object, progress: object) -> InferenceModel:
+        raise KeyError("loaded")
+
+    monkeypatch.setattr(store.attempts, "begin", fail)
+    with pytest.raises(KeyError, match="loaded"):
+        await crashes.watched(load)(Path("/models/large.gguf"), lambda share: None)
 
 
 async def test_an_engine_that_fails_in_the_same_turn_three_times_is_not_asked_again(

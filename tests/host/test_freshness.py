@@ -134,6 +134,17 @@ def test_a_snapshot_in_mid_reply_lets_the_reply_go_on(fresh: Freshness) -> None:
     assert not fresh.admits(text(2, 1))
 
 
+def test_a_host_on_a_restored_database_counts_turns_from_where_that_stands(
+    fresh: Freshness,
+) -> None:
+    assert fresh.admits(text(1, 9))
+    assert fresh.admits(finished(1, 9))
+    fresh.expect_snapshot()
+    assert fresh.admits(snapshot(tab(1, turn=2)))
+    assert fresh.admits(question(1, 3))
+    assert fresh.admits(text(1, 3))
+
+
 @pytest.mark.parametrize("event", [LockChanged(LockView()), Notice("error", "disk full")])
 def test_what_is_not_about_a_turn_always_passes(event: Event) -> None:
     assert Freshness().admits(event)

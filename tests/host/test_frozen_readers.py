@@ -20,11 +20,24 @@ from gemma_chat.host import connection, framing, server
 from gemma_chat.host.framing import encode_frame
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
+    Event,
     Hello,
     LockChanged,
     LockEntry,
     LockView,
+    MessageChanged,
+    MessageRemoved,
+    MessageUpdated,
+    MessageView,
+    ModelChanged,
+    ModelView,
+    Notice,
     RenameSession,
+    SessionClosed,
+    TabsArranged,
+    TranscriptChanged,
+    TurnFinished,
+    TurnMetrics,
     TurnText,
 )
 
@@ -203,6 +216,36 @@ async def test_figures_of_the_lock_are_collected_and_a_new_holder_is_told_at_onc
         rig.server.publish(LockChanged(LockView(LockEntry(2, 1, "b", phase="generating"))))
         await terminal.order((2, 1))
         assert len(terminal.events[known:]) == 1
+
+
+QUESTION = MessageView(1, 1, "user", "other words", "queued", 0.0)
+CHANGES: tuple[Event, ...] = (
+    TranscriptChanged(1, 1),
+    MessageChanged(1, 1, QUESTION),
+    MessageUpdated(1, QUESTION),
+    MessageRemoved(1, 1, 1),
+    TabsArranged(()),
+    SessionClosed(1),
+    TurnFinished(1, 1, "stopped", TurnMetrics()),
+    Notice("warning", "Mind the gap."),
+    ModelChanged(ModelView()),
+)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
+async def test_a_change_is_told_at_once_whatever_text_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Event
+) -> None:
+    monkeypatch.setattr(connection, "TEXT_INTERVAL", 1000.0)
+    async with running(tmp_path, load=False) as rig:
+        terminal = await rig.connect()
+        await terminal.open()
+        rig.server.publish(TurnText(1, 1, 1, 0, "word"))
+        await asyncio.sleep(0)
+        rig.server.publish(change)
+        await terminal.seen(type(change), lambda event: event == change)
+        # In the order in which they happened.
+        assert terminal.heard(1, 1) == "word"
 
 
 async def test_text_that_is_collected_holds_nothing_else_back(

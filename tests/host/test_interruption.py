@@ -14,6 +14,8 @@ from gemma_chat.host import saving, unstored
 from gemma_chat.host.protocol import (
     ContinueReply,
     DeleteConversations,
+    DeleteMessage,
+    ForkFrom,
     MessageUpdated,
     Notice,
     StopTurn,
@@ -214,3 +216,37 @@ async def test_a_question_that_cannot_be_stored_is_not_sent(
                 await terminal.send(tab, "hello")
         assert rig.engine.prompts == []
         assert (await terminal.ask(tab, "hello")).turn == 1
+
+
+async def test_of_a_fork_that_finds_no_place_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.ask(tab, "one")
+        reply = (await terminal.transcript(tab))[1]
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store.branches, "fork", fail)
+            with pytest.raises(HostError, match="disk is full"):
+                await terminal.client.request(ForkFrom(0, tab, reply.message))
+        assert [view.session for view in rig.store.conversations()] == [tab]
+
+
+async def test_a_deletion_that_finds_no_place_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open()
+        await terminal.ask(tab, "one")
+        question, reply = await terminal.transcript(tab)
+        rig.store.set_summary(tab, "Of one.", up_to=reply.message)
+        with monkeypatch.context() as broken:
+            broken.setattr(rig.store.branches, "remove_exchange", fail)
+            with pytest.raises(HostError, match="disk is full"):
+                await terminal.client.request(
+                    DeleteMessage(0, tab, question.message, reply.message)
+                )
+        assert rig.store.conversation(tab).summary.text == "Of one."
+        assert await terminal.transcript(tab) == [question, reply]

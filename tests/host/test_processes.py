@@ -11,18 +11,23 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.host.watcher import DEADLINE, Watcher
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import HostError
+from gemma_chat.host import client as client_module
 from gemma_chat.host import launch as launch_module
 from gemma_chat.host import link as link_module
+from gemma_chat.host import status as status_module
+from gemma_chat.host.client import HostClient
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_OK, EXIT_UNUSABLE, EXIT_USAGE
 from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.launch import HostLaunch, connect_or_start, last_lines
 from gemma_chat.host.link import HostLink, LinkPhase
+from gemma_chat.host.lock_file import LockFile
 from gemma_chat.host.main import LOG_BYTES
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
@@ -507,6 +512,85 @@ async def test_a_host_met_on_its_way_out_is_followed_by_the_next(
     await watcher.phase("connected")
     assert met.is_set()
     assert [phase for phase, _ in watcher.phases] == ["connecting", "connected"]
+    await watcher.link.close()
+
+
+async def test_a_starter_that_stands_still_is_not_waited_for_when_its_host_is_up(
+    paths: Paths, launch: HostLaunch
+) -> None:
+    paths.make_folders()
+    held = LockFile.take(launch.start_lock)
+    assert held is not None
+    connecting = asyncio.create_task(connect_or_start(launch))
+    host = await asyncio.create_subprocess_exec(*HOST, "--no-model")
+    client = await connecting
+    assert client.welcome.pid == host.pid
+    held.release()
+    await client.close()
+    assert await stop_host(paths)
+    await host.wait()
+
+
+async def test_a_host_that_was_stopped_by_a_signal_can_be_ended(
+    paths: Paths, launch: HostLaunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connect_or_start(launch)
+    os.kill(client.welcome.pid, signal.SIGSTOP)
+    monkeypatch.setattr(client_module, "HANDSHAKE_SECONDS", 0.05)
+    assert await stop_host(paths)
+    assert not is_claimed(paths.lock_file)
+    await client.close()
+
+
+async def test_a_host_that_hangs_when_it_is_told_to_stop_can_be_ended(
+    paths: Paths, launch: HostLaunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connect_or_start(launch)
+    connect = HostClient.connect
+
+    async def connect_and_hang(socket: Path, **options: Any) -> HostClient:
+        connected = await connect(socket, **options)
+        os.kill(client.welcome.pid, signal.SIGSTOP)
+        return connected
+
+    monkeypatch.setattr(status_module, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(HostClient, "connect", connect_and_hang)
+    assert await stop_host(paths)
+    assert not is_claimed(paths.lock_file)
+    await client.close()
+
+
+async def test_the_successor_of_a_host_that_was_told_to_stop_is_not_waited_for(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.make_folders()
+    lock = LockFile.take(paths.lock_file)
+    assert lock is not None
+    lock.write(b"1\n" + os.fsencode(paths.socket))
+
+    async def be_followed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_payload(reader)
+        lock.write(b"2\n" + os.fsencode(paths.socket))
+        writer.write(encode_frame(Refused(PROTOCOL_VERSION, "leaving", leaving=True)))
+        writer.close()
+
+    monkeypatch.setattr(status_module, "STOP_SECONDS", 0.0)
+    async with await asyncio.start_unix_server(be_followed, str(paths.socket)):
+        assert await stop_host(paths)
+    lock.release()
+
+
+async def test_an_unforeseen_failure_of_the_link_is_told_and_it_tries_again(
+    launch: HostLaunch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(link_module, "connect_or_start", lambda *_, **__: 1 / 0)
+        watcher = Watcher(launch)
+        await watcher.link.start()
+        await watcher.phase("failed")
+    assert "not foreseen" in watcher.link.state.sentence
+    watcher.link.retry()
+    await watcher.phase("connected")
     await watcher.link.close()
 
 

@@ -295,6 +295,23 @@ async def test_leaving_is_told_to_everybody_and_ends_every_connection(rig: Rig) 
         await HostClient.connect(rig.socket)
 
 
+async def test_who_greets_when_the_host_is_leaving_is_sent_to_its_successor(rig: Rig) -> None:
+    client = await RawClient.connect(rig)
+    # Accepted in the order in which they come.
+    await rig.connect()
+    rig.server.stop_accepting()
+    client.writer.write(encode_frame(Hello(PROTOCOL_VERSION, "late", 7)))
+    [refused] = await client.read_until_end()
+    assert isinstance(refused, Refused)
+    assert refused.leaving
+
+
+async def test_who_greets_while_the_database_cannot_be_read_is_told_why(rig: Rig) -> None:
+    rig.store.close()
+    with pytest.raises(HostRefusedError, match=r"conversations\.db"):
+        await rig.connect()
+
+
 async def test_a_listener_that_fails_does_not_end_the_connection(rig: Rig) -> None:
     def fail(event: object) -> None:
         raise RuntimeError("boom")

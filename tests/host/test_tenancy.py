@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from gemma_chat.errors import HostError
-from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy, Tenant, read_tenant
+from gemma_chat.host.tenancy import (
+    AlreadyRunningError,
+    Tenancy,
+    Tenant,
+    living_tenant,
+    read_tenant,
+)
 
 
 @pytest.fixture
@@ -72,10 +78,22 @@ def test_the_lock_file_says_where_its_holder_is(lock_file: Path, socket_path: Pa
     tenancy.release()
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"x\ny", b"\xff" * 9000, b"12"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"x", b"x\ny", b"\xff" * 9000, b"12", b"12\n", b"-1\n/s", b"12\n/s\0", b"12\ns"],
+)
 def test_a_damaged_lock_file_says_nothing(lock_file: Path, content: bytes) -> None:
     lock_file.write_bytes(content)
     assert read_tenant(lock_file) is None
+
+
+def test_what_a_dead_host_wrote_leads_nobody_astray(lock_file: Path, socket_path: Path) -> None:
+    # Its process number may be another program's by now.
+    lock_file.write_bytes(b"%d\n/elsewhere/host.sock" % os.getpid())
+    assert living_tenant(lock_file) is None
+    tenancy = Tenancy.claim(lock_file, socket_path)
+    assert living_tenant(lock_file) == Tenant(os.getpid(), socket_path)
+    tenancy.release()
 
 
 def test_a_missing_lock_file_says_nothing(lock_file: Path) -> None:

@@ -70,3 +70,17 @@ def test_of_an_engine_that_failed_only_what_ran_has_died(database: Path, clock: 
     assert store.attempts.deaths("waits") == ()
     assert store.attempts.settle() == ()
     store.close()
+
+
+def test_deaths_that_are_still_to_come_by_a_clock_set_back_do_not_count(
+    database: Path, clock: Clock
+) -> None:
+    store = Store.open(database, clock=clock)
+    store.attempts.run(store.attempts.begin("turn"))
+    store.attempts.settle()
+    clock.now -= 500
+    assert store.attempts.deaths("turn") == ()
+    store.attempts.settle()
+    clock.now += 1000
+    assert store.attempts.deaths("turn") == ()
+    store.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +136,48 @@ def test_a_file_that_is_no_database_is_not_recovered(database: Path) -> None:
     with pytest.raises(StoreError, match="not a database"):
         open_or_recover(database)
     assert list(database.parent.glob("conversations*")) == [database]
+
+
+CUT_OFF = """
+import os, sys
+from pathlib import Path
+from gemma_chat.store.recovery import open_or_recover
+
+setattr(os, sys.argv[2], lambda *names, **options: os._exit(9))
+open_or_recover(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("step", ["fsync", "link", "rename", "replace"])
+def test_a_recovery_that_is_cut_off_is_finished_by_the_next_start(filled: Path, step: str) -> None:
+    damaged = damage(filled, page_with(filled, "First 30 x"))
+    # What came last stands in the log alone.
+    log = filled.with_name(f"{filled.name}-wal")
+    log.write_bytes(b"a log")
+    cut_off = subprocess.run([sys.executable, "-c", CUT_OFF, filled, step], check=False)
+    assert cut_off.returncode == 9
+    assert filled.exists()
+    store, recovery = open_or_recover(filled)
+    assert recovery is not None
+    assert recovery.kept_aside.read_bytes() == damaged
+    assert recovery.messages == len(store.messages(1)) + len(store.messages(2)) >= 118
+    store.close()
+    left = {file.name for file in filled.parent.iterdir()}
+    assert not any("rebuil" in name for name in left)
+    assert open_or_recover(filled)[1] is None
+
+
+def test_where_files_cannot_be_linked_the_damaged_one_is_kept_all_the_same(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = damage(filled, page_with(filled, "First 30 x"))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store, recovery = open_or_recover(filled)
+    assert recovery is not None
+    assert recovery.kept_aside.read_bytes() == damaged
+    assert len(store.messages(1)) >= 58
+    store.close()

@@ -449,6 +449,33 @@ async def test_when_the_selected_message_is_shown_no_more_typing_goes_into_the_i
         assert app.state.selected == 0
 
 
+async def test_when_another_terminal_closes_the_tab_of_the_selected_message_typing_is_typing() -> (
+    None
+):
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 4)
+        link.event(p.SessionClosed(1))
+        await pilot.pause()
+        await pilot.press(*"red")
+        await pilot.pause()
+        assert app.window.composer.draft.text == "red"
+        assert app.state.selected == 0
+
+
+@pytest.mark.parametrize("way", ["f", "alt+2"], ids=["fork", "another tab"])
+async def test_in_the_tab_that_is_shown_next_typing_goes_into_the_input(way: str) -> None:
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 4)
+        await pilot.press(way)
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.state.active != 1
+        await pilot.press(*"red")
+        await pilot.pause()
+        assert app.window.composer.draft.text == "red"
+        assert link.asked(p.Regenerate) == []
+
+
 async def test_the_cursor_stays_on_a_message_while_its_branches_are_walked() -> None:
     async with reading() as (app, link, pilot):
         await select(pilot, app, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.ui.hands import changed, settle, text_of, write
-from tests.ui.scripted import ScriptedLink, make_app, notes, screen_text, tab
+from tests.ui.scripted import ScriptedLink, make_app, message, notes, screen_text, tab
 from textual import events
 from textual.command import CommandPalette
 
@@ -216,6 +216,35 @@ async def test_keys_that_come_in_one_bundle_act_in_their_order() -> None:
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await settle(pilot)
         assert text_of(app) == "ab\nz"
+
+
+async def test_each_enter_in_a_bundle_sends_what_was_typed_before_it_and_nothing_is_lost() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)])
+        await pilot.pause()
+        for key in ("a", "enter", "b", "enter", "c"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await settle(pilot)
+        assert [request.text for request in link.asked(p.SendMessage)] == ["a", "b"]
+        assert text_of(app) == "c"
+
+
+async def test_what_is_typed_while_an_edit_is_sent_stands_in_the_input_afterwards() -> None:
+    link = ScriptedLink()
+    link.stored[1] = (message(1, "old"), message(2, "reply", role="assistant"))
+    link.held = {p.EditMessage}
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1, message_count=2)])
+        await settle(pilot)
+        await pilot.press("alt+up", "alt+up", "e", "enter", *"next")
+        await pilot.pause()
+        link.release()
+        await settle(pilot)
+        assert len(link.asked(p.EditMessage)) == 1
+        assert text_of(app) == "next"
 
 
 async def test_a_paste_is_shown_whole_and_can_be_put_into_the_text() -> None:

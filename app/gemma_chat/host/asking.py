@@ -59,6 +59,7 @@ class Asking:
         self._crashes = crashes
         self._on_turns = on_turns
         self._on_finished = on_finished
+        self._leaving = False
 
     # ------------------------------------------------------------ what is asked
 
@@ -99,6 +100,7 @@ class Asking:
         self, session: int, question: int, sampling: SamplingSettings | None, asker: int
     ) -> int:
         """Queue a turn that answers a stored question on a new branch; returns its number."""
+        self._unstored.write()
         turn = self._next_turn(session)
         with self._store.together():
             reply = self._store.add_message(
@@ -135,6 +137,12 @@ class Asking:
             if number in (0, turn.number):
                 turn.stop()
                 return
+
+    def leave(self) -> None:
+        """Interrupt all turns, and those that are still asked for by a request on its way."""
+        self._leaving = True
+        for turn in self._turns.all:
+            turn.interrupt()
 
     def _next_turn(self, session: int) -> int:
         return self._store.conversation(session).turn + 1
@@ -188,6 +196,8 @@ class Asking:
             on_calling=lambda: self._tabs.tell(record.session),
         )
         self._turns.add(turn)
+        if self._leaving:
+            turn.interrupt()
 
     async def _queue(
         self, tab_chat: TabChat, record: TurnRecord, sampling: SamplingSettings | None

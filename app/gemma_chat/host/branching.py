@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host.conversations import Conversations
 from gemma_chat.host.limits import checked_draft, checked_message, checked_title
@@ -82,10 +81,10 @@ class Branching:
             self._tabs.must_be_open(session)
         match request:
             case EditMessage():
-                turn = await self._edit(session, request.message, request.text, asker)
+                turn = await self._edit(request, asker)
                 return Queued(request.id, session, turn)
             case Regenerate():
-                turn = await self._regenerate(session, request.message, request.sampling, asker)
+                turn = await self._regenerate(request, asker)
                 return Queued(request.id, session, turn)
             case ContinueReply():
                 turn = self._continue(session, request.message, asker)
@@ -105,32 +104,32 @@ class Branching:
 
     # ------------------------------------------------------------ asking again
 
-    async def _edit(self, session: int, message: int, text: str, asker: int) -> int:
+    async def _edit(self, request: EditMessage, asker: int) -> int:
+        session, message = request.session, request.message
         old = self._shown(session, message)
         if old.role != "user":
             raise HostError("Only your own messages can be edited; regenerate the reply instead.")
-        text = checked_draft(text) if old.attachments else checked_message(text)
+        text = (checked_draft if old.attachments else checked_message)(request.text)
         waiting = self._waiting(session, message)
         if waiting is not None:
             self._asking.rephrase({waiting: text})
             return waiting.number
-        await self._end_running(session)
+        await self._end_running(session, request.newest)
         old = self._shown(session, message)
         self._note_change(session, message)
         return self._asking.ask_instead(session, old, text, asker)
 
-    async def _regenerate(
-        self, session: int, message: int, sampling: SamplingSettings | None, asker: int
-    ) -> int:
-        if sampling is not None:
-            sampling.validated()
+    async def _regenerate(self, request: Regenerate, asker: int) -> int:
+        session, message = request.session, request.message
+        if request.sampling is not None:
+            request.sampling.validated()
         question = self._question_of(session, message)
         if self._waiting(session, question) is not None:
             raise HostError("This message still waits for its first reply.")
-        await self._end_running(session)
+        await self._end_running(session, request.newest)
         question = self._question_of(session, message)
         self._note_change(session, question)
-        return self._asking.ask_again(session, question, sampling, asker)
+        return self._asking.ask_again(session, question, request.sampling, asker)
 
     def _continue(self, session: int, message: int, asker: int) -> int:
         reply = self._shown(session, message)
@@ -173,12 +172,13 @@ class Branching:
             )
         if request.scope == "exchange" and old.role != "user":
             message = self._question_of(session, message)
-        self._note_change(session, message)
-        self._store.replacements.forget(session, message)
-        if request.scope == "exchange":
-            self._store.branches.remove_exchange(message)
-        else:
-            self._store.branches.remove_following(message)
+        with self._store.together():
+            self._note_change(session, message)
+            self._store.replacements.forget(session, message)
+            if request.scope == "exchange":
+                self._store.branches.remove_exchange(message)
+            else:
+                self._store.branches.remove_following(message)
         self._changed(session, message)
 
     def _fork(self, request: ForkFrom, asker: int) -> int:
@@ -280,8 +280,14 @@ class Branching:
                 "wait for it, or stop it first."
             )
 
-    async def _end_running(self, session: int) -> None:
-        """Stop the running reply, which is kept; raise when more messages wait behind it."""
+    async def _end_running(self, session: int, newest: int) -> None:
+        """Stop the running reply, which is kept; raise when more messages wait behind it.
+
+        What follows is put aside on another branch, so no question may be newer than `newest`;
+        0 stands for what is there now.
+        """
+        seen = newest or self._store.branches.last_question(session)
+        self._must_have_seen_all(session, seen)
         turns = self._turns.of(session)
         if len(turns) > 1:
             raise HostError(
@@ -291,6 +297,16 @@ class Branching:
         for turn in turns:
             turn.stop()
             await turn.ended()
+        # Other terminals have not stood still meanwhile.
+        self._tabs.must_be_open(session)
+        self._must_have_seen_all(session, seen)
+
+    def _must_have_seen_all(self, session: int, seen: int) -> None:
+        if self._store.branches.last_question(session) > seen:
+            raise HostError(
+                "Another terminal has sent a message into this tab meanwhile; look at it, then "
+                "ask again."
+            )
 
     def _note_change(self, session: int, since: int) -> None:
         """Forget a summary that covers what will no longer be shown."""

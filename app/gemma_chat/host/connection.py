@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from gemma_chat.errors import ProtocolError
+from gemma_chat.errors import GemmaChatError, ProtocolError
 from gemma_chat.host.framing import MessageDecoder, encode_frame, read_payload
 from gemma_chat.host.lock_board import Order, order_of
 from gemma_chat.host.outbox import Outbox, Outgoing
@@ -31,6 +31,7 @@ from gemma_chat.host.protocol import (
 )
 
 HELLO_SECONDS: Final = 10.0
+LEAVING: Final = "The host is leaving."
 TEXT_INTERVAL: Final = 1 / 30 if (os.cpu_count() or 1) > 2 else 1 / 7
 """Text of replies is collected this long, so that a terminal draws at most so often.
 
@@ -96,8 +97,13 @@ class Connection:
         *,
         number: int,
         readers: Callable[[], int],
+        is_leaving: Callable[[], bool],
     ) -> None:
-        """`number` is another for each connection; `readers` tells how many clients there are."""
+        """`number` is another for each connection; `readers` tells how many clients there are.
+
+        While the host `is_leaving` nobody is accepted.
+        """
+        self._is_leaving = is_leaving
         self._place = number * _GOLDEN_RATIO % 1
         self._readers = readers
         self._reader = reader
@@ -195,11 +201,18 @@ class Connection:
                 leaving=False,
             )
             return False
+        if self._is_leaving():
+            await self._refuse(LEAVING, leaving=True)
+            return False
+        try:
+            state = tuple(self._answers.snapshot())
+        except GemmaChatError as error:
+            await self._refuse(str(error), leaving=False)
+            return False
         self._pid = hello.pid if hello.pid > 0 else 1
         welcome = Welcome(version=PROTOCOL_VERSION, program=self._program, pid=os.getpid())
-        self._writer.write(encode_frame(welcome))
-        for event in self._answers.snapshot():
-            self._writer.write(encode_frame(event))
+        for message in (welcome, *state):
+            self._writer.write(encode_frame(message))
         return True
 
     async def _receive(self) -> None:

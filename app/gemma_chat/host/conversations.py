@@ -112,20 +112,21 @@ class Conversations:
         """Delete conversations for good; tabs that show them are closed first."""
         for session in sessions:
             self._store.conversation(session)
-        for session in set(sessions):
-            if self.tabs.is_open(session):
+        # While a tab closes, another terminal may open it again.
+        while shown := [one for one in set(sessions) if self._is_open_or_closing(one)]:
+            for session in filter(self.tabs.is_open, shown):
                 self.close(session)
-        closing = [self._closing[one] for one in sessions if one in self._closing]
-        if closing:
-            await asyncio.wait(closing)
+            await asyncio.wait([self._closing[session] for session in shown])
         self._store.library.delete(tuple(sessions))
+
+    def _is_open_or_closing(self, session: int) -> bool:
+        return self.tabs.is_open(session) or session in self._closing
 
     async def end_all(self) -> None:
         """End every turn, as when the host leaves: what is unfinished becomes `interrupted`."""
-        turns = self.turns.all
-        for turn in turns:
-            turn.interrupt()
-        await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
+        self.asking.leave()
+        while (turns := self.turns.all) or self._closing:
+            await asyncio.gather(*(turn.ended() for turn in turns), *self._closing.values())
         self.unstored.close()
 
     def _remember_answer(self, session: int, tools: ToolSettings) -> None:

@@ -102,14 +102,24 @@ class Crashes:
             recent = [died for died in self._attempts.deaths(subject) if died > now - DEATHS_WITHIN]
             if len(recent) >= DEATHS_ALLOWED:
                 raise RestingModelError(source.name, recent[-DEATHS_ALLOWED] + DEATHS_WITHIN - now)
-            attempt = self._attempts.begin(subject)
-            self._attempts.run(attempt)
+            attempt = self._begin_load(subject)
             try:
                 return await load(source, progress)
             finally:
-                self._tolerate(self._attempts.end, attempt)
+                if attempt is not None:
+                    self._tolerate(self._attempts.end, attempt)
 
         return loading
+
+    def _begin_load(self, subject: str) -> int | None:
+        """Write down what is loaded; on a full disk it is loaded all the same."""
+        try:
+            attempt = self._attempts.begin(subject)
+            self._attempts.run(attempt)
+        except StoreError as error:
+            _log.error("%s: %s", subject, error)
+            return None
+        return attempt
 
     def _tolerate(self, write: Callable[[int], None], attempt: int) -> None:
         """At worst a death is put down to the wrong turn; nobody is kept waiting for that."""

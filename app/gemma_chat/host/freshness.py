@@ -61,6 +61,9 @@ class Freshness:
         match event:
             case Snapshot():
                 self._snapshot_due = False
+                # What is told from now on is newer. Turns may even count from the beginning again:
+                # the host works on a database that was restored.
+                self._turns.clear()
                 self._open = {view.session for view in event.sessions}
             case SessionChanged():
                 return not self._snapshot_due and self._note_tab(event.view)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ from gemma_chat.host.client import PROGRAM, HostAbsentError, HostClient
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_UNUSABLE
 from gemma_chat.host.lock_file import LockFile
 from gemma_chat.host.protocol import Event
-from gemma_chat.host.tenancy import read_tenant
+from gemma_chat.host.tenancy import living_tenant
 
 START_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.05
@@ -108,11 +108,19 @@ async def connect_or_start(
         launch.paths.make_folders()
     except SettingsError as error:
         raise HostError(str(error)) from error
-    async with _start_right(launch.start_lock, deadline):
+    while (lock := _taken(launch.start_lock)) is None:
+        _must_be_in_time(deadline)
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        # Whoever has the right to start it may stand still by now; the host that it started counts.
+        with contextlib.suppress(HostAbsentError):
+            return await _connect(launch, listener)
+    try:
         # Somebody else may have started it while this one waited for the lock.
         with contextlib.suppress(HostAbsentError):
             return await _connect(launch, listener)
         return await _connect_to_new(launch, deadline, listener)
+    finally:
+        lock.release()
 
 
 async def _connect(launch: HostLaunch, listener: Callable[[Event], None] | None) -> HostClient:
@@ -122,25 +130,18 @@ async def _connect(launch: HostLaunch, listener: Callable[[Event], None] | None)
         )
     except HostAbsentError:
         # The host may have been started where the runtime directory is another one.
-        tenant = read_tenant(launch.paths.lock_file)
+        tenant = living_tenant(launch.paths.lock_file)
         if tenant is None or tenant.socket == launch.paths.socket:
             raise
         return await HostClient.connect(tenant.socket, program=launch.program, listener=listener)
 
 
-@contextlib.asynccontextmanager
-async def _start_right(path: Path, deadline: float) -> AsyncIterator[None]:
-    while (lock := _taken(path)) is None:
-        if time.monotonic() > deadline:
-            raise HostError(
-                "Another gemma-chat has been starting the host for "
-                f"{START_SECONDS:.0f} seconds. Look at it, or end it, and try again."
-            )
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    try:
-        yield
-    finally:
-        lock.release()
+def _must_be_in_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise HostError(
+            "Another gemma-chat has been starting the host for "
+            f"{START_SECONDS:.0f} seconds. Look at it, or end it, and try again."
+        )
 
 
 def _taken(path: Path) -> LockFile | None:

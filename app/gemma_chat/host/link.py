@@ -29,6 +29,10 @@ RESTART_DELAYS: Final = (0.0, 0.0, 0.5, 2.0, 5.0)
 START_AGAIN_DELAYS: Final = (2.0, 5.0, 15.0, 60.0)
 """A host that could not be started (a full disk, a wrong settings file) is tried again after the
 first, second, and so on of these seconds, and then after the last again and again."""
+UNFORESEEN: Final = (
+    "The connection to the host failed in a way that was not foreseen; the log of this terminal "
+    "says why. It is tried again in a minute."
+)
 _FEW_DEATHS: Final = 2
 """So many are told as one is; after more, where to look for the reason."""
 _LEAVING_SECONDS: Final = 0.2
@@ -132,6 +136,9 @@ class HostLink(Requester):
                 delay = START_AGAIN_DELAYS[min(self._failures, len(START_AGAIN_DELAYS) - 1)]
                 self._failures += 1
                 await self._fail(str(error), seconds=delay)
+            except Exception:
+                _log.exception("the link failed")
+                await self._fail(UNFORESEEN, seconds=START_AGAIN_DELAYS[-1])
             else:
                 await self._outlive()
 

@@ -59,6 +59,7 @@ class ModelSlot:
         """What was in memory last, and could be loaded."""
         self._next: ModelSource | None = None
         self._proceeds = asyncio.Event()
+        self._closed = False
         self._process = psutil.Process()
 
     @property
@@ -72,7 +73,12 @@ class ModelSlot:
         return self._view
 
     def load(self, source: ModelSource) -> None:
-        """Load the model of `source` in the background, in the place of the one there is."""
+        """Load the model of `source` in the background, in the place of the one there is.
+
+        After `close` nothing is loaded any more.
+        """
+        if self._closed:
+            return
         self._next = None
         self._show(_loading(source))
         self._begin(source)
@@ -133,6 +139,7 @@ class ModelSlot:
 
     async def close(self) -> None:
         """Give loading up and close the model. Once, at the end."""
+        self._closed = True
         self._forget_again()
         if self._loading is not None:
             self._loading.cancel()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.errors import GemmaChatError, HostError, ProtocolError
-from gemma_chat.host.connection import Answers, Connection
+from gemma_chat.host.connection import LEAVING, Answers, Connection
 from gemma_chat.host.framing import STREAM_BUFFER_BYTES, shut
 from gemma_chat.host.peer import peer_of
 from gemma_chat.host.protocol import Event, Leaving
@@ -104,6 +104,7 @@ class HostServer:
             self._program,
             number=next(self._numbers),
             readers=lambda: self.clients,
+            is_leaving=lambda: self._leaving,
         )
         try:
             refusal = self._refusal(writer)
@@ -120,17 +121,19 @@ class HostServer:
             _log.info("client %d is gone: %s", connection.peer, error)
         finally:
             self._connections.discard(connection)
-            await shut(writer)
-            if connection.accepted and connection.peer not in self._peers():
-                await self._answers.left(connection.peer)
-            self._on_clients()
+            try:
+                await shut(writer)
+            finally:
+                if connection.accepted and connection.peer not in self._peers():
+                    await self._answers.left(connection.peer)
+                self._on_clients()
 
     def _peers(self) -> set[int]:
         return {connection.peer for connection in self._connections}
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str:
         if self._leaving:
-            return "The host is leaving."
+            return LEAVING
         if len(self._connections) >= MAX_CLIENTS:
             return f"The host serves {MAX_CLIENTS} terminals already; close one."
         uid = peer_of(writer.get_extra_info("socket")).uid

@@ -87,6 +87,7 @@ class TabChats:
         tools = await self._tools_of(tab_chat.session)
         async with self._line:
             ready = await self._slot.ready() if model is None else model
+            self._must_still_be_open(tab_chat)
             chat = await tab_chat.on(ready)
             chat.tools = tools
             yield chat, ready
@@ -102,6 +103,11 @@ class TabChats:
         model = self._slot.model
         if model is None:
             raise HostError("There is no model to show the context of; load one first.")
+        if self._slot.view.next:
+            # A question may be in line already, and waits for that model.
+            raise HostError(
+                f"{self._slot.view.next} is about to be loaded; look at the context then."
+            )
         chat = await self.ready(tab_chat, model)
         return await asyncio.to_thread(chat.context)
 
@@ -121,6 +127,14 @@ class TabChats:
             tab_chat.keep_replacement()
         if not self._turns.of(record.session):
             tab_chat.turns_ended()
+
+    def _must_still_be_open(self, tab_chat: TabChat) -> None:
+        """Nothing is begun for a tab that was closed meanwhile: nobody would end it."""
+        session = tab_chat.session
+        if not self._tabs.is_open(session):
+            self._tools.forget(session)
+        if self._chats.get(session) is not tab_chat:
+            raise HostError(f"Tab {session} was closed meanwhile.")
 
     async def _tools_of(self, session: int) -> tuple[Tool, ...]:
         settings = self._store.conversation(session).settings.tools

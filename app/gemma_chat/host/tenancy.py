@@ -74,9 +74,16 @@ def read_tenant(lock_file: Path) -> Tenant | None:
     try:
         with lock_file.open("rb") as file:
             pid, socket = file.read(_MAX_TENANT_BYTES).split(b"\n", 1)
-            return Tenant(int(pid), Path(os.fsdecode(socket)))
     except (OSError, ValueError):
         return None
+    if not pid.isdigit() or not socket.startswith(b"/") or b"\0" in socket:
+        return None
+    return Tenant(int(pid), Path(os.fsdecode(socket)))
+
+
+def living_tenant(lock_file: Path) -> Tenant | None:
+    """The host that holds the lock; `None` when none does, or the file does not say."""
+    return read_tenant(lock_file) if is_claimed(lock_file) else None
 
 
 def is_claimed(lock_file: Path) -> bool:

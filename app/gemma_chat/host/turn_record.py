@@ -279,7 +279,11 @@ class TurnRecord:
         """Show the reply that a question had before it was asked again, when it had one."""
         if self.kind != "ask_again":
             return False
-        shown = self._store.branches.chosen_below(self._question.message)
+        try:
+            shown = self._store.branches.chosen_below(self._question.message)
+        except StoreError as error:
+            self._report(error)
+            return False
         if shown is None or shown.role != "assistant":
             return False
         self._settle_question("complete")
@@ -309,6 +313,8 @@ class TurnRecord:
             self._report(failure)
             self._question = msgspec.structs.replace(self._question, state=state, error=error)
             self._unstored.keep(self._question)
+        else:
+            self._unstored.forget(self._question.message)
         self._tell(self._question)
 
     def _tell(self, message: Message) -> None:

@@ -118,12 +118,19 @@ class RunningTurn:
         except Exception:
             _log.exception("turn %d of conversation %d failed", self.number, self.session)
             outcome = Outcome("failed", TurnMetrics(finish_reason="failed"), UNFORESEEN)
+        self._settle(outcome)
+        self.record.tell_end(outcome)
+
+    def _settle(self, outcome: Outcome) -> None:
+        """It is over, whatever goes wrong with its messages: the tab must not wait for it."""
         try:
             self.record.settle(outcome)
+        except Exception:
+            _log.exception("the messages of turn %d of %d", self.number, self.session)
+        try:
             self._on_end(self, outcome)
         except Exception:
             _log.exception("the end of turn %d of conversation %d", self.number, self.session)
-        self.record.tell_end(outcome)
 
     async def _begin(self) -> Turn | ChatTurn:
         # Set here, in one go with queueing: the events of the lock must find it.

@@ -44,6 +44,10 @@ class Unstored:
         self._waiting[message.message] = message
         self._try_later()
 
+    def forget(self, message: int) -> None:
+        """The store has taken a later state of this message."""
+        self._waiting.pop(message, None)
+
     def drop(self, message: int) -> None:
         """Take a message out of the store when that works again."""
         self._leaving[message] = None

@@ -69,7 +69,10 @@ class Attempts:
         """
         now = self._clock()
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM attempts WHERE died < ?", (now - REMEMBERED_SECONDS,))
+            # Deaths to come were written down by a clock that was set back since.
+            connection.execute(
+                "DELETE FROM attempts WHERE died < ? OR died > ?", (now - REMEMBERED_SECONDS, now)
+            )
             open_ones = connection.execute(
                 "SELECT id, subject, running FROM attempts WHERE died IS NULL ORDER BY id"
             ).fetchall()
@@ -82,9 +85,10 @@ class Attempts:
 
     def deaths(self, subject: str) -> tuple[float, ...]:
         """When the process died of `subject`, oldest first, as seconds since the epoch."""
+        now = self._clock()
         with self._database.reading() as connection:
             found = connection.execute(
-                "SELECT died FROM attempts WHERE subject = ? AND died IS NOT NULL ORDER BY died",
-                (subject,),
+                "SELECT died FROM attempts WHERE subject = ? AND died <= ? ORDER BY died",
+                (subject, now),
             )
             return tuple(died for (died,) in found)

@@ -51,6 +51,17 @@ class Branches:
         with self._reading():
             return self._end(session)
 
+    def last_question(self, session: int) -> int:
+        """The newest question of the branch that is shown; 0 when there is none."""
+        with self._reading():
+            (number,) = self._connection.execute(
+                "SELECT coalesce(max(id), 0) FROM messages "
+                "WHERE conversation = ? AND shown = 1 AND role = 'user'",
+                (session,),
+            ).fetchone()
+        found: int = number
+        return found
+
     def chosen_below(self, message: int) -> Message | None:
         """The message that follows another one when that is shown."""
         with self._reading():

@@ -27,7 +27,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
             # All pages in one go: they are of one moment, and writers are not held up.
             source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-        _on_disk(part)
+        on_disk(part)
         try:
             os.link(part, target)
         except FileExistsError:
@@ -81,7 +81,8 @@ def _new_file(target: Path) -> tuple[int, str]:
         ) from None
 
 
-def _on_disk(path: Path) -> None:
+def on_disk(path: Path) -> None:
+    """Return when no power cut can take back a new file, or its name."""
     for place in (path, path.parent):
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.errors import StoreError
-from gemma_chat.store.copies import unused
+from gemma_chat.store.copies import on_disk, unused
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import DamagedDatabaseError
@@ -26,6 +26,9 @@ from gemma_chat.store.store import Store
 
 _TABLES: Final = ("conversations", "messages", "media", "attachments", "replacements")
 _COMPANIONS: Final = ("-wal", "-shm")
+_PART: Final = "-rebuilding-"
+_REBUILT: Final = "-rebuilt-"
+_ASIDE: Final = "-damaged-"
 _UNKNOWN_END: Final = 1_000_000
 """How far numbers are tried when the damage hides how many there were."""
 
@@ -55,37 +58,85 @@ def open_or_recover(path: Path) -> tuple[Store, Recovery | None]:
 
     Raises `StoreError` as `Store.open` does, and when there is no room to rebuild it.
     """
-    try:
-        return Store.open(path), None
-    except DamagedDatabaseError as error:
-        _log.error("%s", error)
-    recovery = recover(path)
+    recovery = _finish_recovery(path)
+    if recovery is None:
+        try:
+            return Store.open(path), None
+        except DamagedDatabaseError as error:
+            _log.error("%s", error)
+        recovery = recover(path)
     _log.warning("%s", recovery.sentence)
     return Store.open(path), recovery
 
 
 def recover(path: Path) -> Recovery:
-    """Put a rebuilt database in the place of the damaged one at `path`, which is kept aside."""
+    """Put a rebuilt database in the place of the damaged one at `path`, which is kept aside.
+
+    From the moment the rebuilt one is whole it has a name of its own, by which the next start
+    finds it should this one be cut off.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    rebuilt = unused(path.with_name(f"{path.stem}-rebuilt-{stamp}{path.suffix}"))
-    aside = unused(path.with_name(f"{path.stem}-damaged-{stamp}{path.suffix}"))
+    part = unused(path.with_name(f"{path.stem}{_PART}{stamp}{path.suffix}"))
+    aside = unused(path.with_name(f"{path.stem}{_ASIDE}{stamp}{path.suffix}"))
+    rebuilt = path.with_name(aside.name.replace(_ASIDE, _REBUILT))
     try:
-        conversations, messages = _rebuild(path, rebuilt)
-        # The log is moved first: beside another database it would be played into that.
-        for ending in _COMPANIONS:
-            companion = path.with_name(path.name + ending)
-            if companion.exists():
-                companion.rename(aside.with_name(aside.name + ending))
-        path.rename(aside)
-        rebuilt.rename(path)
+        counts = _rebuild(path, part)
+        on_disk(part)
+        part.rename(rebuilt)
+        return Recovery(_exchange(path, rebuilt), *counts)
     except OSError as error:
-        raise StoreError(
-            f"The damaged database {path} cannot be rebuilt ({error.strerror}). Make its folder "
-            "writable for you and free some space."
-        ) from None
+        raise _not_rebuilt(path, error) from None
     finally:
-        rebuilt.unlink(missing_ok=True)
-    return Recovery(aside, conversations, messages)
+        part.unlink(missing_ok=True)
+
+
+def _finish_recovery(path: Path) -> Recovery | None:
+    """Go on where a recovery was cut off, if one was."""
+    try:
+        for part in path.parent.glob(f"{path.stem}{_PART}*{path.suffix}*"):
+            part.unlink()
+        for rebuilt in path.parent.glob(f"{path.stem}{_REBUILT}*{path.suffix}"):
+            counts = _counts(rebuilt)
+            return Recovery(_exchange(path, rebuilt), *counts)
+    except OSError as error:
+        raise _not_rebuilt(path, error) from None
+    return None
+
+
+def _exchange(path: Path, rebuilt: Path) -> Path:
+    """Put `rebuilt` in the place of `path`; returns where that is kept. Again is fine.
+
+    Never is there a log beside a database that it does not belong to: it would be played into it.
+    """
+    aside = path.with_name(rebuilt.name.replace(_REBUILT, _ASIDE))
+    if not aside.exists():
+        try:
+            os.link(path, aside)
+        except OSError:
+            # A file system without links.
+            path.rename(aside)
+    for ending in _COMPANIONS:
+        companion = path.with_name(path.name + ending)
+        if companion.exists():
+            companion.rename(aside.with_name(aside.name + ending))
+    rebuilt.replace(path)
+    return aside
+
+
+def _counts(rebuilt: Path) -> tuple[int, int]:
+    with as_store_errors(rebuilt), closing(sqlite3.connect(rebuilt)) as connection:
+        conversations, messages = (
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("conversations", "messages")
+        )
+    return conversations, messages
+
+
+def _not_rebuilt(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"The damaged database {path} cannot be rebuilt ({error.strerror}). Make its folder "
+        "writable for you and free some space."
+    )
 
 
 def _rebuild(damaged: Path, rebuilt: Path) -> tuple[int, int]:
@@ -105,10 +156,7 @@ def _rebuild(damaged: Path, rebuilt: Path) -> tuple[int, int]:
         _drop_loose_files(target)
         _drop_loose_replacements(target)
         target.execute("COMMIT")
-        counts = [
-            target.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _TABLES
-        ]
-    return counts[0], counts[1]
+    return _counts(rebuilt)
 
 
 def _take_over(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:

@@ -220,31 +220,35 @@ class Commands:
         app = self._app
         refusal = _cannot_send(app)
         if refusal:
+            self.give_back(app.state.writing, draft)
             app.say(refusal, "warning")
             return
         tab = app.state.active_tab
         message = msgspec.structs.replace(draft, text=literal(draft.text))
         if tab is not None and tab.editing is not None:
             if draft.attachments:
+                self.give_back(tab.session, draft)
                 app.say(
                     "A message that was sent keeps its attachments. Take the new ones out and "
                     "send them with a message of their own.",
                     "warning",
                 )
                 return
-            await self.messages.send_edited(tab, tab.editing.message, message)
+            if not await self.messages.send_edited(tab, tab.editing.message, message):
+                self.give_back(tab.session, draft)
             return
         recipients = app.state.recipients
-        app.put_draft(app.state.writing, Draft())
+        app.store_draft()
         if not recipients:
             recipients = (await self._open_and_select(),)
         for session in recipients:
             asked = app.state.tab(session)
             seen = asked.last_message if asked is not None else 0
             if not session or not await app.calls.send(session, message, after=seen):
-                self._give_back(session or app.state.active, draft)
+                self.give_back(session or app.state.active, draft)
 
-    def _give_back(self, session: int, draft: Draft) -> None:
+    def give_back(self, session: int, draft: Draft) -> None:
+        """Put what was not sent into its tab's input again, before what was typed since."""
         self._app.store_draft()
         tab = self._app.state.tab(session)
         there = tab.draft if tab else self._app.window.composer.draft

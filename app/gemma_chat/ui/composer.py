@@ -43,7 +43,7 @@ class Composer(Vertical):
 
     @dataclass
     class Sent(Message):
-        """A person sends this; the input is empty now."""
+        """A person sends this; the input is empty now, or has what was typed since."""
 
         draft: Draft
 
@@ -76,7 +76,7 @@ class Composer(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id="composer")
-        self.editor = Editor()
+        self.editor = Editor(self.send)
         self.completing = Completing(self)
         self.sent = SentMessages()
         self._keymap = Keymap()
@@ -173,18 +173,15 @@ class Composer(Vertical):
 
     # ------------------------------------------------------------ what the person does
 
-    def on_editor_send_wanted(self, message: Editor.SendWanted) -> None:
-        message.stop()
-        self.send()
-
     def send(self) -> None:
-        """Send what stands there, if there is anything and it is not too long."""
+        """Hand over what stands there, if there is anything and it is not too long."""
         draft = self.draft
         if draft.empty:
             return
         if draft.too_long:
             self.post_message(self.Refused(draft.too_long))
             return
+        self.load(Draft())
         self.post_message(self.Sent(draft))
 
     def on_editor_large_paste(self, message: Editor.LargePaste) -> None:

@@ -31,6 +31,8 @@ class Consequences:
     def follow(self, event: AnyEvent, before: TerminalState) -> None:
         """The state has taken `event` in, and was `before` until then."""
         app, messages = self._app, self._commands.messages
+        if before.selected and before.active != app.state.active:
+            messages.leave()
         match event:
             case MessagesFetched():
                 messages.fetched(event.session)

@@ -74,16 +74,16 @@ class HostCalls:
         request = p.SendMessage(0, session, draft.full, after, uploads)
         return await self._ask(request, p.Queued) is not None
 
-    async def edit(self, session: int, message: int, draft: Draft) -> bool:
-        """Ask in other words, on a branch of its own."""
-        request = p.EditMessage(0, session, message, draft.full)
+    async def edit(self, session: int, message: int, draft: Draft, *, newest: int) -> bool:
+        """Ask in other words, on a branch of its own; `newest` is the last message seen here."""
+        request = p.EditMessage(0, session, message, draft.full, newest)
         return await self._ask(request, p.Queued) is not None
 
     async def regenerate(
-        self, session: int, message: int, sampling: SamplingSettings | None
+        self, session: int, message: int, sampling: SamplingSettings | None, *, newest: int
     ) -> bool:
         """Another reply, on a branch of its own; `sampling` holds for it only."""
-        request = p.Regenerate(0, session, message, sampling)
+        request = p.Regenerate(0, session, message, sampling, newest)
         return await self._ask(request, p.Queued) is not None
 
     async def continue_reply(self, session: int, message: int) -> int:

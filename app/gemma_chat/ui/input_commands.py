@@ -74,11 +74,12 @@ class InputCommands:
             return
         call = parse(draft.full)
         if isinstance(call, Refusal):
+            self._commands.give_back(app.state.writing, draft)
             app.say(call.sentence, "warning")
             return
         app.sent_messages.add(draft.text)
         # Pictures that are attached are for the message to come.
-        app.put_draft(app.state.writing, msgspec.structs.replace(draft, text="", pastes=()))
+        self._commands.give_back(app.state.writing, Draft(attachments=draft.attachments))
         try:
             self.run(call)
         except SettingsError as error:

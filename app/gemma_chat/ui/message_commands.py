@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gemma_chat.ui.transcript import Transcript
 
 _SAME: Final = "="
+_NOTHING: Final = Draft()
 _NONE_SELECTED: Final = "There is no message for that here."
 
 
@@ -164,18 +165,23 @@ class MessageCommands:
         self._app.put_draft(tab.session, draft_of(escaped(message.text)))
         self.leave()
 
-    async def send_edited(self, tab: TabState, message: int, draft: Draft) -> None:
-        """Send what stands in the input in the place of a message."""
-        if await self._app.calls.edit(tab.session, message, draft):
-            self.end_edit(tab.session)
+    async def send_edited(self, tab: TabState, message: int, draft: Draft) -> bool:
+        """Send this in the place of a message."""
+        edited = self._app.calls.edit(tab.session, message, draft, newest=tab.last_message)
+        if not await edited:
+            return False
+        self._app.store_draft()
+        now = self._app.state.tab(tab.session)
+        self.end_edit(tab.session, typed_since=Draft() if now is None else now.draft)
+        return True
 
-    def end_edit(self, session: int) -> None:
+    def end_edit(self, session: int, *, typed_since: Draft = _NOTHING) -> None:
         """The message is edited or stays as it is: the draft of before stands there again."""
         tab = self._app.state.tab(session)
         if tab is not None and tab.editing is not None:
             put_aside = tab.editing.put_aside
             self._app.change(EditEnded(session))
-            self._app.put_draft(session, put_aside)
+            self._app.put_draft(session, put_aside.before(typed_since))
             self.leave()
 
     def regenerate(self) -> None:
@@ -184,7 +190,7 @@ class MessageCommands:
         if found is not None:
             tab, message = found
             sampling = _another_seed(tab.view.settings.sampling, message.branches)
-            self._app.spawn(self._app.calls.regenerate(tab.session, message.message, sampling))
+            self._ask_again(tab, message.message, sampling)
 
     def regenerate_with(self) -> None:
         """The same, with settings that hold for this reply only."""
@@ -212,7 +218,11 @@ class MessageCommands:
         except SettingsError as error:
             self._app.say(str(error), "error")
             return
-        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling))
+        self._ask_again(tab, message, sampling)
+
+    def _ask_again(self, tab: TabState, message: int, sampling: SamplingSettings | None) -> None:
+        newest = tab.last_message
+        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling, newest=newest))
 
     def go_on(self) -> None:
         """Let a stopped or cut reply go on."""

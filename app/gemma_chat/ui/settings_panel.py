@@ -135,6 +135,7 @@ class SettingsPanel(SidePanel):
         self._recommended: SamplingSettings | None = None
         self._thinks = True
         self._session = 0
+        self._titled = ""
         self._settings = SessionSettings()
         self._unsettled = 0
         """Changes that the host has not answered yet; until then it is behind this panel."""
@@ -223,7 +224,10 @@ class SettingsPanel(SidePanel):
             self._unsettled = 0
         elif self._unsettled or tab.view.settings == self._settings:
             return
-        self._title.update(Content(f"Settings · {one_line(tab.title, 30)}"))
+        title = f"Settings · {one_line(tab.title, 30)}"
+        if title != self._titled:
+            self._titled = title
+            self._title.update(Content(title))
         self._fill(tab.view.settings)
 
     def _show_whether_it_thinks(self, *, thinks: bool) -> None:

@@ -36,17 +36,22 @@ class TickBox(Static, can_focus=True):
         super().__init__(id=id, name=name, markup=False)
         self._label = label
         self.value = False
-        self.set(on=False)
+        self.call(label)
 
     def set(self, *, on: bool) -> None:
         """Show it on or off."""
-        self.value = on
-        self.update(Content(f"[{'x' if on else ' '}] {self._label}"))
+        if on != self.value:
+            self.value = on
+            self.update(self._words, layout=False)
 
     def call(self, label: str) -> None:
         """Show it with another label."""
         self._label = label
-        self.set(on=self.value)
+        self.update(self._words)
+
+    @property
+    def _words(self) -> Content:
+        return Content(f"[{'x' if self.value else ' '}] {self._label}")
 
     def action_switch(self) -> None:
         """Turn it on, or off."""

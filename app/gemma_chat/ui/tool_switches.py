@@ -80,6 +80,8 @@ class ToolSwitches(Vertical):
         self._answers = Static(id="tool-answers", markup=False)
         self._forget = Button("Ask again about all tools", id="tool-forget", compact=True)
         self._tools = ToolSettings()
+        self._remembered: list[str] | None = None
+        """The lines about lasting answers that are shown."""
 
     def compose(self) -> ComposeResult:
         for source, switch in self._switches.items():
@@ -101,8 +103,10 @@ class ToolSwitches(Vertical):
             for word, names in (("always", tools.allowed), ("never", tools.denied))
             if names
         ]
-        self._answers.update(Content("\n".join(lines)))
-        self._answers.display = self._forget.display = bool(lines)
+        if lines != self._remembered:
+            self._remembered = lines
+            self._answers.update(Content("\n".join(lines)))
+            self._answers.display = self._forget.display = bool(lines)
 
     def on_tick_box_toggled(self, message: TickBox.Toggled) -> None:
         message.stop()

@@ -99,25 +99,29 @@ class AnswerTool(Wire, frozen=True, tag="answer_tool"):
 class EditMessage(Wire, frozen=True, tag="edit_message"):
     """Ask a question in other words, in its place; what followed it stays as another branch.
 
-    One that still waits is changed where it waits. Answer: `Queued`.
+    One that still waits is changed where it waits. With `newest`, the newest message the asker
+    knows of, it is refused when a question came later: none is put aside unseen. Answer: `Queued`.
     """
 
     id: int
     session: int
     message: int
     text: str
+    newest: int = 0
 
 
 class Regenerate(Wire, frozen=True, tag="regenerate"):
     """Have a question answered once more; the reply so far stays as another branch.
 
-    `message` is the reply or its question; `sampling` holds for this turn only. Answer: `Queued`.
+    `message` is the reply or its question; `sampling` holds for this turn only. `newest` as in
+    `EditMessage`. Answer: `Queued`.
     """
 
     id: int
     session: int
     message: int
     sampling: SamplingSettings | None = None
+    newest: int = 0
 
 
 class ContinueReply(Wire, frozen=True, tag="continue_reply"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +34,6 @@ class Editor(TextArea):
         scrollbar-size-vertical: 1;
     }
     """
-
-    class SendWanted(Message):
-        """Enter was pressed on text that is complete."""
 
     class TakeBackPaste(Message):
         """Backspace was pressed where there is nothing before the cursor."""
@@ -81,7 +78,12 @@ class Editor(TextArea):
     class ModeChanged(Message):
         """vi's mode is another one now."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[], None]) -> None:
+        """`send` is called when enter is pressed on text that is complete.
+
+        Not told by a message: the letters typed behind that enter may be waiting already, and
+        belong to the next text.
+        """
         super().__init__(
             soft_wrap=True,
             show_line_numbers=False,
@@ -90,6 +92,7 @@ class Editor(TextArea):
             tab_behavior="focus",
             compact=True,
         )
+        self._send = send
         self.choosing = False
         """Suggestions are shown: up, down, tab and enter are theirs."""
         self._vi: ViMachine | None = None
@@ -126,7 +129,7 @@ class Editor(TextArea):
         elif self.selection.is_empty and column == len(line) and line.endswith("\\"):
             self.replace("\n", (row, column - 1), (row, column))
         else:
-            self.post_message(self.SendWanted())
+            self._send()
 
     def action_cursor_up(self, select: bool = False) -> None:
         if self.choosing:

@@ -83,7 +83,10 @@ def session_closed(state: TerminalState, session: int) -> TerminalState:
     if len(tabs) == len(state.tabs):
         return state
     active, pair = _still_open(state, tabs), _pair_within(state.pair, tabs)
-    return msgspec.structs.replace(state, tabs=tuple(tabs), active=active, pair=pair)
+    selected = state.selected if active == state.active else 0
+    return msgspec.structs.replace(
+        state, tabs=tuple(tabs), active=active, pair=pair, selected=selected
+    )
 
 
 def _pair_within(pair: Pair | None, tabs: list[TabState]) -> Pair | None:
