@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -25,6 +26,7 @@ from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
+from gemma_chat.ui.input_order import InputOrder
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
 from gemma_chat.ui.notifying import Notifier
@@ -106,6 +108,7 @@ class ChatApp(App[None]):
         """The tab whose draft stands in the input."""
         self._commands = Commands(self)
         self._notifier = Notifier(self, options.settings.terminal.notify)
+        self._input_order = InputOrder(self, super().on_event)
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -121,6 +124,12 @@ class ChatApp(App[None]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         super()._display(screen, frugal(renderable, self._frames, self.screen))
+
+    async def on_event(self, event: events.Event) -> None:
+        if self._input_order.concerns(event):
+            await self._input_order.take(event)
+        else:
+            await super().on_event(event)
 
     def draw_all(self) -> None:
         """The terminal shows something else now: send the next picture as a whole."""
@@ -492,6 +501,10 @@ class ChatApp(App[None]):
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do this beside everything else."""
         self.run_worker(work, group="host")
+
+    def switch(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do this, which ends with another tab or text in the input: what is typed waits for it."""
+        self.spawn(self._input_order.during(work))
 
     def keep_theme(self, name: str) -> None:
         """Show a theme, and store the choice."""
