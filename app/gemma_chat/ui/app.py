@@ -24,7 +24,8 @@ from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
+from gemma_chat.ui.driver import TerminalDriver
+from gemma_chat.ui.frames import STREAM_SECONDS, Frames, erases_in_colour, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.input_order import InputOrder
 from gemma_chat.ui.keeping import Keeper
@@ -85,7 +86,7 @@ class ChatApp(App[None]):
         """`inbox` listens to `link`; both may be at work already."""
         keys.teach_textual()
         read_pastes_in_bulk()
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.link = link
         self.state = TerminalState(own=options.own)
         self.window = Window(options.install_command, options.keymap)
@@ -101,7 +102,8 @@ class ChatApp(App[None]):
         self._keeper = Keeper(self.calls, self.spawn)
         self._feeds = PaneFeeds(self._fetch, self.window.panes.open_right)
         is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
-        self._frames = Frames() if is_slow else None
+        erases = erases_in_colour(options.environment)
+        self._frames = Frames(erases=erases) if is_slow else None
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._composing = 0
@@ -175,6 +177,8 @@ class ChatApp(App[None]):
         composer.sent = self.sent_messages
         composer.completing.sources = self._sources
         composer.editor.set_vi(on=self.settings.terminal.vi_keys)
+        # Over a slow line nothing is sent while nothing happens.
+        composer.editor.cursor_blink = self._frames is None
 
     # ------------------------------------------------------------ state
 

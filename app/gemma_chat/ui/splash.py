@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Any, Final
 
 from gemma_chat.ui.background import Background, taken_out
+from gemma_chat.ui.terminal import WIPE
 
 _CLEAR: Final = "\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l"
-_LEAVE: Final = "\x1b[?1049l\x1b[?25h"
+_LEAVE: Final = f"{WIPE}\x1b[?1049l\x1b[?25h"
 _MOST_BYTES: Final = 64 * 1024
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)

@@ -23,6 +23,7 @@ from gemma_chat.host.link import HostLink
 from gemma_chat.ui.background import question_for
 from gemma_chat.ui.link import Inbox
 from gemma_chat.ui.models.wanted import WantedModel
+from gemma_chat.ui.multiplexer import takes_mouse
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
@@ -93,7 +94,7 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
         app = _app(options, link, inbox, splash, painted)
         app.type_ahead(splash.typed())
         try:
-            await app.run_async(mouse=options.settings.terminal.mouse)
+            await app.run_async(mouse=takes_mouse(options.settings.terminal.mouse, os.environ))
         finally:
             await link.close()
     if app.failure is not None:
