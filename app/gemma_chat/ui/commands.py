@@ -239,6 +239,8 @@ class Commands:
             return
         recipients = app.state.recipients
         app.put_draft(app.state.writing, Draft())
+        # Whoever was reading further up wants to see what becomes of it.
+        app.window.panes.follow(recipients)
         if not recipients:
             recipients = (await self._open_and_select(),)
         for session in recipients:

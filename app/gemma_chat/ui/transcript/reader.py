@@ -89,6 +89,11 @@ class Reader(ScrollView):
         """The reader stands elsewhere now: show that."""
         raise NotImplementedError
 
+    @property
+    def key(self) -> int:
+        """Which conversation is shown; 0 for none."""
+        return self._key
+
     # ------------------------------------------------------------ the cursor over messages
 
     @property
