@@ -187,6 +187,16 @@ def test_a_broken_theme_file_and_an_unknown_theme_are_told(tmp_path: Path) -> No
         assert terminal.wait() == 0
 
 
+def test_the_size_is_that_of_the_terminal_whatever_a_shell_or_a_pipe_says(tmp_path: Path) -> None:
+    to_a_file = "import os; os.dup2(os.open('/dev/null', os.O_WRONLY), 1)"
+    with program(tmp_path, before=to_a_file, COLUMNS="40", LINES="10") as terminal:
+        terminal.resize(100, 30)
+        terminal.until("─" * 90)
+        terminal.until("\x1b[30;")
+        terminal.send("\x11")
+        assert terminal.wait() == 0
+
+
 def test_only_text_is_kept_of_what_was_typed_early() -> None:
     assert typed_text(b"a\x1b[Ab\x1bOPc\x1b[200~d\x01\x7f\r\xe6\xbc\xa2\xff") == "abcd\n漢"
     assert typed_text(b"\x1b") == ""

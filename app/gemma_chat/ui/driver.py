@@ -1,6 +1,9 @@
-"""How the program leaves the terminal: with nothing of its picture on it."""
+"""Where Textual's driver takes too much for granted about the terminal."""
 
 from __future__ import annotations
+
+import contextlib
+import os
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -8,7 +11,16 @@ from gemma_chat.ui.terminal import WIPE
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's driver, which relies on a second screen that goes away with the program."""
+    """Takes the size from the terminal itself, and leaves nothing of the picture on it."""
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # Textual asks COLUMNS and LINES, which do not follow when the window changes, and then
+        # the standard output, which may be a file.
+        with contextlib.suppress(OSError):
+            columns, rows = os.get_terminal_size(self.fileno)
+            if columns and rows:
+                return columns, rows
+        return super()._get_terminal_size()
 
     def stop_application_mode(self) -> None:
         self.write(WIPE)
