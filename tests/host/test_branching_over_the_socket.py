@@ -326,16 +326,17 @@ async def test_a_branch_that_is_chosen_while_the_chat_goes_to_another_is_not_for
 ) -> None:
     tab = await terminal.open()
     await terminal.ask(tab, "one")
-    conversations, go_to, went = rig.service._conversations, Chat.go_to, list[int]()
+    chat_of_tab = rig.service._conversations.chats.of(tab)
+    go_to, went = Chat.go_to, list[int]()
 
     async def go(chat: Chat, history: Iterable[HistoryMessage], *rest: Any) -> None:
         went.append(tab)
         if len(went) == 1:
-            conversations.take_branch(tab)
+            chat_of_tab.take_branch()
         await go_to(chat, history, *rest)
 
     monkeypatch.setattr(Chat, "go_to", go)
-    conversations.take_branch(tab)
+    chat_of_tab.take_branch()
     await terminal.ask(tab, "two")
     await terminal.ask(tab, "three")
     assert went == [tab, tab]

@@ -10,7 +10,7 @@ from tests.host.rig import Rig, Terminal, running
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError
-from gemma_chat.host.conversations import Place
+from gemma_chat.host.open_tabs import Place
 from gemma_chat.host.protocol import (
     BackUp,
     CloseSession,

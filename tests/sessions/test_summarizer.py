@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine, words
+from tests.sessions.scripted import ScriptedEngine
+from tests.sessions.words import words
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION

@@ -68,14 +68,17 @@ class Branching:
     ) -> None:
         """`on_summary_outdated` hears of a tab whose summary covers what is no longer shown."""
         self._store = store
-        self._conversations = conversations
+        self._tabs = conversations.tabs
+        self._turns = conversations.turns
+        self._chats = conversations.chats
+        self._asking = conversations.asking
         self._publish = publish
         self._on_summary_outdated = on_summary_outdated
 
     async def answer(self, request: BranchRequest, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`."""
         session = request.session
-        self._conversations.must_be_open(session)
+        self._tabs.must_be_open(session)
         match request:
             case EditMessage():
                 turn = await self._edit(session, request.message, request.text, asker)
@@ -96,7 +99,7 @@ class Branching:
                 self._pin(session, request.message, pinned=request.pinned)
             case ReorderQueue():
                 self._reorder(session, request.turns)
-        self._conversations.tell(session, asker)
+        self._tabs.tell(session, asker)
         return Done(request.id)
 
     # ------------------------------------------------------------ asking again
@@ -108,12 +111,12 @@ class Branching:
         text = checked_draft(text) if old.attachments else checked_message(text)
         waiting = self._waiting(session, message)
         if waiting is not None:
-            self._conversations.rephrase({waiting: text})
+            self._asking.rephrase({waiting: text})
             return waiting.number
         await self._end_running(session)
         old = self._shown(session, message)
         self._note_change(session, message)
-        return self._conversations.ask_instead(session, old, text, asker)
+        return self._asking.ask_instead(session, old, text, asker)
 
     async def _regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, asker: int
@@ -126,7 +129,7 @@ class Branching:
         await self._end_running(session)
         question = self._question_of(session, message)
         self._note_change(session, question)
-        return self._conversations.ask_again(session, question, sampling, asker)
+        return self._asking.ask_again(session, question, sampling, asker)
 
     def _continue(self, session: int, message: int, asker: int) -> int:
         reply = self._shown(session, message)
@@ -138,7 +141,7 @@ class Branching:
                 "Only the newest reply can go on: the messages after it answer it as it is. "
                 "Fork a tab from it to go on there."
             )
-        return self._conversations.go_on(session, reply, asker)
+        return self._asking.go_on(session, reply, asker)
 
     # ------------------------------------------------------------ branches
 
@@ -182,7 +185,7 @@ class Branching:
         source = self._store.conversation(session)
         title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
         is_question = at.role == "user"
-        return self._conversations.fork(
+        return self._tabs.fork(
             source,
             title,
             up_to=message - 1 if is_question else message,
@@ -193,21 +196,21 @@ class Branching:
     def _pin(self, session: int, message: int, *, pinned: bool) -> None:
         self._shown(session, message)
         self._store.branches.pin(message, pinned=pinned)
-        self._conversations.pins_changed(session)
+        self._chats.pins_changed(session)
         view = message_view(self._store.message(message))
-        text = self._conversations.unfinished(session).get(message)
+        text = self._turns.replies(session).get(message)
         if text is not None:
             view = msgspec.structs.replace(view, text=text)
         self._publish(MessageUpdated(session, view))
 
     def _changed(self, session: int, since: int) -> None:
-        self._conversations.take_branch(session)
+        self._chats.of(session).take_branch()
         self._publish(TranscriptChanged(session, since))
 
     # ------------------------------------------------------------ the queue
 
     def _reorder(self, session: int, turns: tuple[int, ...]) -> None:
-        waiting = self._conversations.waiting(session)
+        waiting = self._turns.waiting(session)
         if sorted(turns) != [turn.number for turn in waiting]:
             raise HostError(
                 "The messages that wait in this tab are others by now; look at them and try again."
@@ -219,7 +222,7 @@ class Branching:
             )
         by_number = {turn.number: turn for turn in waiting}
         texts = [by_number[number].record.question.text for number in turns]
-        self._conversations.rephrase(
+        self._asking.rephrase(
             {
                 turn: text
                 for turn, text in zip(waiting, texts, strict=True)
@@ -232,7 +235,7 @@ class Branching:
         return next(
             (
                 turn
-                for turn in self._conversations.waiting(session)
+                for turn in self._turns.waiting(session)
                 if turn.record.question.message == message
             ),
             None,
@@ -258,7 +261,7 @@ class Branching:
         return found.message
 
     def _must_be_idle(self, session: int, what: str) -> None:
-        if any(turn.session == session for turn in self._conversations.turns):
+        if self._turns.of(session):
             raise HostError(
                 f"This tab cannot {what} while a reply is being written or waits; "
                 "wait for it, or stop it first."
@@ -266,7 +269,7 @@ class Branching:
 
     async def _end_running(self, session: int) -> None:
         """Stop the running reply, which is kept; raise when more messages wait behind it."""
-        turns = [turn for turn in self._conversations.turns if turn.session == session]
+        turns = self._turns.of(session)
         if len(turns) > 1:
             raise HostError(
                 "More messages wait in this tab, behind the reply that is being written; "

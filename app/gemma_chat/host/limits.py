@@ -31,22 +31,18 @@ def checked_draft(text: str) -> str:
 
 def checked_title(title: str) -> str:
     """`title` on one line; empty means: none."""
-    line = " ".join(title.split())
-    if len(line) > MAX_TITLE_CHARACTERS:
-        raise HostError(
-            f"The title has {len(line)} characters; at most {MAX_TITLE_CHARACTERS} are allowed."
-        )
-    return line
+    return _on_one_line(title, MAX_TITLE_CHARACTERS, "title")
 
 
 def checked_group(name: str) -> str:
     """`name` of a group of tabs on one line; empty means: no group."""
-    line = " ".join(name.split())
-    if len(line) > MAX_GROUP_CHARACTERS:
-        raise HostError(
-            f"The name of the group has {len(line)} characters; at most {MAX_GROUP_CHARACTERS} "
-            "are allowed."
-        )
+    return _on_one_line(name, MAX_GROUP_CHARACTERS, "name of the group")
+
+
+def _on_one_line(text: str, most: int, what: str) -> str:
+    line = " ".join(text.split())
+    if len(line) > most:
+        raise HostError(f"The {what} has {len(line)} characters; at most {most} are allowed.")
     return line
 
 

@@ -11,8 +11,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.client import HostClient, HostRefusedError
@@ -41,8 +42,7 @@ EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkState:
+class LinkState(msgspec.Struct, frozen=True):
     """How the link stands.
 
     `connecting`: looking for the host or starting it. `connected`: requests are answered.

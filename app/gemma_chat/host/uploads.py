@@ -8,13 +8,8 @@ from pathlib import PurePath
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import Preview, Upload
-from gemma_chat.media.facts import (
-    MOST_FILES,
-    MOST_MESSAGE_BYTES,
-    MediaFacts,
-    facts_of,
-    size_text,
-)
+from gemma_chat.media.facts import MediaFacts, facts_of
+from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES, size_text
 from gemma_chat.media.pixels import decode
 from gemma_chat.store.records import Attachment, Message, NewAttachment
 

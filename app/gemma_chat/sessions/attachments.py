@@ -9,7 +9,8 @@ from typing import Literal
 
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.facts import MOST_BYTES, MOST_FILES, facts_of, size_text
+from gemma_chat.media.facts import facts_of
+from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, size_text
 from gemma_chat.media.pixels import decode
 
 Modality = Literal["image", "audio"]

@@ -21,6 +21,7 @@ from gemma_chat.store.attempts import Attempts
 from gemma_chat.store.branches import Branches
 from gemma_chat.store.database import Database, Durability
 from gemma_chat.store.faults import AbsentError
+from gemma_chat.store.interruption import settle_unfinished
 from gemma_chat.store.library import Library
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
@@ -40,9 +41,6 @@ from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.scribe import Scribe, put_down
 from gemma_chat.store.tabs import Tabs, close_gaps, place_tab, remove_tab
 from gemma_chat.store.text import storable
-
-INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
-INTERRUPTED_REPLY = "The program ended in the middle of this reply."
 
 _IN_MEMORY = ":memory:"
 
@@ -407,36 +405,9 @@ class Store:
         Returns the messages that are interrupted now.
         """
         with self._writing():
-            unfinished = self._connection.execute(
-                f"{rows.SELECT_MESSAGE} WHERE state IN ('queued', 'streaming') ORDER BY id"
-            ).fetchall()
-            settled: list[int] = []
-            for old in map(rows.message, unfinished):
-                if old.role == "assistant" and (old.text or old.asides):
-                    settled += self._interrupt("id = ?", old.message, INTERRUPTED_REPLY)
-                    continue
-                if old.role == "assistant":
-                    self._branches.take_out(old.message)
-                question = old.parent if old.role == "assistant" else old.message
-                settled += self._interrupt(
-                    "id = ? AND role = 'user'", question, INTERRUPTED_QUESTION
-                )
-                self._connection.execute(
-                    "UPDATE messages SET state = 'complete', error = '' WHERE id = ?1 AND EXISTS "
-                    "(SELECT 1 FROM messages AS reply WHERE reply.conversation = ?2 "
-                    "AND reply.parent = ?1 AND reply.chosen = 1 AND reply.role = 'assistant' "
-                    "AND reply.text != '')",
-                    (question, old.session),
-                )
-        found = tuple(self.message(message) for message in dict.fromkeys(settled))
+            settled = settle_unfinished(self._connection, self._branches)
+        found = tuple(map(self.message, settled))
         return tuple(message for message in found if message.state == "interrupted")
-
-    def _interrupt(self, where: str, message: int, error: str) -> list[int]:
-        found = self._connection.execute(
-            f"UPDATE messages SET state = 'interrupted', error = ? WHERE {where} RETURNING id",
-            (error, message),
-        )
-        return [message for (message,) in found.fetchall()]
 
     # ------------------------------------------------------------ transactions
 

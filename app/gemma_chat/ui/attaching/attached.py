@@ -12,7 +12,7 @@ import msgspec
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import AttachmentView, Upload
-from gemma_chat.media.facts import MOST_BYTES, facts_of, size_text
+from gemma_chat.media.limits import MOST_BYTES, size_text
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".wav", ".mp3", ".flac"))
 _LONGEST_PASTE = 8192
@@ -50,6 +50,8 @@ def read_attached(path: Path) -> Attached:
         data = path.read_bytes()
     except (OSError, RuntimeError) as error:
         raise ModalityError(f"{path} cannot be read: {error}. Check it.") from None
+    from gemma_chat.media.facts import facts_of
+
     facts = facts_of(data, path.name)
     words = f"{facts.format} {facts.extent} {size_text(facts.bytes)}"
     return Attached(path.name, data, facts.kind, words)
