@@ -7,32 +7,34 @@ after an enter would go with the message.
 
 Here an event that may change where the next one belongs (a *deed*) waits until those before it have
 had their effect, and what follows waits for its own. Letters follow one another without waiting.
-
-Whether something has had its effect is found out by a round: a callback goes from queue to queue,
-from the inside of the screen to the app, and comes back when each of them was worked off.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Literal
 
 from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
-from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 PATIENCE: Final = 1.0
 """Seconds after which what comes by the keyboard no longer waits for what came before."""
 
-_ROUNDS_OF_A_DEED: Final = 2
-"""In the first one a widget may ask something of another that was passed already."""
-_LETTERS: Final = frozenset({"backspace", "delete"})
-"""Keys beside the printable ones that do nothing but change the text."""
+_QUIET_TURNS: Final = 4
+"""Turns of the event loop without a message in any queue, after which nothing is under way.
+
+Each step of an effect takes a turn: a message is in its queue until it is worked off, and what is
+made of it is in the next queue then. A task that was begun takes its first step within a turn.
+"""
+_EAGER_TURNS: Final = 200
+"""After as many turns the look into the queues is taken less often."""
+_LATER: Final = 0.002
+_LETTERS: Final = frozenset({"backspace", "delete", "left", "right", "home", "end"})
+"""Keys beside the printable ones that concern nothing but the text where they are typed."""
 _PASSING: Final = (events.MouseMove, events.MouseScrollDown, events.MouseScrollUp)
 
 Kind = Literal["passing", "letter", "deed"]
@@ -48,17 +50,9 @@ class InputOrder:
         self._deliver = deliver
         self._waiting: deque[events.Event] = deque()
         self._under_way: Literal["nothing", "letters", "deed"] = "nothing"
-        self._begun = 0
-        """How often something came under way."""
-        self._round = 0
-        """The number of the newest round."""
-        self._going_round = False
-        self._rounds_left = 0
-        self._shown: tuple[Screen[Any], Widget | None] | None = None
-        """The screen, and what had the keyboard, when the round began."""
-        self._switching = 0
-        """How many deeds go on outside of the queues, and will show another tab."""
-        self._impatience: asyncio.TimerHandle | None = None
+        self._switches: set[asyncio.Future[None]] = set()
+        """Ends of deeds that go on outside of the queues and will show another tab."""
+        self._watching: asyncio.Task[None] | None = None
 
     def concerns(self, event: events.Event) -> bool:
         """Whether this has come from outside and is yet to be delivered."""
@@ -72,12 +66,13 @@ class InputOrder:
 
     async def during(self, work: Awaitable[object]) -> None:
         """Do this work, which ends with another tab shown; what is typed waits for its end."""
-        self._switching += 1
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._switches.add(end)
         try:
             await work
         finally:
-            self._switching -= 1
-            self._app.call_later(self._look_whether_settled)
+            self._switches.discard(end)
+            end.set_result(None)
 
     # ------------------------------------------------------------ one after another
 
@@ -86,14 +81,10 @@ class InputOrder:
             kind = self._kind(event)
             await self._deliver(event)
             self._waiting.popleft()
-            if kind == "deed":
-                self._under_way = "deed"
-                self._begin(_ROUNDS_OF_A_DEED)
-            elif kind == "letter" and self._under_way == "letters":
-                self._rounds_left = 1
-            elif kind == "letter":
-                self._under_way = "letters"
-                self._begin(1)
+            if kind != "passing":
+                self._under_way = "deed" if kind == "deed" else "letters"
+                if self._watching is None:
+                    self._watching = asyncio.create_task(self._watch())
 
     def _may_pass(self, event: events.Event) -> bool:
         if self._under_way == "letters":
@@ -110,62 +101,38 @@ class InputOrder:
             return "letter" if types and letter and not bound else "deed"
         return "letter" if isinstance(event, events.Paste) else "deed"
 
-    # ------------------------------------------------------------ rounds through the queues
+    # ------------------------------------------------------------ until it is settled
 
-    def _begin(self, rounds: int) -> None:
-        self._begun += 1
-        loop = asyncio.get_running_loop()
-        self._impatience = loop.call_later(PATIENCE, self._give_up, self._begun)
-        self._rounds_left = rounds
-        self._go_round()
+    async def _watch(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._until_quiet()
+                while self._switches:
+                    await asyncio.wait(self._switches)
+                    await self._until_quiet()
+        except TimeoutError:
+            # Better in the wrong place than nowhere.
+            pass
+        # In the app's own task, where events are delivered.
+        self._app.call_later(self._settled)
 
-    def _go_round(self) -> None:
-        self._round += 1
-        self._rounds_left -= 1
-        self._going_round = True
-        self._shown = self._app.screen, self._app.focused
-        # Twice to each: what a widget makes of an event goes to the end of its own queue first.
-        way = (station for one in self._stations() for station in (one, one))
-        self._hop(self._round, deque(way))
-
-    def _stations(self) -> Iterable[MessagePump]:
-        """Whose queues an event may go through: first those who stand inside of others."""
-        if self._under_way == "letters" and self._app.focused is not None:
-            return self._app.focused.ancestors_with_self
-        top, *below = reversed(self._app.screen_stack)
-        # What is chosen in a dialog goes to the screen below it.
-        return (*reversed([*top.walk_children(with_self=True)]), *below, self._app)
-
-    def _hop(self, number: int, way: deque[MessagePump]) -> None:
-        while way:
-            if way.popleft().call_later(self._hop, number, way):
-                return
-        self._app.call_later(self._arrived, number)
-
-    async def _arrived(self, number: int) -> None:
-        if number == self._round:
-            self._going_round = False
-            # Work that was begun meanwhile takes its first steps.
-            await asyncio.sleep(0)
-            await self._look_whether_settled()
-
-    async def _look_whether_settled(self) -> None:
-        if self._under_way == "nothing" or self._going_round or self._switching:
-            return
-        if self._rounds_left or self._shown != (self._app.screen, self._app.focused):
-            self._rounds_left = max(1, self._rounds_left)
-            self._go_round()
-            return
-        await self._settled(self._begun)
-
-    def _give_up(self, begun: int) -> None:
-        self._app.call_later(self._settled, begun)
-
-    async def _settled(self, begun: int) -> None:
-        if begun != self._begun or self._under_way == "nothing":
-            return
-        if self._impatience is not None:
-            self._impatience.cancel()
+    async def _settled(self) -> None:
+        self._watching = None
         self._under_way = "nothing"
-        self._going_round = False
         await self._deliver_waiting()
+
+    async def _until_quiet(self) -> None:
+        quiet = turns = 0
+        while quiet < _QUIET_TURNS:
+            await asyncio.sleep(0 if turns < _EAGER_TURNS else _LATER)
+            turns += 1
+            quiet = quiet + 1 if self._is_quiet() else 0
+
+    def _is_quiet(self) -> bool:
+        """Whether no message waits in a queue that something typed or clicked may go through."""
+        top, *below = reversed(self._app.screen_stack)
+        # Those through which most goes are looked at first; then everybody on the screen.
+        pumps: tuple[MessagePump | None, ...] = (self._app, self._app.focused, top, *below)
+        if any(pump is not None and pump.message_queue_size for pump in pumps):
+            return False
+        return not any(child.message_queue_size for child in top.walk_children())
