@@ -12,6 +12,7 @@ from tests.host.rig import Rig, Terminal, running
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import EngineCrashedError, HostError
 from gemma_chat.host.protocol import (
+    CloseSession,
     ContinueReply,
     DeleteMessage,
     EditMessage,
@@ -22,6 +23,7 @@ from gemma_chat.host.protocol import (
     MessageView,
     PinMessage,
     Regenerate,
+    ReopenSession,
     ReorderQueue,
     SelectBranch,
     SendMessage,
@@ -273,6 +275,44 @@ async def test_a_fork_at_a_question_has_it_in_the_input(terminal: Terminal) -> N
     fork = (await terminal.client.request(ForkFrom(0, tab, said[2].message))).session
     assert await shown(terminal, fork) == ["one", "1: one"]
     assert terminal.tabs[fork].draft == "two"
+
+
+async def test_a_fork_of_all_leaves_out_what_is_not_answered_yet(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab, _ = await talked(terminal, "one")
+    rig.engine.gate.hold()
+    turn = await terminal.send(tab, "two")
+    await rig.engine.gate.reached()
+    fork = (await terminal.client.request(ForkFrom(0, tab))).session
+    rig.engine.gate.open()
+    await terminal.finished(tab, turn)
+    assert await shown(terminal, fork) == ["one", "1: one"]
+    again = (await terminal.client.request(ForkFrom(0, tab, title=" All \n of it"))).session
+    assert await shown(terminal, again) == await shown(terminal, tab)
+    assert (terminal.tabs[again].title, terminal.tabs[again].title_by) == ("All of it", "person")
+    assert [terminal.tabs[one].position for one in (tab, again, fork)] == [0, 1, 2]
+
+
+async def test_the_fork_of_a_closed_conversation_stands_in_no_tab(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab, said = await talked(terminal, "one", "two")
+    empty = await terminal.open("empty")
+    for session in (tab, empty):
+        await terminal.client.request(CloseSession(0, session))
+    fork = (await terminal.client.request(ForkFrom(0, tab, said[1].message))).session
+    whole = (await terminal.client.request(ForkFrom(0, tab))).session
+    blank = (await terminal.client.request(ForkFrom(0, empty))).session
+    assert terminal.tabs == {}
+    assert await shown(terminal, fork) == ["one", "1: one"]
+    assert len(await shown(terminal, whole)) == 4
+    assert await shown(terminal, blank) == []
+    await terminal.client.request(ReopenSession(0, fork))
+    await terminal.ask(fork, "three")
+    assert [message.text for message in rig.engine.prompts[-1]][::2] == ["one", "three"]
+    with pytest.raises(HostError, match="no conversation 99"):
+        await terminal.client.request(ForkFrom(0, 99))
 
 
 async def test_a_pin_is_shown_to_everybody(rig: Rig, terminal: Terminal) -> None:

@@ -166,6 +166,52 @@ async def test_what_is_no_question_is_refused(model: InferenceModel) -> None:
     assert session.turns == ()
 
 
+async def test_a_reply_that_was_given_elsewhere_is_told_with_its_question(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    session = await model.open_session(system_instruction="Be kind.")
+    for text in ("I am", " Ann."):
+        await session.add_query_chunk(text)
+    await session.add_query_chunk(Message("Hello, Ann.", role="assistant"))
+    await session.add_query_chunk("I sail.")
+    await session.add_query_chunk(Message("Half \ud83d a reply", role="assistant"))
+    assert (engine.steps, model.lock.holder) == (0, None)
+    turn = session.start_turn("Who am I?")
+    assert (await turn.finished()).text == "Be kind. 3: Who am I?"
+    assert turn.number == 3
+    assert [(one.role, one.text) for one in engine.prompts[-1]] == [
+        ("system", "Be kind."),
+        ("user", "I am Ann."),
+        ("assistant", "Hello, Ann."),
+        ("user", "I sail."),
+        ("assistant", "Half \ufffd a reply"),
+        ("user", "Who am I?"),
+    ]
+    await session.rewind(1)
+    assert [one.text for one in session.history] == ["I am Ann.", "Hello, Ann."]
+
+
+async def test_a_reply_without_a_place_in_the_history_is_refused(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    session = await model.open_session()
+    with pytest.raises(GemmaChatError, match="nothing to answer"):
+        await session.add_query_chunk(Message("Hello", role="assistant"))
+    await session.add_query_chunk("Who are you?")
+    with pytest.raises(SettingsError, match="An empty reply"):
+        await session.add_query_chunk(Message(" \n", role="assistant"))
+    with pytest.raises(ModalityError, match="with the question"):
+        await session.add_query_chunk(Message("Me", role="assistant", images=b"\x89PNG"))
+    engine.gate.hold()
+    turn = session.start_turn("First")
+    await session.add_query_chunk("Second")
+    with pytest.raises(GemmaChatError, match="be told of a reply while its turn 1 is not finished"):
+        await session.add_query_chunk(Message("No", role="assistant"))
+    engine.gate.open()
+    await turn.finished()
+    assert await session.get_response() == "2: Second"
+
+
 async def test_text_without_utf8_is_asked_with_replacement_characters(
     model: InferenceModel,
 ) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host.conversations import Conversations
-from gemma_chat.host.limits import checked_draft, checked_message
+from gemma_chat.host.limits import checked_draft, checked_message, checked_title
 from gemma_chat.host.protocol import (
     MAX_TITLE_CHARACTERS,
     ContinueReply,
@@ -78,7 +78,8 @@ class Branching:
     async def answer(self, request: BranchRequest, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`."""
         session = request.session
-        self._tabs.must_be_open(session)
+        if not isinstance(request, ForkFrom):
+            self._tabs.must_be_open(session)
         match request:
             case EditMessage():
                 turn = await self._edit(session, request.message, request.text, asker)
@@ -90,7 +91,7 @@ class Branching:
                 turn = self._continue(session, request.message, asker)
                 return Queued(request.id, session, turn)
             case ForkFrom():
-                return Opened(request.id, self._fork(session, request.message, asker))
+                return Opened(request.id, self._fork(request, asker))
             case SelectBranch():
                 self._select(session, request.message, request.branch)
             case DeleteMessage():
@@ -180,18 +181,30 @@ class Branching:
             self._store.branches.remove_following(message)
         self._changed(session, message)
 
-    def _fork(self, session: int, message: int, asker: int) -> int:
-        at = self._shown(session, message)
-        source = self._store.conversation(session)
-        title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
-        is_question = at.role == "user"
+    def _fork(self, request: ForkFrom, asker: int) -> int:
+        source = self._store.conversation(request.session)
+        title_by = source.title_by
+        if request.title is None:
+            title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
+        else:
+            title = checked_title(request.title)
+            title_by = "person" if title else "nobody"
+        if request.message:
+            at: Message | None = self._shown(source.session, request.message)
+        else:
+            at = self._newest_finished(source.session)
+        up_to, draft = 0, ""
+        if at is not None:
+            is_question = at.role == "user"
+            up_to, draft = (at.message - 1, at.text) if is_question else (at.message, "")
         return self._tabs.fork(
-            source,
-            title,
-            up_to=message - 1 if is_question else message,
-            draft=at.text if is_question else "",
-            asker=asker,
+            source, title, title_by=title_by, up_to=up_to, draft=draft, asker=asker
         )
+
+    def _newest_finished(self, session: int) -> Message | None:
+        messages = self._store.messages(session)
+        finished = (one for one in reversed(messages) if one.state not in ("queued", "streaming"))
+        return next(finished, None)
 
     def _pin(self, session: int, message: int, *, pinned: bool) -> None:
         self._shown(session, message)

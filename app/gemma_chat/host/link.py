@@ -143,7 +143,8 @@ class HostLink(Requester):
             # What is tried again by itself is still out of order until it works.
             self._change(LinkState("connecting", why))
         self._freshness.expect_snapshot()
-        client = await connect_or_start(self._launch, listener=self._receive)
+        launch = self._launch.again() if self._deaths else self._launch
+        client = await connect_or_start(launch, listener=self._receive)
         self._client = client
         self._failures = 0
         try:

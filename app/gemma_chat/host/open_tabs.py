@@ -24,7 +24,7 @@ from gemma_chat.host.replacing import replaced_view
 from gemma_chat.host.tool_questions import ToolQuestions
 from gemma_chat.host.unfinished_turns import UnfinishedTurns
 from gemma_chat.host.views import session_view
-from gemma_chat.store.records import Conversation
+from gemma_chat.store.records import Conversation, TitleAuthor
 from gemma_chat.store.store import Store
 
 Place = Literal["tab", "aside", "passing"]
@@ -156,20 +156,37 @@ class OpenTabs:
         self._tabs[session] = _Tab(title, "passing" if passing else "aside", client)
         return session
 
-    def fork(self, source: Conversation, title: str, *, up_to: int, draft: str, asker: int) -> int:
-        """Open a tab beside `source` with its shown messages up to number `up_to`."""
-        created = self._store.create(
-            source.settings,
-            title=title,
-            title_by=source.title_by,
-            position=None if source.position is None else source.position + 1,
-            group=source.group,
-        )
-        session = created.session
-        self._store.branches.fork(source.session, session, up_to)
-        if draft:
-            self._store.set_draft(session, draft)
-        self._show(session, created.title, asker)
+    def fork(
+        self,
+        source: Conversation,
+        title: str,
+        *,
+        title_by: TitleAuthor,
+        up_to: int,
+        draft: str,
+        asker: int,
+    ) -> int:
+        """A conversation with the shown messages of `source` up to number `up_to`.
+
+        It stands in a tab beside that of `source`, when that has one.
+        """
+        position = None if source.position is None else source.position + 1
+        with self._store.together():
+            created = self._store.create(
+                source.settings,
+                title=title,
+                title_by=title_by,
+                position=position,
+                group=source.group,
+            )
+            session = created.session
+            self._store.branches.fork(source.session, session, up_to)
+            if draft:
+                self._store.set_draft(session, draft)
+            if position is None:
+                self._store.close_tab(session)
+        if position is not None:
+            self._show(session, created.title, asker)
         return session
 
     def reopen(self, session: int, asker: int) -> None:

@@ -49,6 +49,7 @@ from gemma_chat.host.protocol import (
     MoveTab,
     Notice,
     Opened,
+    PairTabs,
     PinMessage,
     PinTab,
     Regenerate,
@@ -137,6 +138,7 @@ class Service:
         self._stays = False
         self._closing = False
         crashes = Crashes(store)
+        self._news += crashes.news
         self._slot = ModelSlot(
             crashes.watched(load_model), self._model_changed, warn=self._warn_all
         )
@@ -209,6 +211,7 @@ class Service:
             self._slot.view,
             self._summaries.view,
             self._models.downloads,
+            self._tab_bar.pair,
         )
         while self._news:
             yield Notice("warning", self._news.pop(0))
@@ -266,7 +269,15 @@ class Service:
                 reply = await self._branching.answer(request, asker)
                 self._follow_change(request, reply)
                 return reply
-            case MoveTab() | PinTab() | MarkTab() | GroupTabs() | RenameGroup() | LookAtTab():
+            case (
+                MoveTab()
+                | PinTab()
+                | MarkTab()
+                | GroupTabs()
+                | RenameGroup()
+                | LookAtTab()
+                | PairTabs()
+            ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
                 await self._models.load(request, lambda: self._conversations.turns.under_way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gemma_chat.errors import HostError
 from gemma_chat.host.limits import checked_group
 from gemma_chat.host.open_tabs import OpenTabs
 from gemma_chat.host.protocol import (
@@ -10,12 +11,15 @@ from gemma_chat.host.protocol import (
     LookAtTab,
     MarkTab,
     MoveTab,
+    PairTabs,
     PinTab,
     RenameGroup,
+    TabPair,
 )
+from gemma_chat.host.views import stored_pair, tab_pair
 from gemma_chat.store.store import Store
 
-TabBarRequest = MoveTab | PinTab | MarkTab | GroupTabs | RenameGroup | LookAtTab
+TabBarRequest = MoveTab | PinTab | MarkTab | GroupTabs | RenameGroup | LookAtTab | PairTabs
 
 
 class TabBar:
@@ -50,7 +54,22 @@ class TabBar:
             case LookAtTab():
                 self._open_tabs.must_be_shown(request.session)
                 self._tabs.look_at(request.session)
+            case PairTabs():
+                self._pair(request.pair)
         return Done(request.id)
+
+    @property
+    def pair(self) -> TabPair | None:
+        """The tabs that were put side by side last."""
+        return tab_pair(self._tabs.pair())
+
+    def _pair(self, pair: TabPair | None) -> None:
+        if pair is not None:
+            for session in (pair.left, pair.right):
+                self._open_tabs.must_be_shown(session)
+            if pair.left == pair.right:
+                raise HostError(f"Tab {pair.left} cannot stand beside itself; name another one.")
+        self._tabs.keep_pair(stored_pair(pair))
 
     def _rename(self, request: RenameGroup, asker: int) -> None:
         name = checked_group(request.name)

@@ -151,6 +151,8 @@ class Chat(Answering):
 
     async def add_query_chunk(self, chunk: str | Message) -> None:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
+        if isinstance(chunk, Message) and chunk.role == "assistant":
+            self._must_be_idle("be told of a reply")
         await self.session.add_query_chunk(chunk)
 
     def start_turn(

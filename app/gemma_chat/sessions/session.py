@@ -31,7 +31,7 @@ from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.overflow import OverflowListener, OverflowListeners
 from gemma_chat.sessions.question import Message as Message
-from gemma_chat.sessions.question import Question, QuestionParts
+from gemma_chat.sessions.question import Question, QuestionParts, reply_text
 from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.session_home import SessionHome
 from gemma_chat.sessions.session_turns import SessionTurns
@@ -233,12 +233,25 @@ class Session(Answering):
         Raises:
             ModalityError: The chunk carries an image or audio that this session or its model
                 does not take, too many of them, or one that is damaged or too large.
-            SettingsError: The chunk has another role than `user`.
+            SettingsError: The chunk has another role than `user` and `assistant`, or a reply says
+                nothing.
+            GemmaChatError: A reply is told and nothing was collected before it, or a turn of this
+                session is unfinished.
         """
         self.must_be_open()
+        if isinstance(chunk, Message) and chunk.role == "assistant":
+            self._take_reply(reply_text(chunk))
+            return
         part = await self._parts.read(chunk)
         self.must_be_open()
         self._parts.add(part)
+
+    def _take_reply(self, text: str) -> None:
+        self._must_be_idle("be told of a reply")
+        question = self._parts.whole(None, ())
+        self._turns.tell(question, text)
+        self._parts.clear()
+        self._context_use.forget()
 
     def start_turn(
         self,

@@ -22,6 +22,7 @@ from gemma_chat.store.branches import Branches
 from gemma_chat.store.database import Database, Durability
 from gemma_chat.store.faults import AbsentError
 from gemma_chat.store.interruption import settle_unfinished
+from gemma_chat.store.last_model import LastModel
 from gemma_chat.store.library import Library
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
@@ -68,6 +69,8 @@ class Store:
         """All conversations together: paged, searched, copied, deleted."""
         self.attempts = Attempts(database, clock)
         """What is under way and may end the process."""
+        self.last_model = LastModel(database)
+        """Which model the host has in memory."""
         self.together = database.together
         """A context in which all that is written is one transaction."""
         self.tabs = Tabs(database, clock)
