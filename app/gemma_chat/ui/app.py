@@ -175,8 +175,9 @@ class ChatApp(App[None]):
         composer.sent = self.sent_messages
         composer.completing.sources = self._sources
         composer.editor.set_vi(on=self.settings.terminal.vi_keys)
-        # Over a slow line nothing is sent while nothing happens.
-        composer.editor.cursor_blink = self._frames is None
+        if self._frames is not None:
+            # Over a slow line nothing is sent while nothing happens.
+            composer.editor.cursor_blink = False
 
     # ------------------------------------------------------------ state
 
