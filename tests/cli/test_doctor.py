@@ -174,6 +174,15 @@ def test_a_terminal_that_answers_is_understood() -> None:
     assert {finding.state for finding in found.values()} == {"ok"}
 
 
+def test_what_stands_between_the_program_and_its_terminal_is_named() -> None:
+    found = by_area(terminal.findings_of(b"\x1b[?62c", {"TERM": "screen", "STY": "1.pts"}))
+    assert found["terminal"].text == "screen in screen"
+    assert "extended-keys" not in found["keys"].remedy
+    found = by_area(terminal.findings_of(b"\x1b[?62c", {"TERM": "tmux", "TMUX": "/tmp/tmux"}))
+    assert found["terminal"].text == "tmux in tmux"
+    assert "extended-keys" in found["keys"].remedy
+
+
 @pytest.mark.usefixtures("in_foreground")
 def test_a_terminal_that_answers_nothing_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,

@@ -152,7 +152,7 @@ def test_every_section_is_read(file: Path) -> None:
         ),
         (
             "[terminal]\nmouse = 'yes'",
-            "terminal.mouse = 'yes' is not allowed: true or false.",
+            "terminal.mouse = 'yes' is not allowed: true, false or \"auto\".",
         ),
         (
             "[defaults]\ntemperature = nan",
@@ -448,7 +448,7 @@ def test_a_change_keeps_the_others_and_a_reset_takes_it_back(file: Path) -> None
         ("model.threads", "9" * 5000, "is not allowed: a whole number from 0 to 1,024"),
         ("model.path", "x" * 5000, "is not allowed: a text of at most 4,096 characters"),
         ("model.path", "\udcff", "is not allowed: a text of at most 4,096 characters"),
-        ("terminal.mouse", "maybe", "terminal.mouse = 'maybe' is not allowed: true or false"),
+        ("terminal.mouse", "maybe", "terminal.mouse = 'maybe' is not allowed: true, false or"),
         ("defaults.temperature", "inf", "defaults.temperature = inf is not allowed"),
         ("defaults.temperature", "", "defaults.temperature = '' is not allowed"),
     ],

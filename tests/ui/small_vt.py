@@ -58,6 +58,12 @@ class SmallVt:
                     (numbers[0] - 1, numbers[1]) if parameters else (0, self.height)
                 )
                 self._x = self._y = 0
+            case "C":
+                self._x += numbers[0]
+            case "X" | "K":
+                end = self.width if final == "K" else self._x + numbers[0]
+                assert self._x < end <= self.width, "erased beyond the edge"
+                self.cells[self._y][self._x : end] = [(" ", self._look)] * (end - self._x)
             case _:
                 raise AssertionError(f"CSI {parameters}{final} is not understood")
 

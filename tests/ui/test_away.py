@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
-from tests.ui.pty_terminal import APP, PtyTerminal, on_terminal
+from tests.ui.pty_terminal import APP, PATIENCE, PtyTerminal, on_terminal
 
 from gemma_chat.ui.away import editor_command
 
@@ -140,6 +141,29 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_it_back(tmp_path: 
         terminal.send("echo code-$?; exit\r")
         terminal.until("code-0")
         assert terminal.wait() == 0
+
+
+def test_when_the_process_in_front_of_it_is_killed_it_leaves_the_terminal_to_the_shell(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    environment = {"GEMMA_CHAT_HOME": str(tmp_path), "PS1": "shell> ", "PYTHONPATH": str(APP)}
+    with on_terminal(BASH, environment) as terminal:
+        terminal.until("shell> ")
+        terminal.send(f"{sys.executable} {file}\r")
+        terminal.until(PAINTED)
+        (supervisor,) = terminal.children()
+        (program,) = psutil.Process(supervisor).children()
+        terminal.signal(signal.SIGKILL, supervisor)
+        terminal.until("\x1b[?1049l")
+        terminal.until("Killed")
+        gone, _ = psutil.wait_procs([program], timeout=PATIENCE)
+        assert gone == [program]
+        terminal.send("echo the-$((20+3))-shell; exit\r")
+        terminal.until("the-23-shell")
+        terminal.wait()
+        assert b"Traceback" not in terminal.output
 
 
 def test_without_a_shell_nothing_is_suspended_and_that_is_said(tmp_path: Path) -> None:

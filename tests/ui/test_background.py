@@ -114,3 +114,10 @@ async def test_an_answer_that_comes_late_changes_the_theme_that_nobody_chose() -
         app.post_message(BackgroundTold("light"))
         await pilot.pause()
         assert app.theme == "gemma-light"
+
+
+@pytest.mark.parametrize("term", ["xterm", "xterm-16color", "alacritty", "screen", "vt100"])
+def test_the_terminals_own_colours_are_taken_where_there_may_be_only_sixteen(term: str) -> None:
+    assert choose("", {"TERM": term}) == "ansi-dark"
+    assert choose("", {"TERM": term, "COLORTERM": "truecolor"}) == "gemma-dark"
+    assert choose("", {"TERM": f"{term}-256color"}) == "gemma-dark"

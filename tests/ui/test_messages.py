@@ -23,6 +23,21 @@ async def test_enter_sends_and_empties_the_input() -> None:
         assert app.window.composer.draft.empty
 
 
+async def test_whoever_reads_further_up_sees_what_becomes_of_a_message() -> None:
+    link = ScriptedLink()
+    link.stored[1] = tuple(message(number, f"line {number}") for number in range(1, 60))
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(ONE)
+        await pilot.pause()
+        await pilot.press("ctrl+home")
+        await pilot.pause()
+        assert "line 59" not in screen_text(app)
+        await pilot.press(*"Ahoy", "enter")
+        await pilot.pause()
+        assert "line 59" in screen_text(app)
+
+
 async def test_an_empty_input_sends_nothing() -> None:
     link = ScriptedLink()
     app = make_app(link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 from tests.ui.pty_terminal import PtyTerminal, on_terminal
 
 from gemma_chat.ui.splash import outline, typed_text
-from gemma_chat.ui.terminal import RESET_SEQUENCES
+from gemma_chat.ui.terminal import RESET_SEQUENCES, WIPE
 
 PROGRAM = """
 import sys
@@ -46,6 +47,9 @@ def assert_restored(terminal: PtyTerminal) -> None:
     end = terminal.output[terminal.output.rindex(b"\x1b[?1049l") :]
     assert b"\x1b[?1049h" not in end
     assert b"\x1b[?25h" in end
+    # Where there is no second screen to leave, the picture does not stay either.
+    left = terminal.output[terminal.output.rindex(WIPE.encode()) : terminal.output.rindex(end)]
+    assert re.sub(rb"\x1b\[[<>?]?[\d;]*[A-Za-z]", b"", left) == b""
 
 
 def test_it_paints_before_there_is_a_host_and_leaves_by_ctrl_q(tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_killed_it_leaves_a_whole_terminal(tmp_path: Path) -> None:
         terminal.signal(signal.SIGKILL, terminal.children()[0])
         assert terminal.wait() == 128 + signal.SIGKILL
         assert terminal.attributes == before
-        assert RESET_SEQUENCES.encode() in terminal.output
+        assert (WIPE + RESET_SEQUENCES).encode() in terminal.output
 
 
 def test_an_exception_ends_it_with_code_one_and_a_whole_terminal(tmp_path: Path) -> None:
@@ -179,6 +183,16 @@ def test_a_broken_theme_file_and_an_unknown_theme_are_told(tmp_path: Path) -> No
     with program(tmp_path, options="theme='[no/such]'") as terminal:
         terminal.until("mine.toml")
         terminal.until("There is no theme")
+        terminal.send("\x11")
+        assert terminal.wait() == 0
+
+
+def test_the_size_is_that_of_the_terminal_whatever_a_shell_or_a_pipe_says(tmp_path: Path) -> None:
+    to_a_file = "import os; os.dup2(os.open('/dev/null', os.O_WRONLY), 1)"
+    with program(tmp_path, before=to_a_file, COLUMNS="40", LINES="10") as terminal:
+        terminal.resize(100, 30)
+        terminal.until("─" * 90)
+        terminal.until("\x1b[30;")
         terminal.send("\x11")
         assert terminal.wait() == 0
 

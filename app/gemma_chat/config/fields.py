@@ -347,9 +347,9 @@ def _terminal_fields() -> tuple[SettingField, ...]:
         SettingField(
             section=section,
             name="mouse",
-            kind="switch",
+            kind="switch_or_auto",
             explanation="Whether the program takes the mouse; without it, the terminal's own "
-            "selection works.",
+            "selection works. auto leaves it in GNU screen, which holds the escape key back else.",
         ),
         SettingField(
             section=section,

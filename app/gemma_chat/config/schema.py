@@ -98,7 +98,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The screen."""
 
     theme: str = ""
-    mouse: bool = True
+    mouse: SwitchOrAuto = "auto"
     vi_keys: bool = False
     notify: Notification = "bell"
     slow_line: SlowLine = "auto"

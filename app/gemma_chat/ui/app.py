@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -24,9 +25,11 @@ from gemma_chat.ui.composer import Composer, Editor
 from gemma_chat.ui.consequences import Consequences
 from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
+from gemma_chat.ui.driver import TerminalDriver
+from gemma_chat.ui.frames import STREAM_SECONDS, Frames, erases_in_colour, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.input_draft import InputDraft
+from gemma_chat.ui.input_order import InputOrder
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
 from gemma_chat.ui.options import AppOptions
@@ -82,7 +85,7 @@ class ChatApp(App[None]):
         """`inbox` listens to `link`; both may be at work already."""
         keys.teach_textual()
         read_pastes_in_bulk()
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.link = link
         self.state = TerminalState(own=options.own)
         self.window = Window(options.install_command, options.keymap)
@@ -98,12 +101,14 @@ class ChatApp(App[None]):
         self._keeper = Keeper(self.calls, self.spawn)
         self._feeds = PaneFeeds(self._fetch, self.window.panes.open_right)
         is_slow = is_frugal(options.settings.terminal.slow_line, options.environment)
-        self._frames = Frames() if is_slow else None
+        erases = erases_in_colour(options.environment)
+        self._frames = Frames(erases=erases) if is_slow else None
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._input_draft = InputDraft(self.window.composer, self._keeper.keep)
         self._commands = Commands(self)
         self._consequences = Consequences(self, self._commands, self._keeper, self._input_draft)
+        self._input_order = InputOrder(self, super().on_event)
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -119,6 +124,12 @@ class ChatApp(App[None]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         super()._display(screen, frugal(renderable, self._frames, self.screen))
+
+    async def on_event(self, event: events.Event) -> None:
+        if self._input_order.concerns(event):
+            await self._input_order.take(event)
+        else:
+            await super().on_event(event)
 
     def draw_all(self) -> None:
         """The terminal shows something else now: send the next picture as a whole."""
@@ -164,6 +175,9 @@ class ChatApp(App[None]):
         composer.sent = self.sent_messages
         composer.completing.sources = self._sources
         composer.editor.set_vi(on=self.settings.terminal.vi_keys)
+        if self._frames is not None:
+            # Over a slow line nothing is sent while nothing happens.
+            composer.editor.cursor_blink = False
 
     # ------------------------------------------------------------ state
 
@@ -420,6 +434,10 @@ class ChatApp(App[None]):
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do this beside everything else."""
         self.run_worker(work, group="host")
+
+    def switch(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do this, which ends with another tab or text in the input: what is typed waits for it."""
+        self.spawn(self._input_order.during(work))
 
     def keep_theme(self, name: str) -> None:
         """Show a theme, and store the choice."""

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from gemma_chat.ui.multiplexer import multiplexers, through
+
 MOST_BYTES: Final = 74_994
 """Of text in one OSC 52: 100,000 bytes with its frame, the most that common terminals take."""
 PROGRAM_SECONDS: Final = 2.0
 """How long a clipboard program may take; some wait for ever without a display."""
 FILE_NAME: Final = "copied.txt"
 
-_SCREEN_CHUNK: Final = 240
-"""Bytes of a DCS string in screen, whose buffer for one is small."""
 _OLDEST_VTE: Final = 7600
 """GNOME's terminals take OSC 52 from VTE 0.76 on."""
 
@@ -51,18 +51,12 @@ class Program:
 
 
 def osc52(text: str, environment: Mapping[str, str]) -> str:
-    """The sequence that asks the terminal to take `text`, through tmux or screen if need be."""
+    """The sequence that asks the terminal to take `text`, through tmux or screen if need be.
+
+    Empty when it cannot get through them.
+    """
     payload = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
-    sequence = f"\x1b]52;c;{payload}\x07"
-    if environment.get("TMUX"):
-        doubled = sequence.replace("\x1b", "\x1b\x1b")
-        return f"\x1bPtmux;{doubled}\x1b\\"
-    if environment.get("STY"):
-        chunks = (
-            sequence[at : at + _SCREEN_CHUNK] for at in range(0, len(sequence), _SCREEN_CHUNK)
-        )
-        return "".join(f"\x1bP{chunk}\x1b\\" for chunk in chunks)
-    return sequence
+    return through(f"\x1b]52;c;{payload}\x07", multiplexers(environment))
 
 
 def takes_osc52(environment: Mapping[str, str]) -> bool:
@@ -118,20 +112,23 @@ class Clipboard:
             if size <= MOST_BYTES:
                 self._write(osc52(text, self._environment))
             return Copied("tmux", f"{what} copied to tmux, and sent on to its terminal.")
-        if size <= MOST_BYTES and takes_osc52(self._environment):
-            self._write(osc52(text, self._environment))
-            through = self._through()
-            return Copied("terminal", f"{what} sent to the terminal's clipboard{through}.")
+        sequence = osc52(text, self._environment) if size <= MOST_BYTES else ""
+        if sequence and takes_osc52(self._environment):
+            self._write(sequence)
+            return Copied(
+                "terminal", f"{what} sent to the terminal's clipboard{self._on_the_way()}."
+            )
         why = "too much for the terminal" if size > MOST_BYTES else "this terminal takes no copies"
         for program in local_programs(self._environment):
             if await run(program, text):
                 return Copied("program", f"{what} copied with {program.name} ({why}).")
         return self._to_file(text, what, why)
 
-    def _through(self) -> str:
-        if self._environment.get("TMUX"):
+    def _on_the_way(self) -> str:
+        passed = multiplexers(self._environment)
+        if "tmux" in passed:
             return ", if tmux lets it through (allow-passthrough)"
-        return " through screen" if self._environment.get("STY") else ""
+        return " through screen" if passed else ""
 
     def _to_file(self, text: str, what: str, why: str) -> Copied:
         path = self._state_dir() / FILE_NAME

@@ -115,7 +115,7 @@ class Commands:
 
     def new_tab(self) -> None:
         """Open a tab and show it."""
-        self._app.spawn(self._open_and_select())
+        self._app.switch(self._open_and_select())
 
     async def _open_and_select(self, settings: SessionSettings | None = None) -> int:
         session = await self._app.calls.open_tab(settings, self._app.state.group)
@@ -131,7 +131,7 @@ class Commands:
         """Close a tab, the active one unless said otherwise. Nothing is lost by it."""
         session = session or self._app.state.active
         if session:
-            self._app.spawn(self._close(session))
+            self._app.switch(self._close(session))
 
     async def _close(self, session: int) -> None:
         tab = self._app.state.tab(session)
@@ -148,7 +148,7 @@ class Commands:
         """A fresh chat with the same settings in the place of the active one, which is kept."""
         tab = self._app.state.active_tab
         if tab is not None and not self.tabs.keeps_open(tab):
-            self._app.spawn(self._clear(tab.session, tab.view.settings))
+            self._app.switch(self._clear(tab.session, tab.view.settings))
 
     async def _clear(self, session: int, settings: SessionSettings) -> None:
         if await self._open_and_select(settings):
@@ -158,7 +158,7 @@ class Commands:
         """Open the tab again that was closed last."""
         closed = self._app.state.closed
         if closed:
-            self._app.spawn(self._reopen(closed[-1]))
+            self._app.switch(self._reopen(closed[-1]))
         else:
             self._app.say("No tab was closed here.", "information")
 
@@ -214,7 +214,12 @@ class Commands:
 
     def send(self, draft: Draft) -> None:
         """Send what stood in the input; it comes back when that fails."""
-        self._app.spawn(self._send(draft))
+        tab = self._app.state.active_tab
+        if tab is not None and tab.editing is not None:
+            # The draft that was put aside stands in the input when the host has answered.
+            self._app.switch(self._send(draft))
+        else:
+            self._app.spawn(self._send(draft))
 
     async def _send(self, draft: Draft) -> None:
         app = self._app
@@ -239,6 +244,8 @@ class Commands:
             return
         recipients = app.state.recipients
         app.store_draft()
+        # Whoever was reading further up wants to see what becomes of it.
+        app.window.panes.follow(recipients)
         if not recipients:
             recipients = (await self._open_and_select(),)
         for session in recipients:

@@ -54,7 +54,7 @@ class CompareCommands:
         offers: list[tuple[Choice, Callable[[], None]]] = [
             (
                 Choice("a fork of this tab", "The same history; each goes on by itself.", _FORK),
-                lambda: app.spawn(self._beside_fork(tab)),
+                lambda: app.switch(self._beside_fork(tab)),
             ),
             (
                 Choice("a new tab with a role", "Two roles, one question.", _ROLE),
@@ -62,7 +62,7 @@ class CompareCommands:
             ),
             (
                 Choice("a new tab like this one", "The same settings, nothing said yet.", _NEW),
-                lambda: app.spawn(self._beside_new(tab, tab.view.settings)),
+                lambda: app.switch(self._beside_new(tab, tab.view.settings)),
             ),
         ]
         for other in others:
@@ -99,7 +99,7 @@ class CompareCommands:
             raise SettingsError(
                 f"There is no other tab and no role {words[:40]!r}. /compare alone offers all."
             )
-        app.spawn(self._beside_new(tab, role.applied_to(tab.view.settings)))
+        app.switch(self._beside_new(tab, role.applied_to(tab.view.settings)))
 
     def _choose_role(self, tab: TabState) -> None:
         from gemma_chat.ui.chooser import Choice, Chooser
@@ -111,7 +111,7 @@ class CompareCommands:
         def chosen(number: int | None) -> None:
             if number is not None:
                 settings = roles[number].applied_to(tab.view.settings)
-                app.spawn(self._beside_new(tab, settings))
+                app.switch(self._beside_new(tab, settings))
 
         app.push_screen(
             Chooser(

@@ -10,8 +10,11 @@ The comparison takes a millisecond, so it is done only where the line may be slo
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from rich.cells import cell_len
@@ -30,6 +33,17 @@ STREAM_SECONDS = 0.1
 _LEAST_MOVED = 3
 """A scrolling region costs some 25 bytes; fewer rows than this are written anew."""
 
+_ERASED_IN_COLOUR = (
+    "xterm", "tmux", "rxvt", "linux", "alacritty", "kitty", "foot", "wezterm", "konsole", "gnome",
+    "vte", "putty", "mintty", "st-",
+)  # fmt: skip
+"""How `TERM` begins where what is erased gets the colour of the ground (terminfo's `bce`).
+
+screen and its kin leave it without colour.
+"""
+_BLANKS = re.compile(" {12,}")
+"""As many are erased in fewer bytes than they are written."""
+
 Cell = tuple[str, Style | None]
 Row = tuple[Cell, ...]
 """One cell for each character; a character of two cells is followed by an empty one."""
@@ -42,10 +56,17 @@ def is_frugal(wish: SlowLine, environment: Mapping[str, str]) -> bool:
     return bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"))
 
 
+def erases_in_colour(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal can be told to draw blanks by erasing."""
+    return environment.get("TERM", "").startswith(_ERASED_IN_COLOUR)
+
+
 class Frames:
     """Remembers what the terminal shows, and makes the bytes that turn it into the next picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, erases: bool = False) -> None:
+        """`erases`: the terminal draws blanks by erasing."""
+        self._erases = erases
         self._shown: list[Row | None] = []
         self._width = 0
 
@@ -62,7 +83,7 @@ class Frames:
         out = [self._move_rows(wanted)]
         for y, (shown, row) in enumerate(zip(self._shown, wanted, strict=True)):
             if shown != row:
-                out.append(_written(y, shown, row, colours))
+                out.append(_written(y, shown, row, colours, erases=self._erases))
         self._shown = list(wanted)
         return "".join(out)
 
@@ -139,18 +160,37 @@ def _is_blank(row: Row) -> bool:
     return all(text in (" ", "") for text, _ in row)
 
 
-def _written(y: int, shown: Row | None, row: Row, colours: ColorSystem) -> str:
+def _written(y: int, shown: Row | None, row: Row, colours: ColorSystem, *, erases: bool) -> str:
     """The changed cells of a row, with the way to them."""
     start, end = _changed(shown, row)
+    runs = [
+        ("".join(character for character, _ in cells), style)
+        for style, cells in groupby(row[start:end], itemgetter(1))
+    ]
     out = [f"\x1b[{y + 1};{start + 1}H"]
-    text, style = "", row[start][1] if start < len(row) else None
-    for character, look in row[start:end]:
-        if look != style:
-            out.append(_painted(text, style, colours))
-            text, style = "", look
-        text += character
-    out.append(_painted(text, style, colours))
+    for place, (text, style) in enumerate(runs, 1):
+        if erases and _has_plain_ground(style):
+            text = _with_erased_blanks(text, to_edge=end == len(row) and place == len(runs))
+        out.append(text if style is None else style.render(text, color_system=colours))
     return "".join(out)
+
+
+def _has_plain_ground(style: Style | None) -> bool:
+    """Whether a blank in this style is nothing but its ground."""
+    return style is None or not (
+        style.reverse or style.underline or style.underline2 or style.strike or style.overline
+        or style.frame or style.encircle or style.link
+    )  # fmt: skip
+
+
+def _with_erased_blanks(text: str, *, to_edge: bool) -> str:
+    def erased(blanks: re.Match[str]) -> str:
+        if to_edge and blanks.end() == len(text):
+            return "\x1b[K"
+        count = len(blanks[0])
+        return f"\x1b[{count}X\x1b[{count}C"
+
+    return _BLANKS.sub(erased, text)
 
 
 def _changed(shown: Row | None, row: Row) -> tuple[int, int]:
@@ -164,7 +204,3 @@ def _changed(shown: Row | None, row: Row) -> tuple[int, int]:
     while end < len(row) and not (row[end][0] and shown[end][0]):
         end += 1
     return start, end
-
-
-def _painted(text: str, style: Style | None, colours: ColorSystem) -> str:
-    return text if style is None else style.render(text, color_system=colours)

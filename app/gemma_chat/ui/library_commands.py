@@ -38,7 +38,7 @@ class LibraryCommands:
 
         def chosen(session: int | None) -> None:
             if session is not None:
-                self._app.spawn(self.show(session))
+                self._app.switch(self.show(session))
 
         self._app.push_screen(HistoryScreen(self._app, self), chosen)
 

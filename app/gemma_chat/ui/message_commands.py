@@ -295,7 +295,7 @@ class MessageCommands:
         """Open a tab with the conversation up to the message."""
         found = self._about()
         if found is not None:
-            self._app.spawn(self._fork(found[0].session, found[1].message))
+            self._app.switch(self._fork(found[0].session, found[1].message))
 
     async def _fork(self, session: int, message: int) -> None:
         forked = await self._app.calls.fork(session, message)

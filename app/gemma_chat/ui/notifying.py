@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gemma_chat.config.schema import Notification
 from gemma_chat.host.protocol import FinishReason, TurnFinished
+from gemma_chat.ui.multiplexer import multiplexers, through
 from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
@@ -50,18 +51,4 @@ def sequence(how: Notification, words: str, environment: Mapping[str, str]) -> s
             return _BELL
         case "osc9":
             message = one_line(f"gemma-chat: {words}", _TITLE_CELLS)
-            return wrapped(f"\x1b]9;{message}\x1b\\", environment)
-
-
-def wrapped(escape: str, environment: Mapping[str, str]) -> str:
-    """An escape sequence for the terminal outside, past the multiplexer in between.
-
-    tmux passes it on where `allow-passthrough` is on; it and screen drop it otherwise.
-    """
-    if environment.get("TMUX"):
-        doubled = escape.replace("\x1b", "\x1b\x1b")
-        return f"\x1bPtmux;{doubled}\x1b\\"
-    if environment.get("STY"):
-        # screen ends its own sequence at the first ST, so the inner one ends with BEL.
-        return f"\x1bP{escape.removesuffix(chr(27) + chr(92))}\a\x1b\\"
-    return escape
+            return through(f"\x1b]9;{message}\a", multiplexers(environment))

@@ -6,6 +6,7 @@ for that either only the active one is shown, whose head says so.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -222,6 +223,12 @@ class Panes(Container):
         """Those that were made so far."""
         made = (self.left.transcript, self.right.transcript)
         return tuple(one for one in made if one is not None)
+
+    def follow(self, sessions: Collection[int]) -> None:
+        """Go to the newest text of these conversations, where they are shown."""
+        for transcript in self.transcripts:
+            if transcript.key in sessions:
+                transcript.to_end()
 
     @property
     def active(self) -> Transcript | None:

@@ -7,6 +7,7 @@ types already is kept for the input instead of being lost.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import re
 import select
@@ -15,9 +16,11 @@ from types import TracebackType
 from typing import Any, Final
 
 from gemma_chat.ui.background import Background, taken_out
+from gemma_chat.ui.encoding import denies_utf8
+from gemma_chat.ui.terminal import WIPE
 
 _CLEAR: Final = "\x1b[?1049h\x1b[2J\x1b[H\x1b[?25l"
-_LEAVE: Final = "\x1b[?1049l\x1b[?25h"
+_LEAVE: Final = f"{WIPE}\x1b[?1049l\x1b[?25h"
 _MOST_BYTES: Final = 64 * 1024
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
@@ -42,7 +45,7 @@ class Splash:
     """Shows the outline while it is entered; an exception takes it away again."""
 
     def __init__(self, keyboard: int = 0, screen: int = 2, question: str = "") -> None:
-        """`question` asks the terminal for its background."""
+        """`question` is what the terminal is asked; its answers are among what is typed."""
         self._keyboard = keyboard
         self._screen = screen
         self._question = question
@@ -59,8 +62,17 @@ class Splash:
 
     def background(self) -> Background:
         """What the terminal has answered so far."""
+        return taken_out(self._answers)[1]
+
+    @property
+    def denies_utf8(self) -> bool:
+        """Whether the terminal has answered so far that it does not show UTF-8."""
+        return denies_utf8(self._answers)
+
+    @property
+    def _answers(self) -> str:
         self._read()
-        return taken_out(codecs.decode(self._typed, "utf-8", "ignore"))[1]
+        return codecs.decode(self._typed, "utf-8", "ignore")
 
     def typed(self) -> str:
         """What was typed since the outline is there. The keyboard is Textual's from now on."""
@@ -83,7 +95,9 @@ class Splash:
         if error is not None:
             self._write(_LEAVE)
         if self._attributes is not None:
-            termios.tcsetattr(self._keyboard, termios.TCSANOW, self._attributes)
+            # It is the shell's already when whoever started this process was killed.
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._keyboard, termios.TCSANOW, self._attributes)
 
     def _write(self, text: str) -> None:
         os.write(self._screen, text.encode())

@@ -20,9 +20,10 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, change
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
-from gemma_chat.ui.background import question_for
+from gemma_chat.ui import background, encoding
 from gemma_chat.ui.link import Inbox
 from gemma_chat.ui.models.wanted import WantedModel
+from gemma_chat.ui.multiplexer import takes_mouse
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
 from gemma_chat.ui.terminal import guard_screen, refusal
@@ -77,30 +78,39 @@ async def _run(options: TerminalOptions, supervisor: int) -> int:
     gc.disable()
     # The frame rate is also the delay of a key's echo; nothing is drawn that has not changed.
     os.environ.setdefault("TEXTUAL_FPS", "120")
+    paths = options.launch.paths
     link = HostLink(options.launch)
     inbox = Inbox(link)
     await link.start()
     for _ in range(_FIRST_STEPS):
         await asyncio.sleep(0)
-    question = "" if _is_theme_chosen(options) else question_for(os.environ)
-    with Splash(question=question) as splash, guard_screen(options.launch.paths.terminal_log_file):
-
-        def painted() -> None:
-            _collect_garbage_again()
-            # Until here a signal simply ends this process, and the supervisor restores the rest.
-            _end_orderly(app, supervisor)
-
-        app = _app(options, link, inbox, splash, painted)
-        app.type_ahead(splash.typed())
-        try:
-            await app.run_async(mouse=options.settings.terminal.mouse)
-        finally:
-            await link.close()
+    question = encoding.question_for(os.environ)
+    if not _is_theme_chosen(options):
+        question += background.question_for(os.environ)
+    try:
+        with Splash(question=question) as splash, guard_screen(paths.terminal_log_file):
+            app = _app(options, link, inbox, splash, lambda: _painted(app, supervisor))
+            # By now, a tenth of a second after it was asked, a terminal nearby has answered.
+            if splash.denies_utf8:
+                raise encoding.NoUtf8Error
+            app.type_ahead(splash.typed())
+            await app.run_async(mouse=takes_mouse(options.settings.terminal.mouse, os.environ))
+    except encoding.NoUtf8Error:
+        sys.stderr.write(encoding.refusal(os.environ) + "\n")
+        return EXIT_NO_TERMINAL
+    finally:
+        await link.close()
     if app.failure is not None:
-        _explain(app.failure, options.launch.paths.terminal_log_file)
+        _explain(app.failure, paths.terminal_log_file)
     elif app.farewell:
         sys.stdout.write(f"{app.farewell}\n")
     return app.return_code or 0
+
+
+def _painted(app: ChatApp, supervisor: int) -> None:
+    _collect_garbage_again()
+    # Until here a signal simply ends this process, and the supervisor restores the rest.
+    _end_orderly(app, supervisor)
 
 
 def _explain(failure: BaseException, log: Path) -> None:
@@ -133,9 +143,8 @@ def _app(
     paths = options.launch.paths
     themes_dir = paths.themes_dir
     wanted = options.theme or options.settings.terminal.theme
-    # By now, a tenth of a second after it was asked, a terminal nearby has answered.
-    background = "unknown" if _is_theme_chosen(options) else splash.background()
-    first = first_theme(wanted, themes_dir, os.environ, background)
+    ground = "unknown" if _is_theme_chosen(options) else splash.background()
+    first = first_theme(wanted, themes_dir, os.environ, ground)
     return ChatApp(
         link,
         inbox,

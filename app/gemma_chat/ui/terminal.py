@@ -24,6 +24,10 @@ RESET_SEQUENCES: Final = (
     "\x1b[0m\x1b[?25h\x1b[?7h"  # plain text, cursor, line wrap
 )
 
+WIPE: Final = "\x1b[r\x1b[0m\x1b[2J\x1b[H"
+"""Empties the screen. GNU screen as it comes, and the Linux console, have no second one to leave:
+there the shell would go on in the middle of the picture."""
+
 
 def refusal(environment: Mapping[str, str]) -> str:
     """Why the screen cannot be shown on this terminal, or an empty string."""
@@ -85,7 +89,7 @@ class Tty:
     def restore(self) -> None:
         """Make the terminal as it was: modes of the line, screen, cursor, mouse, keys."""
         with contextlib.suppress(OSError):
-            os.write(2, RESET_SEQUENCES.encode())
+            os.write(2, (WIPE + RESET_SEQUENCES).encode())
         if self._attributes is not None:
             with contextlib.suppress(termios.error):
                 # Keys typed meanwhile were meant for the program that has died.

@@ -148,7 +148,9 @@ def choose(wanted: str, environment: Mapping[str, str], background: Background =
 def _has_sixteen_colours(environment: Mapping[str, str]) -> bool:
     if environment.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return False
-    return environment.get("TERM", "") in ("xterm", "screen", "linux", "vt100", "vt220", "ansi")
+    # rich, which draws the colours, knows more of them by the end of the name alone.
+    term = environment.get("TERM", "")
+    return bool(term) and not term.endswith(("-256color", "-kitty"))
 
 
 # ---------------------------------------------------------------- files

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gemma_chat.cli.doctor.finding import Finding, ok, warning
+from gemma_chat.ui.multiplexer import multiplexers
 
 ANSWER_SECONDS: Final = 0.6
 _KITTY_KEYS: Final = b"\033[?u"
@@ -75,7 +76,7 @@ def findings_of(answer: bytes, environment: Mapping[str, str]) -> Iterator[Findi
     """What the answer and the environment tell."""
     name = re.search(rb"\x1bP>\|([^\x1b]*)\x1b\\", answer)
     told = name[1].decode("utf-8", "replace") if name else environment.get("TERM", "")
-    within = " in tmux" if environment.get("TMUX") else ""
+    within = "".join(f" in {each}" for each in multiplexers(environment))
     if not answer:
         yield warning(
             "terminal",
@@ -114,6 +115,6 @@ def _keys(answer: bytes, within: str) -> Finding:
     if re.search(rb"\x1b\[\?\d+u", answer):
         return ok("keys", "told apart (kitty protocol): shift+enter makes a new line")
     remedy = "ctrl+j makes a new line everywhere."
-    if within:
+    if " in tmux" in within:
         remedy += " For shift+enter: set -s extended-keys on"
     return warning("keys", "shift+enter cannot be told from enter", remedy)

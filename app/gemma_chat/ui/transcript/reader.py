@@ -90,6 +90,11 @@ class Reader(ScrollView):
     def _reader_moved(self) -> None:
         """The reader stands elsewhere now: show that."""
 
+    @property
+    def key(self) -> int:
+        """Which conversation is shown; 0 for none."""
+        return self._key
+
     # ------------------------------------------------------------ the cursor over messages
 
     @property
