@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from tests.ui.screens import dialogs, windows
-from tests.ui.screens.picture import picture
+from tests.ui.screens.picture import Shot, picture
 from tests.ui.screens.stage import NOW, Scene, stage
+from textual.widgets import Input, TextArea
 
 from gemma_chat.ui.app import ChatApp
 
@@ -27,6 +28,8 @@ PICTURES = Path(__file__).parent / "screens" / "pictures"
 THEMES = ("gemma-dark", "gemma-light")
 SIZES = ((112, 32), (40, 10))
 SCENES = (*windows.SCENES, *dialogs.SCENES)
+MADE_FOR_ONE_THEME = (dialogs.palette, dialogs.theme_list)
+"""Dialogs that go before the theme can change: they are brought to the screen in each."""
 REFRESH = "REFRESH_SCREENS" in os.environ
 
 
@@ -37,9 +40,11 @@ def file_of(scene: Scene, size: tuple[int, int]) -> Path:
 
 @pytest.fixture(autouse=True)
 def the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the day, nor the folder, nor the terminal of the tests is seen."""
+    """Neither the day, nor the folder, nor the terminal of the tests is seen; no cursor blinks."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(ChatApp, "NOTIFICATION_TIMEOUT", 3_600)
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
     monkeypatch.chdir("/")
     for name in ("NO_COLOR", "COLORTERM", "TMUX", "STY"):
         monkeypatch.delenv(name, raising=False)
@@ -50,12 +55,15 @@ def the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_screen_is_readable_and_as_in_its_picture(
     scene: Scene, size: tuple[int, int]
 ) -> None:
-    shots = {}
-    for theme in THEMES:
-        async with stage(size, theme) as played:
+    shots: dict[str, Shot] = {}
+    together = [(theme,) for theme in THEMES] if scene in MADE_FOR_ONE_THEME else [THEMES]
+    for themes in together:
+        async with stage(size, themes[0]) as played:
             await scene(played)
-            shots[theme] = await played.shot()
-            assert played.faint(shots[theme]) == []
+            for theme in themes:
+                played.app.theme = theme
+                shots[theme] = await played.shot()
+                assert played.faint(shots[theme]) == []
     taken = picture(shots)
     file = file_of(scene, size)
     if REFRESH:
