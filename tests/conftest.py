@@ -12,10 +12,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.short_models import write_short_model
 
 from gemma_chat.engine import safety
 from gemma_chat.engine.interface import EngineOptions
+
+# A busy machine is no fault: an example may take as long as it takes.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_collection_finish() -> None:

@@ -29,7 +29,11 @@ def shell() -> Shell:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
     """What every model is that is loaded; it echoes the question."""
-    engine = ScriptedEngine()
+    return loaded_always(ScriptedEngine(), monkeypatch)
+
+
+def loaded_always(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> ScriptedEngine:
+    """Let every model that is loaded be this engine."""
 
     def loader(*_: object) -> ModelLoader:
         async def load(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:

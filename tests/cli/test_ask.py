@@ -7,15 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
-from tests.cli.conftest import Shell
-from tests.sessions.scripted import ScriptedEngine
+from tests.cli.conftest import Shell, loaded_always
+from tests.projectors import picture, tone
+from tests.sessions.scripted import Said, ScriptedEngine
 
+from gemma_chat.cli.ask_output import AskOutput
 from gemma_chat.config.paths import Paths
-from gemma_chat.config.sampling import SAMPLING_FIELDS
+from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings, SessionSettings
+from gemma_chat.engine.interface import ChatMessage, ReplyPart
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
 from gemma_chat.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -103,10 +109,150 @@ def test_a_schema_or_a_grammar_comes_from_a_file(
     assert "leave one of them out" in str(both.exception)
 
 
+def settings_of_kept() -> SessionSettings:
+    """The settings of the one stored conversation."""
+    store = Store.open(Paths.default().database)
+    [found] = store.conversations()
+    store.close()
+    return found.settings
+
+
+def test_thinking_and_an_adapter_are_settings_of_the_conversation(
+    shell: Shell, engine: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pirate.gguf").touch()
+    monkeypatch.chdir(tmp_path)
+    shell("ask", "-k", "--lora", "pirate.gguf", "--lora-scale", "0.5", "--thinking", "One")
+    settings = settings_of_kept()
+    assert (settings.lora_path, settings.lora_scale) == (str(tmp_path / "pirate.gguf"), 0.5)
+    assert (settings.enable_thinking, settings.thinking_budget) == (True, None)
+    for arguments, thinks, budget, adapter in (
+        (("--no-thinking", "--lora", ""), False, None, ""),
+        (("--thinking-budget", "64"), True, 64, ""),
+        (("--no-thinking",), False, 64, ""),
+        (("--thinking", "--thinking-budget", ""), True, None, ""),
+    ):
+        engine.closed = 0
+        assert shell("ask", "-c", "1", *arguments, "Go on").exit_code == 0
+        settings = settings_of_kept()
+        assert (settings.enable_thinking, settings.thinking_budget) == (thinks, budget)
+        assert settings.lora_path == adapter
+
+
+def test_an_adapter_that_does_not_fit_is_a_sentence(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "wrong.gguf").touch()
+    done = shell("ask", "--lora", str(tmp_path / "wrong.gguf"), "x")
+    assert done.exit_code == 1
+    assert "wrong.gguf does not fit" in str(done.exception)
+
+
+def test_a_model_that_cannot_be_told_to_think_answers_without_and_that_is_said(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = loaded_always(ScriptedEngine(thinks=False), monkeypatch)
+    for arguments, told in (
+        (("--thinking",), True),
+        (("--thinking-budget", "9"), True),
+        ((), False),
+    ):
+        done = shell("ask", *arguments, "x")
+        assert (done.exit_code, done.stdout) == (0, "1: x\n")
+        assert ("scripted cannot be told to think" in done.stderr) == told
+        engine.closed = 0
+
+
+def test_images_and_recordings_reach_a_model_that_takes_them(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = loaded_always(ScriptedEngine(modalities=("image", "audio")), monkeypatch)
+    cat, ping = tmp_path / "cat.png", tmp_path / "ping.wav"
+    cat.write_bytes(picture(1))
+    ping.write_bytes(tone(1))
+    done = shell("ask", "-a", str(cat), "--attach", str(ping), "What is this?")
+    assert (done.exit_code, done.stdout) == (0, "1: What is this?\n")
+    assert [(one.kind, one.data) for one in engine.media[-1]] == [
+        ("image", cat.read_bytes()),
+        ("audio", ping.read_bytes()),
+    ]
+    engine.closed = 0
+    assert shell("ask", "-a", str(cat)).exit_code == 0
+    assert [one.kind for one in engine.media[-1]] == ["image"]
+
+
+def test_a_model_that_takes_no_images_says_so(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(picture(1))
+    done = shell("ask", "-a", str(tmp_path / "cat.png"), "What is this?")
+    assert done.exit_code == 1
+    assert "image" in str(done.exception)
+    assert "projector" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"no picture", "PNG, JPEG, WebP, WAV, MP3 or FLAC"),
+        (b"\x89PNG\r\n\x1a\n", "cat.png"),
+        (b"x" * (20 * 1024**2 + 1), "at most 20.0 MB are taken"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_file_that_cannot_be_attached_is_a_sentence(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, said: str
+) -> None:
+    loaded_always(ScriptedEngine(modalities=("image",)), monkeypatch)
+    if content is not None:
+        (tmp_path / "cat.png").write_bytes(content)
+    error = shell("ask", "-a", str(tmp_path / "cat.png"), "x").exception
+    assert isinstance(error, GemmaChatError)
+    assert said in str(error)
+
+
+def test_too_many_attachments_are_refused_before_anything_is_loaded(
+    shell: Shell, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.png").write_bytes(picture(1))
+    many = ["-a", str(tmp_path / "cat.png")] * 9
+    assert "at most 8 are taken" in str(shell("ask", *many, "x").exception)
+    assert engine.prompts == []
+
+
+def thinker(messages: Sequence[ChatMessage], _: SamplingSettings) -> Said:
+    """A thought in two pieces, and the answer."""
+    return [ReplyPart("thinking", "Hm, "), ReplyPart("thinking", "noon."), "It is", " noon."]
+
+
+def test_thoughts_are_events_of_their_own_and_no_part_of_the_reply(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = loaded_always(ScriptedEngine(thinker), monkeypatch)
+    lines = [json.loads(line) for line in shell("ask", "--json", "What time?").stdout.splitlines()]
+    told = [line["text"] for line in lines if line["event"] == "thinking"]
+    assert "".join(told) == lines[-1]["thinking"] == "Hm, noon."
+    assert lines[-1]["text"] == "It is noon."
+    engine.closed = 0
+    assert shell("ask", "What time?").stdout == "It is noon.\n"
+
+
+def test_tool_calls_are_events_with_their_result(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting = ToolUse(at=0, name="clock")
+    with AskOutput(as_json=True, stream=True) as output:
+        output.aside(0, waiting)
+        output.aside(0, msgspec.structs.replace(waiting, outcome="answered", result="noon"))
+        output.finished(TurnFinished(1, 1, "stop", TurnMetrics()))
+    *told, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["event"], one["name"], one["outcome"]) for one in told] == [
+        ("tool_call", "clock", "waiting"),
+        ("tool_call", "clock", "answered"),
+    ]
+    assert [one["result"] for one in last["tool_calls"]] == ["noon"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--temperature", "hot", "x"), "a number from 0 to 5"),
+        (("--thinking-budget", "0", "x"), "a whole number from 1"),
+        (("--lora-scale", "99", "x"), "a number from -10 to 10"),
         (("--top-k", "-3", "x"), "a whole number"),
         (("--nothing", "x"), "No such option"),
     ],
@@ -122,6 +268,7 @@ def test_a_wrong_option_is_exit_code_2(shell: Shell, arguments: tuple[str, ...],
     [
         (("-p", "nope", "x"), "The presets are"),
         (("--grammar", "/nowhere.gbnf", "x"), "cannot be read"),
+        (("--lora", "/nowhere.gguf", "x"), "There is no adapter /nowhere.gguf"),
         (("-c", "nobody", "x"), "no conversation called 'nobody'"),
         (("-c", "", "   "), "Say what to ask"),
     ],

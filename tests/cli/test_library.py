@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.cli.conftest import Shell
@@ -15,7 +16,7 @@ from tests.cli.conftest import Shell
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
-from gemma_chat.store.records import NewMessage
+from gemma_chat.store.records import MessageRole, NewMessage
 from gemma_chat.store.store import Store
 
 
@@ -116,6 +117,35 @@ def test_renaming_forking_and_deleting(shell: Shell) -> None:
     assert titles(shell) == ["Ocean (fork)", "The sky", "Ocean"]
     assert shell("delete", "-y", "sky", "3").exit_code == 0
     assert titles(shell) == ["Ocean"]
+
+
+def test_a_fork_has_all_that_belongs_to_the_conversation(shell: Shell) -> None:
+    store = Store.open(Paths.default().database)
+    session = store.create(SessionSettings(system_instruction="Pirate"), group="work").session
+    for role in get_args(MessageRole):
+        message = store.add_message(session, turn=1, role=role, text=role, state="complete")
+        store.branches.pin(message.message, pinned=True)
+    store.close()
+    assert shell("fork", str(session), "--title", "Other").stdout == "4\n"
+    store = Store.open(Paths.default().database)
+    fork = store.conversation(4)
+    assert (fork.title, fork.title_by, fork.group) == ("Other", "person", "work")
+    assert fork.settings.system_instruction == "Pirate"
+    assert store.tabs.order() == (session, 4)
+    assert [(one.text, one.pinned) for one in store.messages(4)] == [
+        ("user", True),
+        ("assistant", True),
+    ]
+    store.close()
+
+
+@pytest.mark.parametrize("title", ["x" * 300, "99"])
+def test_a_fork_that_cannot_be_leaves_nothing(shell: Shell, title: str) -> None:
+    if title == "99":
+        assert "no conversation 99" in str(shell("fork", "99").exception)
+    else:
+        assert "at most 200" in str(shell("fork", "1", "--title", title).exception)
+    assert len(titles(shell)) == 2
 
 
 def test_deleting_asks_first(shell: Shell) -> None:

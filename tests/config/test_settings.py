@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from gemma_chat.config import settings as settings_module
 from gemma_chat.config.document import parse_document, to_settings
-from gemma_chat.config.fields import SETTING_FIELDS, SettingField, sampling_fields
+from gemma_chat.config.fields import SETTING_FIELDS, sampling_fields
 from gemma_chat.config.logit_bias import LogitBias
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings
+from gemma_chat.config.setting_field import SettingField
 from gemma_chat.config.settings import (
     Settings,
     change,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gemma_chat.engine.context import MICRO_BATCH, Context
 from gemma_chat.engine.interface import LoadControl
-from gemma_chat.engine.llama import physical_cores
+from gemma_chat.engine.sizing import physical_cores
 from gemma_chat.engine.threads import ThreadPlan, thread_counts
 from gemma_chat.engine.weights import Weights
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,11 @@ def logits(seed: int, size: int, *, digits: int = 6) -> Logits:
     return drawn.round(digits).astype(np.float32)
 
 
-@given(st.integers(0, 10_000), st.integers(1, 9_000), st.integers(1, 320), st.integers(0, 6))
+SIZES = st.integers(1, 9_000) | st.integers(65_500, 70_000)
+"""Vocabularies that are looked through as a whole, and in groups."""
+
+
+@given(st.integers(0, 10_000), SIZES, st.integers(1, 320), st.integers(0, 6))
 def test_it_holds_the_likeliest_and_all_their_equals_in_order(
     seed: int, size: int, wanted: int, digits: int
 ) -> None:
@@ -28,11 +33,15 @@ def test_it_holds_the_likeliest_and_all_their_equals_in_order(
     assert np.array_equal(found.tokens, np.flatnonzero(values >= np.float32(found.floor)))
 
 
-def test_its_buffers_keep_nothing_of_earlier_logits() -> None:
-    shortlist = Shortlist(5_000, 40)
-    shortlist.best(logits(1, 5_000))
-    values = logits(2, 5_000) - 100
-    kept, fresh = shortlist.best(values), Shortlist(5_000, 40).best(values)
+@pytest.mark.parametrize("place", ["the same", "another"])
+@pytest.mark.parametrize("size", [5_000, 70_000])
+def test_its_buffers_keep_nothing_of_earlier_logits(size: int, place: str) -> None:
+    shortlist = Shortlist(size, 40)
+    values = logits(1, size)
+    shortlist.best(values)
+    values = values if place == "the same" else values.copy()
+    values[:] = logits(2, size) - 100
+    kept, fresh = shortlist.best(values), Shortlist(size, 40).best(values)
     assert np.array_equal(kept.tokens, fresh.tokens)
     assert kept.floor == fresh.floor
 

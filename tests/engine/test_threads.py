@@ -51,6 +51,14 @@ def test_a_busy_machine_gets_nine_tenths_of_its_best_from_the_first_token_on(
     assert seconds <= 200 * BUSY[1] / 0.90
 
 
+def test_a_machine_that_stays_quiet_is_asked_less_and_less() -> None:
+    tuner = ThreadTuner((1, 2), DECODE)
+    machine = steady(QUIET, 0.05)
+    run(tuner, machine, 400)
+    _, used = run(tuner, machine, 2_000)
+    assert 0 < used.count(1) <= 16
+
+
 def test_threads_that_are_held_up_now_and_then_count_by_what_they_deliver() -> None:
     """Two threads are as fast as on a quiet machine on most steps, and very slow on others."""
     chance = random.Random(1)
@@ -65,12 +73,15 @@ def test_threads_that_are_held_up_now_and_then_count_by_what_they_deliver() -> N
     assert seconds <= 400 * QUIET[1] / 0.90
 
 
-def test_a_process_that_becomes_busy_is_noticed_within_a_few_tokens() -> None:
+@given(st.integers(0, 10_000), st.integers(20, 400), st.floats(0, 0.15))
+def test_a_process_that_becomes_busy_is_noticed_within_a_few_tokens(
+    seed: int, before: int, noise: float
+) -> None:
     tuner = ThreadTuner((1, 2), DECODE)
-    run(tuner, steady(QUIET, 0.05), 150)
-    _, used = run(tuner, steady(BUSY, 0.05), 12)
-    assert used[-1] == 1
-    run(tuner, steady(BUSY, 0.05), 20)
+    run(tuner, steady(QUIET, noise, seed), before)
+    seconds, used = run(tuner, steady(BUSY, noise, seed + 1), 64)
+    assert used.index(1) <= 6
+    assert seconds <= 64 * BUSY[1] / 0.90
     assert tuner.settled == 1
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gemma_chat.errors import ExchangeError, GemmaChatError
 from gemma_chat.exchange import reading
 from gemma_chat.exchange.reading import parse_conversations, read_conversations
-from gemma_chat.exchange.transcript import Transcript
+from gemma_chat.exchange.transcript import Line, Tab, Transcript
 
 
 def node(parent: str | None, role: str, *parts: Any, **more: Any) -> dict[str, Any]:
@@ -142,6 +142,21 @@ OWN = {"format": "gemma-chat conversations", "version": 1}
 def test_what_cannot_be_read_is_a_sentence(content: bytes, said_: str) -> None:
     with pytest.raises(ExchangeError, match=said_):
         parse_conversations(content)
+
+
+def test_a_file_of_before_names_no_model_and_arranges_no_tab() -> None:
+    messages = [{"role": "user", "text": "x"}, {"role": "assistant", "text": "y", "created": 5.0}]
+    [found] = parsed({**OWN, "conversations": [
+        {"title": "t", "messages": messages, "created": 4.0, "settings": {}}
+    ]})  # fmt: skip
+    assert found == Transcript("t", (Line("user", "x"), Line("assistant", "y", 5.0)), 4.0)
+
+
+def test_a_sign_of_a_later_program_is_none_here() -> None:
+    tab = {"mark": "anchor", "group": "Work"}
+    message = {"role": "user", "text": "x"}
+    [found] = parsed({**OWN, "conversations": [{"title": "t", "messages": [message], "tab": tab}]})
+    assert found.tab == Tab("Work")
 
 
 def test_settings_that_are_not_allowed_are_refused() -> None:

@@ -6,14 +6,17 @@ import re
 import stat
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.reading import parse_conversations
-from gemma_chat.exchange.transcript import Line, Transcript
+from gemma_chat.exchange.transcript import Ending, Line, Role, Tab, TabMark, Transcript
 from gemma_chat.exchange.writing import (
     FORMATS,
     Format,
@@ -27,21 +30,30 @@ SEA = Transcript(
     "The sea",
     (
         Line("user", "What is the *sea*?", 1_700_000_001.0),
-        Line("assistant", "Salt **water**:\n\n```py\nprint('~')\n```\n", 1_700_000_002.5),
+        Line(
+            "assistant",
+            "Salt **water**:\n\n```py\nprint('~')\n```\n",
+            1_700_000_002.5,
+            model="gemma-3-270m Q4_K_M",
+            pinned=True,
+        ),
         Line("user", "Go on"),
-        Line("assistant", "It is", ending="stopped"),
+        Line("assistant", "It is", ending="stopped", model="gemma-3-270m Q4_K_M"),
+        Line("user", "And you?"),
+        Line("assistant", "Ahoy.", model="SmolLM2\n135M"),
     ),
     1_700_000_000.0,
     SessionSettings(
         system_instruction="Answer as a pirate.\nAlways.",
         sampling=SamplingSettings(temperature=0.3, stop=("END",)),
     ),
+    Tab("Work", "star", pinned=True),
 )
 HOSTILE = (
     "</p></title></style></svg><script>alert(1)</script> & \x1b[31mred\x1b[0m \x00 ]]> \u202e "
     "[x](javascript:alert(1)) ![i](http://example.org/i.png) <img src=x onerror=alert(1)> \ud800"
 )
-ATTACK = Transcript(HOSTILE, (Line("user", HOSTILE), Line("assistant", HOSTILE)))
+ATTACK = Transcript(HOSTILE, (Line("user", HOSTILE), Line("assistant", HOSTILE, model=HOSTILE)))
 
 
 class Tags(HTMLParser):
@@ -62,16 +74,44 @@ def test_markdown_has_a_heading_for_each_message_and_keeps_theirs() -> None:
         "# The sea",
         "## System instruction",
         "## You",
-        "## Model",
+        "## Model · gemma-3-270m Q4_K_M",
         "## You",
         "## Model (stopped)",
+        "## You",
+        "## Model · SmolLM2 135M",
     ]
     assert "Salt **water**:\n\n```py\nprint('~')\n```" in text
     assert "> Answer as a pirate.\n> Always." in text
 
 
-def test_json_comes_back_as_it_went() -> None:
-    assert parse_conversations(rendered(SEA, "json").encode()) == (SEA,)
+@pytest.mark.parametrize("form", ["markdown", "html", "svg"])
+def test_the_model_is_named_where_another_one_begins_to_answer(form: Format) -> None:
+    text = rendered(SEA, form)
+    assert text.count("gemma-3-270m Q4_K_M") == 1
+    assert text.count("Model · SmolLM2 135M") == 1
+
+
+def transcripts() -> st.SearchStrategy[Transcript]:
+    times = st.floats(0, 4e9)
+    line = st.builds(
+        Line,
+        st.sampled_from(get_args(Role)),
+        st.text(),
+        times,
+        st.sampled_from(get_args(Ending)),
+        st.text(max_size=9),
+        st.booleans(),
+    )
+    tab = st.builds(Tab, st.text(max_size=9), st.sampled_from(get_args(TabMark)), st.booleans())
+    settings = st.builds(SessionSettings, system_instruction=st.text(max_size=20))
+    lines = st.lists(line, max_size=5).map(tuple)
+    return st.builds(Transcript, st.text(max_size=9), lines, times, settings, tab)
+
+
+@given(transcripts())
+@example(SEA)
+def test_json_comes_back_as_it_went(transcript: Transcript) -> None:
+    assert parse_conversations(rendered(transcript, "json").encode()) == (transcript,)
 
 
 def test_html_renders_the_models_markdown_and_shows_the_persons_as_typed() -> None:

@@ -12,6 +12,7 @@ from tests.host.rig import Rig, Terminal, running
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import EngineCrashedError, HostError
 from gemma_chat.host.protocol import (
+    CloseSession,
     ContinueReply,
     DeleteMessage,
     EditMessage,
@@ -22,6 +23,7 @@ from gemma_chat.host.protocol import (
     MessageView,
     PinMessage,
     Regenerate,
+    ReopenSession,
     ReorderQueue,
     SelectBranch,
     SendMessage,
@@ -275,6 +277,44 @@ async def test_a_fork_at_a_question_has_it_in_the_input(terminal: Terminal) -> N
     assert terminal.tabs[fork].draft == "two"
 
 
+async def test_a_fork_of_all_leaves_out_what_is_not_answered_yet(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab, _ = await talked(terminal, "one")
+    rig.engine.gate.hold()
+    turn = await terminal.send(tab, "two")
+    await rig.engine.gate.reached()
+    fork = (await terminal.client.request(ForkFrom(0, tab))).session
+    rig.engine.gate.open()
+    await terminal.finished(tab, turn)
+    assert await shown(terminal, fork) == ["one", "1: one"]
+    again = (await terminal.client.request(ForkFrom(0, tab, title=" All \n of it"))).session
+    assert await shown(terminal, again) == await shown(terminal, tab)
+    assert (terminal.tabs[again].title, terminal.tabs[again].title_by) == ("All of it", "person")
+    assert [terminal.tabs[one].position for one in (tab, again, fork)] == [0, 1, 2]
+
+
+async def test_the_fork_of_a_closed_conversation_stands_in_no_tab(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab, said = await talked(terminal, "one", "two")
+    empty = await terminal.open("empty")
+    for session in (tab, empty):
+        await terminal.client.request(CloseSession(0, session))
+    fork = (await terminal.client.request(ForkFrom(0, tab, said[1].message))).session
+    whole = (await terminal.client.request(ForkFrom(0, tab))).session
+    blank = (await terminal.client.request(ForkFrom(0, empty))).session
+    assert terminal.tabs == {}
+    assert await shown(terminal, fork) == ["one", "1: one"]
+    assert len(await shown(terminal, whole)) == 4
+    assert await shown(terminal, blank) == []
+    await terminal.client.request(ReopenSession(0, fork))
+    await terminal.ask(fork, "three")
+    assert [message.text for message in rig.engine.prompts[-1]][::2] == ["one", "three"]
+    with pytest.raises(HostError, match="no conversation 99"):
+        await terminal.client.request(ForkFrom(0, 99))
+
+
 async def test_a_pin_is_shown_to_everybody(rig: Rig, terminal: Terminal) -> None:
     tab, said = await talked(terminal, "one")
     other = await rig.connect()
@@ -326,16 +366,17 @@ async def test_a_branch_that_is_chosen_while_the_chat_goes_to_another_is_not_for
 ) -> None:
     tab = await terminal.open()
     await terminal.ask(tab, "one")
-    conversations, go_to, went = rig.service._conversations, Chat.go_to, list[int]()
+    chat_of_tab = rig.service._conversations.chats.of(tab)
+    go_to, went = Chat.go_to, list[int]()
 
     async def go(chat: Chat, history: Iterable[HistoryMessage], *rest: Any) -> None:
         went.append(tab)
         if len(went) == 1:
-            conversations.take_branch(tab)
+            chat_of_tab.take_branch()
         await go_to(chat, history, *rest)
 
     monkeypatch.setattr(Chat, "go_to", go)
-    conversations.take_branch(tab)
+    chat_of_tab.take_branch()
     await terminal.ask(tab, "two")
     await terminal.ask(tab, "three")
     assert went == [tab, tab]

@@ -21,11 +21,13 @@ class Fetching:
     def __init__(self) -> None:
         self.running: dict[str, Say] = {}
         self.asked: list[str] = []
+        self.tokens: list[str] = []
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._begun = asyncio.Event()
 
-    async def __call__(self, name: str, report: Say) -> None:
+    async def __call__(self, name: str, token: str, report: Say) -> None:
         self.asked.append(name)
+        self.tokens.append(token)
         self.running[name] = report
         assert name not in self._ends or self._ends[name].done()
         self._ends[name] = asyncio.get_running_loop().create_future()
@@ -145,6 +147,29 @@ async def test_a_paused_download_goes_on_when_it_is_wanted_again(bench: Bench) -
     bench.downloads.resume(number)
     await bench.fetching.begun("some/tiny", times=2)
     assert bench.downloads.views[0].done_bytes == 10
+    await bench.downloads.close()
+
+
+async def test_a_token_is_given_with_each_try_of_its_download_and_forgotten_with_it(
+    bench: Bench,
+) -> None:
+    number = bench.downloads.start("some/gated", "hf_mine")
+    await bench.fetching.begun("some/gated")
+    bench.downloads.start("some/open")
+    await bench.fetching.begun("some/open")
+    bench.downloads.pause(number)
+    bench.downloads.resume(number)
+    await bench.fetching.begun("some/gated", times=2)
+    bench.downloads.pause(number)
+    bench.downloads.resume(number, "hf_newer")
+    await bench.fetching.begun("some/gated", times=3)
+    assert bench.fetching.tokens == ["hf_mine", "", "hf_mine", "hf_newer"]
+    assert "hf_" not in (bench.folder / "downloads.json").read_text()
+    bench.fetching.end("some/gated", Got("/models/tiny.gguf"))
+    await bench.until(lambda: len(bench.downloads.views) == 1)
+    bench.downloads.start("some/gated")
+    await bench.fetching.begun("some/gated", times=4)
+    assert bench.fetching.tokens[-1] == ""
     await bench.downloads.close()
 
 

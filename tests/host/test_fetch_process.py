@@ -50,7 +50,7 @@ async def test_a_model_comes_and_a_paused_download_goes_on_where_it_was(
             first.set()
 
     stub.hold_after = 2_500_000
-    running = asyncio.create_task(fetch("some/tiny", report))
+    running = asyncio.create_task(fetch("some/tiny", "", report))
     async with asyncio.timeout(60):
         await first.wait()
     running.cancel()
@@ -61,7 +61,7 @@ async def test_a_model_comes_and_a_paused_download_goes_on_where_it_was(
     there = part.stat().st_size
     assert 0 < there < size
     seen.clear()
-    await fetch("some/tiny", report)
+    await fetch("some/tiny", "", report)
     came = [one.done for one in seen if isinstance(one, Came)]
     assert came[0] >= there
     assert came[-1] == size
@@ -78,10 +78,25 @@ async def test_what_the_hub_refuses_is_told_with_the_next_step(
     stub.gated.add("some/gated")
     seen: list[Report] = []
     fetch = fetching_into(tmp_path / "models")
-    await asyncio.gather(fetch("some/gated", seen.append), fetch("some/missing", seen.append))
+    names = ("some/gated", "some/missing")
+    await asyncio.gather(*(fetch(name, "", seen.append) for name in names))
     refused = {one.page: one.error for one in seen if isinstance(one, Refused)}
     assert "hf auth login" in refused["https://huggingface.co/some/gated"]
     assert "no repository some/missing" in refused[""]
+
+
+async def test_the_hub_is_given_the_token_of_the_download_and_else_that_of_the_host(
+    stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_host")
+    fetch = fetching_into(tmp_path / "models")
+    seen: list[Report] = []
+    await fetch("some/tiny", "hf_of_the_terminal", seen.append)
+    assert isinstance(seen[-1], Got)
+    assert set(stub.tokens) == {"Bearer hf_of_the_terminal"}
+    stub.tokens.clear()
+    await fetch("some/missing", "", seen.append)
+    assert set(stub.tokens) == {"Bearer hf_of_the_host"}
 
 
 def test_it_ends_with_whoever_started_it(stub: StubHub, tmp_path: Path) -> None:

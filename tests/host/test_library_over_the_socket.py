@@ -10,24 +10,30 @@ from tests.host.rig import Rig, Terminal, running
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import HostError
-from gemma_chat.host.conversations import Place
+from gemma_chat.exchange.transcript import Line, Tab, Transcript
+from gemma_chat.host.open_tabs import Place
+from gemma_chat.host.portable import import_request, transcript_from
 from gemma_chat.host.protocol import (
     BackUp,
     CloseSession,
     DeleteConversations,
     FetchConversation,
     FetchMessages,
+    GroupTabs,
     ImportConversation,
     ImportedMessage,
     ListConversations,
+    MarkTab,
     Notice,
     OpenSession,
+    PinMessage,
     RenameSession,
     ReopenSession,
     Request,
     SearchMessages,
     SendMessage,
     SessionClosed,
+    TabLook,
 )
 from gemma_chat.store.store import Store
 
@@ -106,6 +112,8 @@ async def test_what_was_said_is_found_also_in_a_closed_conversation(terminal: Te
             (ImportedMessage("user", "x"),),
             SessionSettings(sampling=SamplingSettings(temperature=99.0)),
         ),
+        ImportConversation(0, "x", (ImportedMessage("assistant", "x", model="m" * 201),)),
+        ImportConversation(0, "x", (ImportedMessage("user", "x"),), tab=TabLook("g" * 41)),
         BackUp(0, "relative.db"),
         BackUp(0, "/nowhere/at/all.db"),
     ],
@@ -162,6 +170,36 @@ async def test_an_imported_conversation_goes_on_where_it_ended(terminal: Termina
     await terminal.ask(imported.session, "And now?")
     roles = [role for role, _, _ in await terminal.said(imported.session)]
     assert roles == ["user", "assistant", "user", "assistant"]
+
+
+async def test_what_was_exported_comes_back_with_its_tab_its_pins_and_its_models(
+    terminal: Terminal,
+) -> None:
+    async def exported(session: int) -> Transcript:
+        fetched = await terminal.client.request(FetchConversation(0, session))
+        return transcript_from(fetched, await terminal.transcript(session))
+
+    sea = await terminal.open("Sea")
+    await terminal.ask(sea, "Why?")
+    question, reply = await terminal.transcript(sea)
+    await terminal.client.request(PinMessage(0, sea, question.message, True))
+    await terminal.client.request(GroupTabs(0, (sea,), "work"))
+    await terminal.client.request(MarkTab(0, sea, "star"))
+    written = await exported(sea)
+    assert written.tab == Tab("work", "star")
+    assert [line.pinned for line in written.lines] == [True, False]
+    assert written.lines[1].model == reply.model != ""
+    again = await terminal.client.request(import_request(written))
+    assert await exported(again.session) == written
+
+
+async def test_what_is_too_long_in_a_file_is_cut_on_its_way_in(terminal: Terminal) -> None:
+    line = Line("assistant", "x", model="m" * 150 + "\n" + "m" * 300)
+    request = import_request(Transcript("t" * 300, (line,), tab=Tab("g" * 50)))
+    session = (await terminal.client.request(request)).session
+    fetched = await terminal.client.request(FetchConversation(0, session))
+    assert (len(fetched.view.title), len(fetched.tab.group)) == (200, 40)
+    assert len((await terminal.transcript(session))[0].model) == 200
 
 
 async def open_without_tab(rig: Rig, terminal: Terminal, title: str, place: Place) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from functools import partial
@@ -22,6 +23,7 @@ from gemma_chat.host.protocol import (
     DescribeModel,
     DownloadsChanged,
     DownloadView,
+    HubToken,
     ListModels,
     LoadModel,
     ModelChanged,
@@ -57,6 +59,11 @@ def library(paths: Paths, fetching: Fetching) -> ModelsOf:
 
 def _says(name: str, said: str, notice: Notice) -> bool:
     return name in notice.text and said in notice.text
+
+
+def written_below(folder: Path) -> dict[str, bytes]:
+    """All files in a folder, by their paths."""
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def shown(terminal: Terminal) -> tuple[DownloadView, ...]:
@@ -222,6 +229,47 @@ async def test_why_a_download_failed_is_told_with_its_page(
         await fetching.begun("some/gated")
         fetching.end("some/gated", Refused("gated", "https://hub/page"))
         await terminal.until(lambda: [one.page for one in shown(terminal)] == ["https://hub/page"])
+
+
+async def test_a_terminals_token_goes_to_the_hub_and_neither_to_the_log_nor_to_a_file(
+    tmp_path: Path,
+    paths: Paths,
+    fetching: Fetching,
+    library: ModelsOf,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    requests = (
+        StartDownload(0, "some/gated", HubToken("hf_very_secret")),
+        ChangeDownload(0, 1, "resume", HubToken("hf_very_secret")),
+    )
+    async with running(tmp_path, models=library) as rig:
+        terminal = await rig.connect()
+        for tries, request in enumerate(requests, start=1):
+            assert "secret" not in repr(request)
+            await terminal.client.request(request)
+            await fetching.begun("some/gated", times=tries)
+            fetching.fail("some/gated", RuntimeError("The connection broke."))
+            await terminal.until(lambda: [one.state for one in shown(terminal)] == ["failed"])
+        assert fetching.tokens == ["hf_very_secret"] * 2
+        assert all("hf_very_secret" not in repr(event) for event in terminal.events)
+    assert "connection broke" in caplog.text
+    assert "hf_very_secret" not in caplog.text
+    kept = written_below(tmp_path)
+    assert any(name.endswith(".db") for name in kept)
+    assert not [name for name, content in kept.items() if b"hf_very_secret" in content]
+
+
+@pytest.mark.parametrize("secret", ["hf_x\r\nHost: evil", "hf x", "hf_ü", "x" * 501, "\x1b[2J"])
+async def test_what_can_be_no_token_is_refused_and_not_repeated(
+    tmp_path: Path, paths: Paths, fetching: Fetching, library: ModelsOf, secret: str
+) -> None:
+    async with running(tmp_path, models=library) as rig:
+        terminal = await rig.connect()
+        with pytest.raises(HostError, match="no token of the hub") as refused:
+            await terminal.client.request(StartDownload(0, "some/gated", HubToken(secret)))
+        assert secret not in str(refused.value)
+        assert fetching.asked == []
 
 
 async def test_the_file_of_the_settings_is_the_one_that_is_chosen(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.host.rig import running
+from tests.host.rig import Terminal, running
 from tests.sessions.scripted import ScriptedEngine, echo
 
 from gemma_chat.config.sampling import SamplingSettings
@@ -16,11 +16,16 @@ from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import (
     CloseSession,
     GetStatus,
+    ImportConversation,
+    ImportedMessage,
     LockChanged,
     RenameSession,
+    ReopenSession,
     SessionChanged,
     SetSummarizer,
     Summarize,
+    SummarizerChanged,
+    SummarizerView,
 )
 from gemma_chat.host.summaries import _session_settings
 from gemma_chat.sessions import summary as notes
@@ -126,6 +131,48 @@ async def test_switched_off_it_still_works_on_demand(tmp_path: Path) -> None:
         await terminal.ask(tab, "hello")
         await terminal.client.request(Summarize(0, tab))
         await terminal.seen(SessionChanged, lambda e: e.view.summary.text != "")
+
+
+async def test_a_long_conversation_from_elsewhere_is_summarized_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    said = [
+        ImportedMessage(role, f"m{n} " + "word " * 40)
+        for n in range(1, 501, 2)
+        for role in ("user", "assistant")
+    ]
+    engine = ScriptedEngine(reply, context_size=4000)
+    async with running(tmp_path, engine, settings=EAGER) as rig:
+        terminal = await rig.connect()
+        asked = await terminal.client.request(ImportConversation(0, "Long", tuple(said)))
+        tab = asked.session
+        await terminal.client.request(ReopenSession(0, tab))
+        newest = (await terminal.transcript(tab))[-1].message
+        for _ in range(2):
+            before = len(engine.prompts)
+            await terminal.client.request(Summarize(0, tab))
+            await terminal.summarizer(lambda e: e.summarizer.session == tab)
+            await terminal.until(lambda: told_up_to(terminal, tab)[-1] == newest)
+            await terminal.until(lambda: idle(terminal))
+            questions = [prompt[-1].text for prompt in engine.prompts[before:]]
+            assert 2 <= len(questions) <= 8
+            assert "User: m1 " in questions[0]
+            assert "Summary so far: Talk of the sea." in questions[1]
+            assert "Assistant: m499 " in questions[-1]
+        told = told_up_to(terminal, tab)
+        assert told == sorted(told)
+
+
+def told_up_to(terminal: Terminal, tab: int) -> list[int]:
+    """How far each of the summaries went that this terminal was told of."""
+    views = (event.view for event in terminal.events if isinstance(event, SessionChanged))
+    return [view.summary.up_to for view in views if view.session == tab]
+
+
+def idle(terminal: Terminal) -> bool:
+    """Whether the summarizer has nothing to do, as the terminal was told last."""
+    changes = [event for event in terminal.events if isinstance(event, SummarizerChanged)]
+    return changes[-1].summarizer == SummarizerView()
 
 
 async def test_closing_a_tab_takes_it_from_the_summarizer(tmp_path: Path) -> None:

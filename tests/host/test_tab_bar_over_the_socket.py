@@ -17,10 +17,13 @@ from gemma_chat.host.protocol import (
     MarkTab,
     MoveTab,
     OpenSession,
+    PairTabs,
     PinTab,
     RenameGroup,
     ReopenSession,
     Request,
+    Snapshot,
+    TabPair,
 )
 
 
@@ -72,6 +75,24 @@ async def test_the_bar_is_the_same_after_the_host_was_ended(tmp_path: Path) -> N
         assert bar(terminal) == [three, two, one]
 
 
+async def test_a_terminal_that_comes_later_is_told_which_tabs_stand_side_by_side(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        one, two, three = [await terminal.open() for _ in range(3)]
+        assert (await terminal.seen(Snapshot)).pair is None
+        await terminal.client.request(PairTabs(0, TabPair(one, two)))
+        await terminal.client.request(PairTabs(0, TabPair(three, one, to_both=False)))
+        other = await rig.connect()
+        assert (await other.seen(Snapshot)).pair == TabPair(three, one, to_both=False)
+    async with running(tmp_path) as rig:
+        terminal = await rig.connect()
+        assert (await terminal.seen(Snapshot)).pair == TabPair(three, one, to_both=False)
+        await terminal.client.request(PairTabs(0))
+        assert (await (await rig.connect()).seen(Snapshot)).pair is None
+
+
 async def test_a_tab_opens_in_a_group_and_so_do_its_forks(rig: Rig) -> None:
     terminal = await rig.connect()
     first = await terminal.open()
@@ -110,6 +131,8 @@ async def test_a_renamed_group_is_renamed_in_every_tab(rig: Rig) -> None:
         (lambda tab: PinTab(0, 99, True), "no open tab 99"),
         (lambda tab: MarkTab(0, 99, "star"), "no open tab 99"),
         (lambda tab: LookAtTab(0, 99), "no open tab 99"),
+        (lambda tab: PairTabs(0, TabPair(tab, 99)), "no open tab 99"),
+        (lambda tab: PairTabs(0, TabPair(tab, tab)), "cannot stand beside itself"),
         (lambda tab: GroupTabs(0, (tab, 99), "work"), "no open tab 99"),
         (lambda tab: GroupTabs(0, (tab,), "x" * 41), "41 characters; at most 40"),
         (lambda tab: RenameGroup(0, "nobody's", "x"), "no group “nobody's”"),

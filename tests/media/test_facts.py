@@ -16,7 +16,8 @@ from tests.projectors import picture, tone
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.crc import crc8, crc16
-from gemma_chat.media.facts import MOST_BYTES, facts_of
+from gemma_chat.media.facts import facts_of
+from gemma_chat.media.limits import MOST_BYTES
 from gemma_chat.media.samples import dot, silence
 
 

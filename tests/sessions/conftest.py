@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
-from tests.sessions.scripted import ScriptedEngine
+from tests.sessions.scripted import Said, ScriptedEngine
+from tests.sessions.tools import Open, Script, add, fail
 
+from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.model import InferenceModel
+from gemma_chat.sessions.tool_policy import ToolPolicy
 
 
 def assert_used_well(engine: ScriptedEngine) -> None:
@@ -46,3 +50,25 @@ async def model(engine: ScriptedEngine) -> AsyncIterator[InferenceModel]:
     engine.gate.open()
     await model.close()
     assert_used_well(engine)
+
+
+@pytest.fixture
+async def talk() -> AsyncIterator[Open]:
+    """Opens a chat that says what a test gives; in the end the engine was used well."""
+    opened: list[tuple[ScriptedEngine, InferenceModel]] = []
+
+    async def open_chat(
+        *said: Said, tools: Sequence[Any] = (add, fail), **policy: Any
+    ) -> tuple[Chat, Script, ScriptedEngine, InferenceModel]:
+        script = Script(*said)
+        engine = ScriptedEngine(script)
+        model = InferenceModel(engine)
+        opened.append((engine, model))
+        chat = await model.open_chat(tools=tools, tool_policy=ToolPolicy(**policy))
+        return chat, script, engine, model
+
+    yield open_chat
+    for engine, model in opened:
+        engine.gate.open()
+        await model.close()
+        assert_used_well(engine)

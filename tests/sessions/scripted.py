@@ -10,9 +10,6 @@ and a test asserts at its end that there are none.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from tests.sessions.gate import Gate
+from tests.sessions.words import ROLES, Token, messages_of, shared, spelled_out, tokens_of, words
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
@@ -36,25 +36,17 @@ from gemma_chat.engine.interface import (
     Prompt,
     ReplyForm,
     ReplyPart,
-    Role,
     SequenceHandle,
     Step,
     TokenCounts,
-    ToolCall,
 )
 from gemma_chat.errors import AdapterError, ContextOverflowError
 
 PREFILL_STEP = 128
 BYTES_PER_TOKEN = 100
-DEADLINE = 20.0
-"""Seconds after which a wait that should have ended counts as a failed test."""
 
-_WORD = re.compile(rb"\s*\S+|\s+")
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
-_BESIDE = "\x01"
 _END = 99
 
-Token = int | bytes
 Said = str | Sequence[str | ReplyPart]
 """A reply: text, or stretches of text with thinking and calls between them."""
 Reply = Callable[[Sequence[ChatMessage], SamplingSettings], Said]
@@ -69,75 +61,6 @@ def echo(messages: Sequence[ChatMessage], sampling: SamplingSettings) -> str:
     system = "".join(m.text for m in messages if m.role == "system")
     questions = [m.text for m in messages if m.role == "user"]
     return f"{system} {len(questions)}: {questions[-1]}".strip()
-
-
-def words(text: str) -> list[bytes]:
-    """The scripted tokenizer."""
-    return _WORD.findall(text.encode())
-
-
-class Gate:
-    """Where every step waits for the test's leave. Open at first: steps pass freely."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._open = True
-        self._allowed = 0
-        self._waiting = 0
-
-    def hold(self) -> None:
-        """From now on a step waits until it is allowed."""
-        with self._changed:
-            self._open = False
-            self._allowed = 0
-
-    def open(self) -> None:
-        """Let every step pass again."""
-        with self._changed:
-            self._open = True
-            self._changed.notify_all()
-
-    def allow(self, steps: int = 1) -> None:
-        """Let this many steps pass."""
-        with self._changed:
-            self._allowed += steps
-            self._changed.notify_all()
-
-    async def reached(self) -> None:
-        """Wait until a step stands at the gate with no leave to pass."""
-        await asyncio.to_thread(self.wait_until_reached)
-
-    def wait_until_reached(self) -> None:
-        """As `reached`, for a test without a loop."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting and not self._allowed, DEADLINE):
-                raise TimeoutError("No step came to the gate.")
-
-    async def let_pass(self, steps: int) -> None:
-        """Let exactly this many steps pass, and return when the next one stands at the gate."""
-        self.allow(steps)
-        await self.reached()
-
-    def enter(self, interrupted: threading.Event) -> None:
-        """Called by a step: wait for leave, or for the interruption of this run."""
-        with self._changed:
-            self._waiting += 1
-            self._changed.notify_all()
-            try:
-                passed = self._changed.wait_for(
-                    lambda: self._open or self._allowed or interrupted.is_set(), DEADLINE * 2
-                )
-                if not passed:
-                    raise TimeoutError("A step was never let through the gate.")
-                if not self._open and not interrupted.is_set():
-                    self._allowed -= 1
-            finally:
-                self._waiting -= 1
-
-    def wake(self) -> None:
-        """An interruption came: look again."""
-        with self._changed:
-            self._changed.notify_all()
 
 
 @dataclass(slots=True, eq=False)
@@ -173,7 +96,7 @@ class ScriptedRun:
         self._interrupted = threading.Event()
         self._finished = False
         self._held_back = b""
-        reused = _shared(sequence.tokens, prompt[:-1])
+        reused = shared(sequence.tokens, prompt[:-1])
         del sequence.tokens[reused:]
         self.counts = TokenCounts(reused=reused)
         self.prompt_tokens = len(prompt)
@@ -377,17 +300,17 @@ class ScriptedEngine:
         pieces: list[int | bytes] = []
         self.media.append(tuple(one for message in messages for one in message.media))
         for message in messages:
-            pieces += [_ROLES.index(message.role), _written(message).encode(), _END]
-        pieces.append(_ROLES.index("assistant"))
+            pieces += [ROLES.index(message.role), spelled_out(message).encode(), _END]
+        pieces.append(ROLES.index("assistant"))
         if written:
             pieces.append(written.encode())
-        return Prompt(tuple(pieces), len(_tokens(pieces)), form=form)
+        return Prompt(tuple(pieces), len(tokens_of(pieces)), form=form)
 
     def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
         """Control tokens in angle brackets, and words."""
-        names = {number: f"<{role}>".encode() for number, role in enumerate(_ROLES)}
+        names = {number: f"<{role}>".encode() for number, role in enumerate(ROLES)}
         names[_END] = b"<end>"
-        tokens = _tokens(prompt.pieces)
+        tokens = tokens_of(prompt.pieces)
         return tuple(names[one] if isinstance(one, int) else one for one in tokens)
 
     def check_lora(self, lora: LoraChoice) -> None:
@@ -431,13 +354,13 @@ class ScriptedEngine:
             if self._begin_failure is not None:
                 error, self._begin_failure = self._begin_failure, None
                 raise error
-            tokens = _tokens(prompt.pieces)
+            tokens = tokens_of(prompt.pieces)
             if len(tokens) >= self.description.context_size:
                 raise ContextOverflowError(
                     f"The prompt has {len(tokens)} tokens; "
                     f"the context holds {self.description.context_size}."
                 )
-            messages = _messages(prompt.pieces)
+            messages = messages_of(prompt.pieces)
             self.prompts.append(messages)
             self.forms.append(prompt.form)
             self.samplings.append(sampling)
@@ -459,11 +382,11 @@ class ScriptedEngine:
         """Evaluate what both prompts begin with, and say nothing."""
         assert isinstance(sequence, ScriptedSequence)
         with self.computing("begin", sequence):
-            pairs = enumerate(zip(_tokens(left.pieces), _tokens(right.pieces), strict=False))
+            pairs = enumerate(zip(tokens_of(left.pieces), tokens_of(right.pieces), strict=False))
             common = next(at for at, (one, other) in pairs if one != other)
             self.lanes.append(lane)
             self.runs_open += 1
-            return ScriptedRun(self, sequence, _tokens(left.pieces)[:common], [], None)
+            return ScriptedRun(self, sequence, tokens_of(left.pieces)[:common], [], None)
 
     def close(self) -> None:
         """Count, and find turns that were left open."""
@@ -476,51 +399,3 @@ class ScriptedEngine:
     def _must_be_open(self, what: str) -> None:
         if self.closed:
             self.violations.append(f"{what} after close")
-
-
-def _tokens(pieces: Sequence[int | bytes]) -> list[Token]:
-    tokens: list[Token] = []
-    for piece in pieces:
-        tokens += [piece] if isinstance(piece, int) else _WORD.findall(piece)
-    return tokens
-
-
-def _messages(pieces: Sequence[int | bytes]) -> tuple[ChatMessage, ...]:
-    messages = []
-    for place in range(0, len(pieces) - 1, 3):
-        role, text = pieces[place], pieces[place + 1]
-        assert isinstance(role, int)
-        assert isinstance(text, bytes)
-        messages.append(_read(_ROLES[role], text.decode()))
-    return tuple(messages)
-
-
-def _written(message: ChatMessage) -> str:
-    """All of a message in one text."""
-    calls = [[call.id, call.name, call.arguments, call.error] for call in message.tool_calls]
-    beside = [message.thinking, calls, message.tool_call_id, message.tool_name]
-    return f"{message.text}{_BESIDE}{json.dumps(beside)}" if any(beside) else message.text
-
-
-def _read(role: Role, written: str) -> ChatMessage:
-    text, mark, beside = written.partition(_BESIDE)
-    if not mark:
-        return ChatMessage(role, text)
-    thinking, calls, tool_call_id, tool_name = json.loads(beside)
-    return ChatMessage(
-        role,
-        text,
-        thinking=thinking,
-        tool_calls=tuple(ToolCall(*call) for call in calls),
-        tool_call_id=tool_call_id,
-        tool_name=tool_name,
-    )
-
-
-def _shared(left: Sequence[Token], right: Sequence[Token]) -> int:
-    length = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
-            break
-        length += 1
-    return length

@@ -62,8 +62,8 @@ def public() -> Iterator[tuple[str, object]]:
             yield name, value
     for name in ("Session", "InferenceModel", "Chat"):
         kind = getattr(gemma_chat, name)
-        for called, value in vars(kind).items():
-            if inspect.isfunction(value) and called[0] != "_" and called not in ROOMS[name]:
+        for called, value in inspect.getmembers(kind, inspect.isfunction):
+            if called[0] != "_" and called not in ROOMS[name]:
                 yield f"{name}.{called}", value
 
 

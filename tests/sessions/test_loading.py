@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import DEADLINE, ScriptedEngine
+from tests.sessions.gate import DEADLINE
+from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
 from gemma_chat.errors import LoadCancelledError, ModelLoadError, SettingsError

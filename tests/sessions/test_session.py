@@ -10,7 +10,7 @@ from tests.sessions.conftest import assert_used_well
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.engine.interface import ChatMessage, ToolSpec
+from gemma_chat.engine.interface import ChatMessage
 from gemma_chat.errors import (
     ContextOverflowError,
     GemmaChatError,
@@ -21,7 +21,6 @@ from gemma_chat.errors import (
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
-from gemma_chat.sessions.options import SessionOptions
 from gemma_chat.sessions.session import Message
 
 
@@ -165,6 +164,52 @@ async def test_what_is_no_question_is_refused(model: InferenceModel) -> None:
     with pytest.raises(SettingsError, match="role"):
         await session.add_query_chunk(Message("x", role="system"))  # type: ignore[arg-type]
     assert session.turns == ()
+
+
+async def test_a_reply_that_was_given_elsewhere_is_told_with_its_question(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    session = await model.open_session(system_instruction="Be kind.")
+    for text in ("I am", " Ann."):
+        await session.add_query_chunk(text)
+    await session.add_query_chunk(Message("Hello, Ann.", role="assistant"))
+    await session.add_query_chunk("I sail.")
+    await session.add_query_chunk(Message("Half \ud83d a reply", role="assistant"))
+    assert (engine.steps, model.lock.holder) == (0, None)
+    turn = session.start_turn("Who am I?")
+    assert (await turn.finished()).text == "Be kind. 3: Who am I?"
+    assert turn.number == 3
+    assert [(one.role, one.text) for one in engine.prompts[-1]] == [
+        ("system", "Be kind."),
+        ("user", "I am Ann."),
+        ("assistant", "Hello, Ann."),
+        ("user", "I sail."),
+        ("assistant", "Half \ufffd a reply"),
+        ("user", "Who am I?"),
+    ]
+    await session.rewind(1)
+    assert [one.text for one in session.history] == ["I am Ann.", "Hello, Ann."]
+
+
+async def test_a_reply_without_a_place_in_the_history_is_refused(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    session = await model.open_session()
+    with pytest.raises(GemmaChatError, match="nothing to answer"):
+        await session.add_query_chunk(Message("Hello", role="assistant"))
+    await session.add_query_chunk("Who are you?")
+    with pytest.raises(SettingsError, match="An empty reply"):
+        await session.add_query_chunk(Message(" \n", role="assistant"))
+    with pytest.raises(ModalityError, match="with the question"):
+        await session.add_query_chunk(Message("Me", role="assistant", images=b"\x89PNG"))
+    engine.gate.hold()
+    turn = session.start_turn("First")
+    await session.add_query_chunk("Second")
+    with pytest.raises(GemmaChatError, match="be told of a reply while its turn 1 is not finished"):
+        await session.add_query_chunk(Message("No", role="assistant"))
+    engine.gate.open()
+    await turn.finished()
+    assert await session.get_response() == "2: Second"
 
 
 async def test_text_without_utf8_is_asked_with_replacement_characters(
@@ -339,52 +384,6 @@ async def test_a_session_that_failed_to_open_takes_no_place() -> None:
 def test_a_cap_below_one_is_refused(limit: int) -> None:
     with pytest.raises(SettingsError, match="max_concurrent_sessions"):
         InferenceModel(ScriptedEngine(), max_concurrent_sessions=limit)
-
-
-async def test_the_one_lane_session_replaces_the_one_before(model: InferenceModel) -> None:
-    first = await model.create_session(system_instruction="A")
-    await first.get_response("x")
-    second = await model.create_session()
-    assert first.closed
-    assert model.session is second
-    assert model.sessions == (second,)
-    assert await second.get_response("y") == "1: y"
-    await second.close()
-    assert model.session is None
-
-
-async def test_one_lane_calls_at_once_give_one_session(model: InferenceModel) -> None:
-    old = await model.create_session()
-    made = await asyncio.gather(*(model.create_session() for _ in range(5)))
-    assert len(set(made)) == 1
-    assert old.closed
-    assert model.sessions == (made[0],)
-
-
-async def test_a_one_lane_call_with_wrong_settings_keeps_the_session(
-    model: InferenceModel,
-) -> None:
-    session = await model.create_session()
-    nameless = ToolSpec("", "Nothing.", '{"type": "object"}')
-    refused: list[SessionOptions] = [
-        {"top_k": -5},
-        {"tools": [nameless]},
-        {"enable_vision_modality": True},
-    ]
-    for wrong in refused:
-        with pytest.raises(GemmaChatError):
-            await model.create_session(**wrong)
-    assert model.session is session
-    assert not session.closed
-
-
-async def test_a_one_lane_chat_goes_on_from_a_stored_history(model: InferenceModel) -> None:
-    before = await model.create_chat()
-    await before.get_response("x")
-    chat = await model.create_chat(history=before.history)
-    assert before.closed
-    assert model.session is chat.session
-    assert await chat.get_response("y") == "2: y"
 
 
 async def test_a_fork_shares_what_was_evaluated_and_goes_its_own_way(

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from tests.sessions.conftest import assert_used_well
-from tests.sessions.scripted import ScriptedEngine, words
+from tests.sessions.scripted import ScriptedEngine
+from tests.sessions.words import words
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION
@@ -267,7 +268,7 @@ async def test_a_failing_receiver_does_not_end_the_summarizer(
     assert "the receiver of summaries failed" in caplog.text
 
 
-async def test_a_huge_conversation_takes_at_most_half_the_window() -> None:
+async def test_a_huge_conversation_is_read_stretch_by_stretch_in_half_the_window() -> None:
     engine = ScriptedEngine(reply, context_size=1000)
     results = Results()
     async with InferenceModel(engine) as model:
@@ -278,12 +279,37 @@ async def test_a_huge_conversation_takes_at_most_half_the_window() -> None:
             SummaryMessage(number, "user", f"m{number} " + "word " * 300) for number in range(1, 50)
         ]
         summarizer.schedule("k", messages, previous="note " * 3000, needs_title=True)
-        summary = await results.next()
-        assert summary.up_to == 49
-        assert sum(len(words(message.text)) for message in engine.prompts[0]) <= 500
-        assert "m49" in engine.prompts[0][-1].text
+        summarizer.schedule("other", told("Rome"))
+        await results.until(lambda: any(one.whole and one.key == "k" for one in results.all))
         await summarizer.close()
+    summaries = [one for one in results.all if one.key == "k"]
+    assert [one.up_to for one in summaries] == [7, 13, 19, 25, 31, 37, 43, 49]
+    assert [one.title is not None for one in summaries] == [True] + [False] * 7
+    assert [one.key for one in results.all[:3]] == ["k", "other", "k"]
+    asked = [prompt for prompt in engine.prompts if "User: m" in prompt[-1].text]
+    assert max(sum(len(words(message.text)) for message in prompt) for prompt in asked) <= 500
+    told_in = [prompt[-1].text for prompt in asked]
+    assert all(f"m{n} " in "".join(told_in) for n in range(1, 50))
+    assert summaries[-2].text[:40] in told_in[-1]
     assert_used_well(engine)
+
+
+async def test_what_is_new_is_not_added_to_a_part_of_a_summary_that_is_written_anew() -> None:
+    engine = ScriptedEngine(reply, context_size=1000)
+    results = Results()
+    async with InferenceModel(engine) as model:
+        summarizer = Summarizer(model, on_result=results)
+        await summarizer.start()
+        engine.gate.hold()
+        long = [SummaryMessage(n, "user", f"m{n} " + "word " * 300) for n in range(1, 5)]
+        summarizer.schedule("k", long)
+        await engine.gate.reached()
+        summarizer.schedule("k", told("new", 5), previous="All of it.")
+        engine.gate.open()
+        await results.until(lambda: len(results.all) == 2)
+        await summarizer.close()
+    assert [(one.up_to, one.whole) for one in results.all] == [(1, False), (6, True)]
+    assert "Summary so far: All of it." in engine.prompts[-1][-1].text
 
 
 async def test_closing_the_model_ends_the_summarizer(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_chat.sessions.summary import (
+    LEAST_TOLD,
     MAX_TITLE,
+    MOST_STRETCHES,
     TASK,
     TITLE_QUESTION,
     Summary,
@@ -17,10 +20,11 @@ from gemma_chat.sessions.summary import (
     SummaryMessage,
     clean_summary,
     clean_title,
+    evenly,
     fit_text,
     newest,
-    newest_lines,
     question_for,
+    stretch_of,
     title_question_for,
     whole_sentences,
 )
@@ -39,14 +43,14 @@ def told(*texts: str) -> tuple[SummaryMessage, ...]:
 
 def test_the_question_holds_task_summary_and_messages() -> None:
     job = SummaryJob("k", told("Where is Rome?", "In Italy."), previous="They talk of Italy.")
-    question = question_for(job, budget=200, count=count_words)
+    question = question_for(job, budget=200, count=count_words).text
     assert question.startswith(f"{TASK}\n\nSummary so far: They talk of Italy.\n\n")
     assert "went on:\nUser: Where is Rome?\nAssistant: In Italy.\n\n" in question
     assert question.endswith("Write the new summary of all of it now.")
 
 
 def test_without_a_summary_the_question_speaks_of_a_conversation_only() -> None:
-    question = question_for(SummaryJob("k", told("Hi", "Ho")), budget=200, count=count_words)
+    question = question_for(SummaryJob("k", told("Hi", "Ho")), budget=200, count=count_words).text
     assert question == f"{TASK}\n\nUser: Hi\nAssistant: Ho\n\nWrite the summary now."
 
 
@@ -67,10 +71,64 @@ def test_a_title_question_stays_short_whatever_was_said() -> None:
     assert count_words(title_question_for(job, TITLE_QUESTION, count_words)) < 170
 
 
-def test_the_oldest_messages_are_left_out_first() -> None:
-    messages = told(*(f"m{n} " + "word " * 8 for n in range(1, 11)))
-    lines = newest_lines(messages, 30, count_words).splitlines()
-    assert [line.split()[1] for line in lines] == ["m8", "m9", "m10"]
+def numbered(count: int, length: int) -> tuple[SummaryMessage, ...]:
+    return told(*(f"m{n} " + "word " * length for n in range(1, count + 1)))
+
+
+def spoken_of(text: str) -> list[str]:
+    return [line.split()[1] for line in text.splitlines()]
+
+
+def test_a_stretch_holds_the_oldest_messages_that_fit() -> None:
+    stretch = stretch_of(numbered(10, 8), 30, count_words, stretches=8)
+    assert (spoken_of(stretch.text), stretch.up_to) == (["m1", "m2", "m3"], 3)
+
+
+def test_where_the_stretches_would_not_do_each_message_loses_its_middle() -> None:
+    stretch = stretch_of(numbered(10, 50), 100, count_words, stretches=2)
+    assert (spoken_of(stretch.text), stretch.up_to) == ([f"m{n}" for n in range(1, 6)], 5)
+    assert stretch.text.count("[…]") == 5
+    assert count_words(stretch.text) <= 100
+
+
+def test_short_messages_leave_their_room_to_long_ones() -> None:
+    messages = told("Hi", "Ho", "word " * 200)
+    stretch = stretch_of(messages, 100, count_words, stretches=1)
+    assert 80 < count_words(stretch.text) <= 100
+
+
+def test_where_even_that_says_nothing_some_are_left_out_evenly_and_the_last_never() -> None:
+    stretch = stretch_of(numbered(1000, 50), 10 * LEAST_TOLD, count_words, stretches=1)
+    assert spoken_of(stretch.text) == [f"m{n}" for n in range(100, 1001, 100)]
+    assert stretch.up_to == 1000
+
+
+@given(st.integers(1, 300), st.integers(1, 50))
+def test_messages_at_even_distances_are_as_many_as_allowed_at_most(count: int, most: int) -> None:
+    messages = numbered(count, 0)
+    chosen = evenly(messages, most)
+    numbers = [one.number for one in chosen]
+    assert 1 <= len(numbers) <= most
+    assert numbers[-1] == count
+    assert len({after - before for before, after in pairwise(numbers)}) <= 1
+
+
+@given(
+    lengths=st.lists(st.integers(0, 400), min_size=1, max_size=120),
+    budget=st.integers(20, 300),
+)
+def test_every_message_is_reached_within_the_stretches_whatever_their_lengths(
+    lengths: list[int], budget: int
+) -> None:
+    job: SummaryJob | None = SummaryJob("k", told(*("w " * n + "end" for n in lengths)))
+    reached = [0]
+    while job is not None:
+        assert len(reached) <= MOST_STRETCHES
+        question = question_for(job, budget=budget, count=count_words)
+        reached.append(question.up_to)
+        job = job.after(Summary("k", "notes " * 30, question.up_to))
+    assert reached == sorted(set(reached))
+    assert reached[-1] == len(lengths)
 
 
 @given(
@@ -83,7 +141,7 @@ def test_a_question_fits_its_budget(texts: list[str], previous: str, budget: int
         return len(text) // 3 + 1
 
     job = SummaryJob("k", told(*texts), previous=previous)
-    question = question_for(job, budget=budget, count=count)
+    question = question_for(job, budget=budget, count=count).text
     assert count(question) <= budget + 8
 
 
@@ -106,7 +164,7 @@ def test_a_huge_message_is_cut_without_being_counted_whole() -> None:
         return len(text.split())
 
     job = SummaryJob("k", told("word " * 1_000_000))
-    assert count_words(question_for(job, budget=300, count=count)) <= 310
+    assert count_words(question_for(job, budget=300, count=count).text) <= 310
     assert max(counted) < 20_000
 
 
@@ -177,5 +235,7 @@ def test_messages_without_words_are_not_summarized_and_order_is_by_number() -> N
 def test_a_job_shrinks_by_what_was_summarized_meanwhile() -> None:
     job = SummaryJob("k", told("a", "b", "c"), previous="old", needs_title=True)
     rest = job.after(Summary("k", "new", 2, "Title"))
-    assert rest == SummaryJob("k", told("a", "b", "c")[2:], previous="new", needs_title=False)
+    assert rest == SummaryJob(
+        "k", told("a", "b", "c")[2:], "new", needs_title=False, stretches=MOST_STRETCHES - 1
+    )
     assert job.after(Summary("k", "new", 3)) is None

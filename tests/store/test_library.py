@@ -13,7 +13,7 @@ from tests.store.conftest import SETTINGS, Clock
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store.copies import back_up
-from gemma_chat.store.records import NewMessage
+from gemma_chat.store.records import NewMessage, NewTab
 from gemma_chat.store.store import Store
 
 
@@ -70,6 +70,23 @@ def test_a_conversation_from_elsewhere_is_put_in_closed(store: Store, clock: Clo
         ("user", 3),
     ]
     assert (messages[1].created, messages[2].created) == (5.0, clock.now)
+
+
+def test_what_comes_from_elsewhere_keeps_its_models_its_pins_and_its_place(store: Store) -> None:
+    other = store.create(SETTINGS, group="work").session
+    said = [
+        NewMessage(role="user", text="Question", pinned=True),
+        NewMessage(role="assistant", text="Answer", model="gemma"),
+    ]
+    session = store.library.add("Import", SETTINGS, said, tab=NewTab("work", "star", True))
+    assert [(one.model, one.pinned) for one in store.messages(session)] == [
+        ("", True),
+        ("gemma", False),
+    ]
+    store.open_at(session)
+    conversation = store.conversation(session)
+    assert (conversation.mark, conversation.pinned) == ("star", True)
+    assert store.tabs.order() == (session, other)
 
 
 def test_several_are_deleted_at_once_with_all_their_messages(three: Store) -> None:

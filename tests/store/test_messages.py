@@ -12,8 +12,9 @@ from tests.store.conftest import Clock
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.host.protocol import MessageView
+from gemma_chat.store.interruption import INTERRUPTED_QUESTION, INTERRUPTED_REPLY
 from gemma_chat.store.records import Message, Thought, ToolUse, TurnMetrics
-from gemma_chat.store.store import INTERRUPTED_QUESTION, INTERRUPTED_REPLY, Store
+from gemma_chat.store.store import Store
 
 ABSENT = 4711
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store import migrations
+from gemma_chat.store.records import TabPair
 from gemma_chat.store.store import Store
 from gemma_chat.store.tabs import Standing, arranged, moved
 
@@ -152,6 +153,39 @@ def test_the_store_knows_which_tab_was_looked_at_last(database: Path) -> None:
     looked = {each.session: each.looked_at for each in store.conversations()}
     assert looked[one] > looked[two] > 0
     store.close()
+
+
+def test_two_tabs_side_by_side_are_kept_until_others_are_or_one_of_them_closes(
+    database: Path,
+) -> None:
+    store = Store.open(database)
+    one, two, three = opened(store, 3)
+    assert store.tabs.pair() is None
+    store.tabs.keep_pair(TabPair(one, two))
+    store.tabs.keep_pair(TabPair(three, one, to_both=False))
+    store.close()
+    store = Store.open(database)
+    assert store.tabs.pair() == TabPair(three, one, to_both=False)
+    store.close_tab(two)
+    assert store.tabs.pair() == TabPair(three, one, to_both=False)
+    store.close_tab(one)
+    assert store.tabs.pair() is None
+    store.open_at(one)
+    assert store.tabs.pair() is None
+    store.tabs.keep_pair(TabPair(one, three))
+    store.delete_conversation(three)
+    assert store.tabs.pair() is None
+    store.close()
+
+
+def test_a_pair_with_a_tab_that_is_not_there_changes_nothing(store: Store) -> None:
+    one, two = opened(store, 2)
+    store.tabs.keep_pair(TabPair(one, two))
+    with pytest.raises(StoreError, match=f"no conversation {ABSENT}"):
+        store.tabs.keep_pair(TabPair(one, ABSENT))
+    assert store.tabs.pair() == TabPair(one, two)
+    store.tabs.keep_pair(None)
+    assert store.tabs.pair() is None
 
 
 def test_a_mark_of_another_version_is_shown_as_none(database: Path) -> None:

@@ -245,6 +245,7 @@ class ScriptedLink:
         lock: p.LockView | None = None,
         model: p.ModelView = READY,
         summarizer: p.SummarizerView | None = None,
+        pair: p.TabPair | None = None,
     ) -> None:
         """The host is there and tells the whole state."""
         self.phase("connected")
@@ -254,6 +255,7 @@ class ScriptedLink:
                 lock=lock or p.LockView(),
                 model=model,
                 summarizer=summarizer or p.SummarizerView(),
+                pair=pair,
             )
         )
 

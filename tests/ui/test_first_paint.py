@@ -11,6 +11,7 @@ from tests.ui.pty_terminal import APP
 HEAVY = (
     "gemma_chat.config.library",
     "gemma_chat.engine.llama",
+    "gemma_chat.media.facts",
     "gemma_chat.store.store",
     "gemma_chat.ui.chooser",
     "gemma_chat.ui.input.completion",

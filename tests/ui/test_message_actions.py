@@ -408,9 +408,8 @@ async def test_everything_is_in_the_palette_and_does_no_harm_in_an_empty_tab() -
         await pilot.press("ctrl+pagedown")
         await pilot.pause()
         before = len(link.requests)
-        for id_ in app._commands.messages.by_id:
-            if id_ != "search.open":
-                app.action_run(id_)
+        for id_ in (*app._commands.messages.by_id, "search.next", "search.previous"):
+            app.action_run(id_)
         await pilot.pause()
         asked = {type(request) for request in link.requests[before:]}
         assert asked <= {p.FetchMessages, p.SaveDraft, p.MarkRead, p.SaveScroll}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from tests.ui.scripted import (
     HOSTILE_TITLES,
+    READY,
     SIZES,
     ScriptedLink,
     make_app,
@@ -24,6 +26,7 @@ from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.own_events import PairShown, TabSelected
 from gemma_chat.ui.pair import Pair, differences
 from gemma_chat.ui.panes import PaneHead
+from gemma_chat.ui.state import TerminalState, apply
 
 PIRATE = SessionSettings(
     system_instruction="Answer as a pirate.", sampling=SamplingSettings(temperature=0.2)
@@ -433,6 +436,47 @@ async def test_each_pane_keeps_where_its_reader_stands() -> None:
         assert second is not None
         assert first.scroll.follow
         assert not second.scroll.follow
+
+
+async def test_a_terminal_begins_with_the_two_tabs_that_stood_side_by_side_last() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(120, 30)) as pilot:
+        tabs = [msgspec.structs.replace(one, looked_at=one.session % 3) for one in THREE]
+        link.connect(tabs, pair=p.TabPair(1, 2, to_both=False))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.state.shown_pair == Pair(1, 2, to_both=False)
+        assert app.window.composer.border_title == "to 2 only"
+        assert len(heads(app)) == 2
+        assert not link.asked(p.PairTabs)
+
+
+async def test_the_host_is_told_who_stands_side_by_side_and_who_gets_the_message() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(120, 30)) as pilot:
+        link.connect(THREE)
+        await pilot.pause()
+        await pilot.press(*"/compare 2", "escape", "enter")
+        await pilot.pause()
+        await pilot.press("f6")
+        await pilot.press("f6")
+        await pilot.press("alt+s")
+        await pilot.pause()
+        told = [each.pair for each in link.asked(p.PairTabs)]
+        assert told == [Pair(1, 2), Pair(1, 2, to_both=False), None]
+
+
+def test_the_pair_of_the_host_counts_only_where_nothing_is_shown_yet() -> None:
+    def told(*views: p.SessionView, pair: p.TabPair | None) -> p.Snapshot:
+        return p.Snapshot(views, p.LockView(), READY, p.SummarizerView(), pair=pair)
+
+    begun = apply(TerminalState(), told(*THREE, pair=p.TabPair(2, 3)))
+    assert begun.pair == Pair(2, 3)
+    own = apply(begun, PairShown(None))
+    assert apply(own, told(*THREE, pair=p.TabPair(2, 3))).pair is None
+    assert apply(TerminalState(), told(*THREE[:2], pair=p.TabPair(2, 3))).pair is None
 
 
 def test_differences_are_named_once_and_none_for_the_same_settings() -> None:

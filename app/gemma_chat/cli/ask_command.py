@@ -17,13 +17,13 @@ _READER_GONE = 141
 
 
 class _AskCommand(click.Command):
-    """A command whose sampling options come from the table of settings, when they are needed."""
+    """A command whose options for numbers come from the table of settings, when they are needed."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from gemma_chat.cli.ask_options import sampling_options
+        from gemma_chat.cli.ask_options import number_options
 
         *own, help_option = super().get_params(ctx)
-        return [*own, *sampling_options(), help_option]
+        return [*own, *number_options(), help_option]
 
 
 @click.command(cls=_AskCommand)
@@ -47,6 +47,14 @@ class _AskCommand(click.Command):
     help="Put this text file before the question; may be repeated.",
 )
 @click.option(
+    "-a",
+    "--attach",
+    "attached",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Show the model this image, or let it hear this recording; may be repeated.",
+)
+@click.option(
     "--schema",
     type=click.Path(path_type=Path),
     help="A JSON schema in a file; the reply is JSON that fits it.",
@@ -57,6 +65,14 @@ class _AskCommand(click.Command):
     help="A grammar (GBNF) in a file; the reply fits it.",
 )
 @click.option("--stop", multiple=True, help="End the reply before this text; may be repeated.")
+@click.option(
+    "--thinking/--no-thinking",
+    default=None,
+    help="Let the model think before it answers, where it can; with --json its thoughts are told.",
+)
+@click.option(
+    "--lora", metavar="FILE", help="A LoRA adapter for this model; '' is the model as it is."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each event.")
 @click.option("--no-stream", is_flag=True, help="Write the reply when it is whole.")
 @click.pass_context
@@ -69,12 +85,15 @@ def ask(
     system: str | None,
     preset: str | None,
     files: tuple[Path, ...],
+    attached: tuple[Path, ...],
     schema: Path | None,
     grammar: Path | None,
     stop: tuple[str, ...],
+    thinking: bool | None,
+    lora: str | None,
     as_json: bool,
     no_stream: bool,
-    **sampling: Any,
+    **numbers: Any,
 ) -> None:
     """Ask the model one question and print its reply.
 
@@ -82,8 +101,9 @@ def ask(
     the question, or is the question when there is none. The running host answers; when none runs,
     the model is loaded for this question.
 
-    With -c, settings that are given stay with the conversation. `-m FILE` or `--server URL` before
-    `ask` names another model.
+    With -c, settings that are given stay with the conversation. A model takes images and
+    recordings when it is loaded with its projector (setting model.projector). `-m FILE` or
+    `--server URL` before `ask` names another model.
 
     \b
     Exit codes:
@@ -98,19 +118,22 @@ def ask(
     import logging
 
     from gemma_chat.cli.ask_options import AskSettings
-    from gemma_chat.cli.ask_question import question_from
+    from gemma_chat.cli.ask_question import question_from, uploads_from
     from gemma_chat.cli.asking import Asking, ReaderGone
 
     # What llama.cpp logs would stand in the middle of the reply.
     logging.getLogger("gemma_chat").addHandler(logging.NullHandler())
-    question = question_from(words, files, sys.stdin)
+    uploads = uploads_from(attached)
+    question = question_from(words, files, sys.stdin, beside=bool(uploads))
     settings = AskSettings(
         system=system,
         preset=preset,
         schema=schema,
         grammar=grammar,
         stop=stop,
-        sampling=_given(sampling),
+        thinking=thinking,
+        lora=lora,
+        numbers=_given(numbers),
     )
     root = context.find_root().params
     asking = Asking(
@@ -119,6 +142,7 @@ def ask(
         server=root.get("server", ""),
         server_model=root.get("server_model", ""),
         question=question,
+        uploads=uploads,
         settings=settings,
         conversation=conversation,
         keep=keep,
@@ -134,7 +158,7 @@ def ask(
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The sampling settings that stand on the command line; `""` of an optional one is `None`."""
+    """The settings that stand on the command line; `""` of an optional one is `None`."""
     return {
         name: None if value == "" else value for name, value in options.items() if value is not None
     }

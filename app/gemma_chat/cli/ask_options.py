@@ -12,7 +12,9 @@ import click
 import msgspec
 
 from gemma_chat.config.sampling import (
+    LORA_SCALE_FIELD,
     SAMPLING_FIELDS,
+    THINKING_BUDGET,
     SamplingField,
     SamplingSettings,
     SessionSettings,
@@ -21,10 +23,12 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import SettingsError
 
 _MAX_FILE_BYTES = 1_000_000
+_OF_THE_SESSION = (THINKING_BUDGET, LORA_SCALE_FIELD)
+"""Numbers that are no sampling settings."""
 
 
-def sampling_options() -> list[click.Parameter]:
-    """An option for each sampling setting, with its explanation and range."""
+def number_options() -> list[click.Parameter]:
+    """An option for each setting that is a number, with its explanation and range."""
     return [
         click.Option(
             [f"--{field.name.replace('_', '-')}", field.name],
@@ -32,7 +36,7 @@ def sampling_options() -> list[click.Parameter]:
             callback=partial(_checked, field),
             help=f"{field.explanation} Allowed: {field.allowed}.",
         )
-        for field in SAMPLING_FIELDS
+        for field in (*_OF_THE_SESSION, *SAMPLING_FIELDS)
     ]
 
 
@@ -58,7 +62,11 @@ class AskSettings:
     schema: Path | None = None
     grammar: Path | None = None
     stop: tuple[str, ...] = ()
-    sampling: Mapping[str, Any]
+    thinking: bool | None = None
+    lora: str | None = None
+    """The file of an adapter; an empty text is the model as it is."""
+    numbers: Mapping[str, Any]
+    """Settings of `number_options` by name."""
 
     @property
     def given(self) -> bool:
@@ -69,8 +77,17 @@ class AskSettings:
             or self.schema
             or self.grammar
             or self.stop
-            or self.sampling
+            or self.thinking is not None
+            or self.lora is not None
+            or self.numbers
         )
+
+    @property
+    def wants_thinking(self) -> bool:
+        """Whether the model shall think for this question, also by a budget for it."""
+        if self.thinking is None:
+            return self.numbers.get("thinking_budget") is not None
+        return self.thinking
 
     def applied_to(self, settings: SessionSettings, known: Settings) -> SessionSettings:
         """`settings` as the command line has them; raises `SettingsError`.
@@ -79,7 +96,8 @@ class AskSettings:
         """
         if self.preset is not None:
             settings = _preset(self.preset, known, settings)
-        values: dict[str, Any] = dict(self.sampling)
+        names = [field.name for field in _OF_THE_SESSION]
+        values = {name: value for name, value in self.numbers.items() if name not in names}
         if self.stop:
             values["stop"] = self.stop
         if self.grammar is not None or self.schema is not None:
@@ -90,13 +108,22 @@ class AskSettings:
         if self.schema is not None:
             values["json_schema"] = _text(self.schema, "schema")
         sampling = msgspec.to_builtins(settings.sampling) | values
-        system = settings.system_instruction if self.system is None else self.system
         changed = msgspec.structs.replace(
-            settings,
-            system_instruction=system,
-            sampling=msgspec.convert(sampling, SamplingSettings),
+            settings, sampling=msgspec.convert(sampling, SamplingSettings), **self._of_the_session()
         )
         return changed.validated()
+
+    def _of_the_session(self) -> dict[str, Any]:
+        """What is given beside the sampling settings; raises `SettingsError`."""
+        names = [field.name for field in _OF_THE_SESSION]
+        values = {name: self.numbers[name] for name in names if name in self.numbers}
+        if self.wants_thinking or self.thinking is not None:
+            values["enable_thinking"] = self.wants_thinking
+        if self.lora is not None:
+            values["lora_path"] = _whole_path(self.lora)
+        if self.system is not None:
+            values["system_instruction"] = self.system
+        return values
 
 
 def _preset(name: str, known: Settings, settings: SessionSettings) -> SessionSettings:
@@ -105,6 +132,16 @@ def _preset(name: str, known: Settings, settings: SessionSettings) -> SessionSet
             return preset.applied_to(settings)
     names = ", ".join(preset.name for preset in known.all_presets)
     raise SettingsError(f"There is no preset {name!r}. The presets are: {names}.")
+
+
+def _whole_path(adapter: str) -> str:
+    """The path of an adapter, whole: the host stands in another folder. Nothing for none."""
+    if not adapter:
+        return ""
+    path = Path(adapter).expanduser().absolute()
+    if not path.is_file():
+        raise SettingsError(f"There is no adapter {path}. Name the GGUF file of a LoRA adapter.")
+    return str(path)
 
 
 def _text(path: Path, what: str) -> str:

@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemma_chat.cli.output import one_line, visible
+from gemma_chat.host.protocol import Aside, Thought, ToolUse
 
 if TYPE_CHECKING:
     from gemma_chat.host.protocol import LockView, ModelView, TurnFinished
 
 _BACK_TO_BEGIN = "\r\033[K"
+
+
+def _call(use: ToolUse) -> dict[str, object]:
+    """A call as it is told; its arguments are JSON, as text."""
+    return {
+        "name": use.name,
+        "arguments": use.arguments,
+        "outcome": use.outcome,
+        "result": use.result,
+        "error": use.error,
+    }
 
 
 class AskOutput:
@@ -25,6 +37,7 @@ class AskOutput:
         self._stream = stream
         self._on_terminal = sys.stderr.isatty()
         self._pieces: list[str] = []
+        self._asides: dict[int, Aside] = {}
         self._progress = ""
 
     def __enter__(self) -> AskOutput:
@@ -54,13 +67,34 @@ class AskOutput:
         elif self._stream:
             self._write(visible(text))
 
+    def aside(self, place: int, aside: Aside) -> None:
+        """A thought or a tool call of the reply is new, or is another now."""
+        before = self._asides.get(place)
+        self._asides[place] = aside
+        self._show("thinking" if isinstance(aside, Thought) else f"calling {one_line(aside.name)}")
+        if not (self._as_json and self._stream):
+            return
+        if isinstance(aside, ToolUse):
+            self._line({"event": "tool_call", **_call(aside)})
+            return
+        known = before.text if isinstance(before, Thought) else ""
+        if aside.text != known:
+            self._line({"event": "thinking", "text": aside.text.removeprefix(known)})
+
     def finished(self, event: TurnFinished) -> None:
         """The reply has ended."""
         self._show("")
         reply = "".join(self._pieces)
         if self._as_json:
             metrics = msgspec.to_builtins(event.metrics)
-            fields = {"event": "finished", "reason": event.reason, "text": reply}
+            fields: dict[str, object] = {"event": "finished", "reason": event.reason, "text": reply}
+            asides = [aside for _, aside in sorted(self._asides.items())]
+            thoughts = [aside.text for aside in asides if isinstance(aside, Thought)]
+            if thoughts:
+                fields["thinking"] = "\n\n".join(thoughts)
+            calls = [_call(aside) for aside in asides if isinstance(aside, ToolUse)]
+            if calls:
+                fields["tool_calls"] = calls
             self._line({**fields, "error": event.error, "metrics": metrics})
             return
         if not self._stream:

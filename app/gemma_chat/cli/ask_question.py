@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 
 import click
 
 from gemma_chat.errors import GemmaChatError
+
+if TYPE_CHECKING:
+    from gemma_chat.host.protocol import Upload
 
 MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
 """Of a file or of what is piped in: more than any context holds."""
@@ -20,8 +23,13 @@ class AttachmentError(GemmaChatError):
     """A file cannot be put before a question."""
 
 
-def question_from(words: Iterable[str], files: Iterable[Path], stdin: TextIO) -> str:
-    """What to ask; raises `AttachmentError`, and `click.UsageError` when there is nothing."""
+def question_from(
+    words: Iterable[str], files: Iterable[Path], stdin: TextIO, *, beside: bool = False
+) -> str:
+    """What to ask; raises `AttachmentError`, and `click.UsageError` when there is nothing.
+
+    With something `beside` it, as an image, there need be nothing.
+    """
     parts = [_file(path) for path in files]
     piped = _piped(stdin)
     if piped:
@@ -29,9 +37,21 @@ def question_from(words: Iterable[str], files: Iterable[Path], stdin: TextIO) ->
     asked = " ".join(words).strip()
     if asked:
         parts.append(asked)
-    if not parts:
+    if not parts and not beside:
         raise click.UsageError("Say what to ask, or pipe it in.")
     return "\n\n".join(parts)
+
+
+def uploads_from(paths: Sequence[Path]) -> tuple[Upload, ...]:
+    """Images and recordings to send along; raises `ModalityError`."""
+    if not paths:
+        return ()
+    from gemma_chat.host.protocol import Upload
+    from gemma_chat.media.files import check_together, read_media_file
+
+    uploads = tuple(Upload(path.name, read_media_file(path)) for path in paths)
+    check_together([len(upload.data) for upload in uploads])
+    return uploads
 
 
 def _file(path: Path) -> str:

@@ -16,6 +16,7 @@ from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
 from gemma_chat.host.client import HostAbsentError, HostClient
 from gemma_chat.host.protocol import (
+    AsideChanged,
     ChangeSettings,
     CloseSession,
     Event,
@@ -30,6 +31,7 @@ from gemma_chat.host.protocol import (
     StopTurn,
     TurnFinished,
     TurnText,
+    Upload,
 )
 from gemma_chat.host.requests import Requester
 from gemma_chat.host.status import connect_to_running
@@ -51,6 +53,7 @@ class Asking:
     server: str
     server_model: str
     question: str
+    uploads: tuple[Upload, ...] = ()
     settings: AskSettings
     conversation: str
     keep: bool
@@ -160,9 +163,13 @@ class Asking:
         events: asyncio.Queue[Event | GemmaChatError],
         output: AskOutput,
     ) -> int:
-        turn = (await requester.request(SendMessage(0, session, self.question))).turn
+        request = SendMessage(0, session, self.question, attachments=self.uploads)
+        turn = (await requester.request(request)).turn
         try:
-            return await _follow(session, turn, events, output)
+            code = await _follow(session, turn, events, output)
+            if self.settings.wants_thinking:
+                await _tell_whether_it_thinks(requester, output)
+            return code
         except (asyncio.CancelledError, BrokenPipeError) as error:
             with contextlib.suppress(GemmaChatError, TimeoutError):
                 async with asyncio.timeout(_STOPPING_SECONDS):
@@ -188,6 +195,8 @@ async def _follow(
                 raise event
             case TurnText() if event.session == session and event.turn == turn:
                 output.text(event.text)
+            case AsideChanged() if event.session == session and event.turn == turn:
+                output.aside(event.place, event.aside)
             case TurnFinished() if event.session == session and event.turn == turn:
                 output.finished(event)
                 if event.error or event.reason in ("failed", "closed"):
@@ -199,6 +208,16 @@ async def _follow(
                 output.waiting(event.lock, session)
             case Notice() if event.session in (0, session):
                 output.notice(event.text)
+
+
+async def _tell_whether_it_thinks(requester: Requester, output: AskOutput) -> None:
+    """Say so when the model could not do what was asked of it: its reply does not show that."""
+    model = (await requester.request(GetStatus(0))).model
+    if not model.thinks:
+        output.notice(
+            f"{model.name} cannot be told to think, and answered without. Models with a switch "
+            "for it are Gemma 4 and Qwen 3."
+        )
 
 
 async def _ended(session: int, turn: int, events: asyncio.Queue[Event | GemmaChatError]) -> None:

@@ -216,20 +216,24 @@ def rename(context: click.Context, name: str, title: str) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--title", help="The title of the copy, instead of the same with (fork).")
+@click.option("--title", help="The title of the fork, instead of the same with (fork).")
 @click.pass_context
 def fork(context: click.Context, name: str, title: str | None) -> None:
-    """Copy the conversation NAME, to go on from it another way; prints the copy's number."""
-    from gemma_chat.cli.library_work import put_in, transcript_of
+    """Fork the conversation NAME, to go on from it another way; prints the number of the fork.
+
+    It is all of it up to here, and stands in a tab when NAME does. What the model has evaluated of
+    it is not evaluated again.
+    """
+    from gemma_chat.cli.naming import conversation_named
     from gemma_chat.cli.output import print_text
     from gemma_chat.cli.reaching import run
+    from gemma_chat.host.protocol import ForkFrom
 
-    async def copy(host: Requester) -> int:
-        _, transcript = await transcript_of(host, name)
-        named = f"{transcript.title} (fork)".strip() if title is None else title
-        return await put_in(host, transcript, named)
+    async def forked(host: Requester) -> int:
+        meant = await conversation_named(host, name)
+        return (await host.request(ForkFrom(0, meant.session, title=title))).session
 
-    print_text(str(run(paths_of(context), copy)))
+    print_text(str(run(paths_of(context), forked)))
 
 
 @click.command()

@@ -69,6 +69,6 @@ async def transcript_of(requester: Requester, name: str) -> tuple[Conversation, 
     return conversation, transcript_from(conversation, messages)
 
 
-async def put_in(requester: Requester, transcript: Transcript, title: str | None = None) -> int:
+async def put_in(requester: Requester, transcript: Transcript) -> int:
     """Store a conversation under a new number, closed; returns the number."""
-    return (await requester.request(import_request(transcript, title))).session
+    return (await requester.request(import_request(transcript))).session

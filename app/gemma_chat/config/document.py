@@ -15,8 +15,6 @@ from gemma_chat.config.fields import (
     PRESETS_SECTION,
     SESSION_KEYS,
     SETTING_FIELDS,
-    NotAllowed,
-    SettingField,
     sampling_fields,
 )
 from gemma_chat.config.key_wishes import key_wishes_of
@@ -24,6 +22,7 @@ from gemma_chat.config.mcp import servers_from, servers_table
 from gemma_chat.config.presets import TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.schema import Settings
+from gemma_chat.config.setting_field import NotAllowed, SettingField
 from gemma_chat.errors import SettingsError
 
 _PRESET_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")

@@ -16,7 +16,7 @@ from gemma_chat.config.document import (
     to_settings,
     value_of,
 )
-from gemma_chat.config.fields import SETTING_FIELDS, NotAllowed, SettingField
+from gemma_chat.config.fields import SETTING_FIELDS
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.schema import (
@@ -29,6 +29,7 @@ from gemma_chat.config.schema import (
     SummarizerSettings,
     TerminalSettings,
 )
+from gemma_chat.config.setting_field import NotAllowed, SettingField
 from gemma_chat.errors import SettingsError
 
 __all__ = [

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import lru_cache
-from hashlib import sha256
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import msgspec
-import psutil
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
@@ -24,10 +18,10 @@ from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
     STREAMS,
     Context,
-    plain_attention,
 )
 from gemma_chat.engine.evaluation import Evaluation
-from gemma_chat.engine.fit import KvType, check_fit
+from gemma_chat.engine.fingerprint import states_on_disk
+from gemma_chat.engine.fit import check_fit
 from gemma_chat.engine.interface import (
     PLAIN_REPLY,
     ChatMessage,
@@ -40,18 +34,22 @@ from gemma_chat.engine.interface import (
     ReplyForm,
     SequenceHandle,
 )
-from gemma_chat.engine.library import library_file
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.media_marks import refuse_media
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
+from gemma_chat.engine.prompt_tokens import PromptTokens
 from gemma_chat.engine.reply import ReplyReader
-from gemma_chat.engine.reply_tokens import ReplyTokens
+from gemma_chat.engine.reply_tokens import ReplyTokens, mark_tokens
 from gemma_chat.engine.sampler import Sampler
 from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
-from gemma_chat.engine.state_files import StateFiles
-from gemma_chat.engine.threads import thread_counts
+from gemma_chat.engine.sizing import (
+    available_memory,
+    context_size_of,
+    counts_of_threads,
+    states_budget,
+)
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.engine.weights import Weights
@@ -63,16 +61,10 @@ from gemma_chat.errors import (
 )
 from gemma_chat.models.projector_file import ProjectorHeader, check_projector_file
 
-DEFAULT_CONTEXT = 8192
-SMALLEST_CONTEXT = 64
 SMALLEST_BATCH = 16
-_MOST_STATES = 2 * 1024**3
-_CACHED_RUN = 4096
 _WORTH_SEARCHING = 16
 """Tokens that another saved state must spare before it is looked for and taken."""
 _CANDIDATES = 4
-_ANY_TWO = ("A", "1")
-"""Two messages whose tokens differ from the first one on."""
 
 
 class LlamaEngine:
@@ -121,14 +113,14 @@ class LlamaEngine:
             raise ModelLoadError(
                 f"{weights.path} is not a text generation model. Choose a chat model."
             )
-        context_size = _context_size(options.context_size, weights.trained_context_size)
+        context_size = context_size_of(options.context_size, weights.trained_context_size)
         if not SMALLEST_BATCH <= options.micro_batch <= LARGEST_MICRO_BATCH:
             raise SettingsError(
                 f"micro_batch = {options.micro_batch} is not allowed: {SMALLEST_BATCH} to "
                 f"{LARGEST_MICRO_BATCH} tokens."
             )
         available = available_memory()
-        states = _states_budget(options.states_mb, available)
+        states = states_budget(options.states_mb, available)
         self.need = check_fit(
             weights.path.name,
             weights.kv_shape,
@@ -141,14 +133,12 @@ class LlamaEngine:
         )
         self._weights = weights
         self._vocabulary = Vocabulary(weights.vocabulary)
-        self._tokenize = lru_cache(maxsize=1024)(self._vocabulary.tokenize)
-        self._opening = lru_cache(maxsize=256)(self._opening_tokens)
         self._writer = PromptWriter(
             self._vocabulary,
             architecture=weights.metadata("general.architecture"),
             template=weights.chat_template,
         )
-        counts = _thread_counts(mode.threads or options.threads, options.kv_type)
+        counts = counts_of_threads(mode.threads or options.threads, options.kv_type)
         self._projector: Projector | None = None
         if projector is not None:
             self._projector = Projector(
@@ -158,7 +148,12 @@ class LlamaEngine:
                 threads=max(counts),
                 use_gpu=mode.gpu_layers > 0,
             )
-        self._mark_tokens = self._find_marks()
+        self._mark_tokens = mark_tokens(self._writer.marks, self._vocabulary)
+        self._prompts = PromptTokens(
+            self._vocabulary,
+            self._writer,
+            refuse_media if self._projector is None else self._projector.pieces,
+        )
         self._context = Context(
             weights.handle,
             context_size=context_size,
@@ -172,7 +167,7 @@ class LlamaEngine:
         self._adapters = Adapters(
             weights.handle, weights.metadata("general.architecture"), weights.tensors
         )
-        self._shelf = StateShelf(states, _files(weights.path, context_size, options, mode))
+        self._shelf = StateShelf(states, states_on_disk(weights.path, context_size, options, mode))
         self._memory = KVMemory(self._context, self._shelf)
         # A recurrent state cannot be cut back behind a wrong guess.
         self._speculates = options.prompt_lookup and weights.rewindable
@@ -195,17 +190,6 @@ class LlamaEngine:
             modalities=self._projector.modalities if self._projector else (),
             projector_path=str(projector.path) if projector else "",
         )
-
-    def _find_marks(self) -> dict[int, str]:
-        """The marks that are one token each and mean nothing else wherever they stand."""
-        marks, controls = self._writer.marks, self._vocabulary.control_tokens
-        found = {controls[name]: name for name in marks.names if name in controls}
-        if marks.calls.syntax == "gemma":
-            for name in marks.names - found.keys():
-                tokens = self._vocabulary.tokenize(name.encode())
-                if len(tokens) == 1:
-                    found[tokens[0]] = name
-        return found
 
     # ------------------------------------------------------------ from any thread
 
@@ -241,51 +225,11 @@ class LlamaEngine:
         written: str = "",
     ) -> Prompt:
         """Render a conversation; see the interface."""
-        pieces_of = refuse_media if self._projector is None else self._projector.pieces
-        rendered = self._writer.write(messages, form, pieces_of)
-        pieces = rendered.pieces
-        if written:
-            # A piece of its own: the reply was sampled behind the opening, token by token.
-            pieces = (*pieces, written.encode("utf-8"))
-        count = sum(map(self._length, pieces))
-        system = messages[0].text if messages and messages[0].role == "system" else ""
-        thought = 0 if written else len(self._tokens(rendered.thought))
-        thinking_open = rendered.thinking_open and not written
-        return Prompt(pieces, count, system, form, thinking_open, thought)
+        return self._prompts.prompt(messages, form, written=written)
 
     def spelled(self, prompt: Prompt) -> tuple[bytes, ...]:
         """A prompt token by token; see the interface."""
-        return tuple(chain.from_iterable(map(self._spelled, prompt.pieces)))
-
-    def _spelled(self, piece: prefix.Piece) -> Iterator[bytes]:
-        if isinstance(piece, bytes):
-            yield from map(self._vocabulary.piece, self._run_tokens(piece))
-        elif isinstance(piece, int):
-            yield self._vocabulary.piece(piece)
-        else:
-            yield f"[{piece.media.kind}, {len(piece.tokens)} tokens]".encode()
-
-    def _opening_tokens(self, system: str, form: ReplyForm) -> list[int]:
-        """What all prompts with one system instruction and the same tools begin with."""
-        first = [ChatMessage("system", system)] if system else []
-        left, right = (
-            self._tokens(self._writer.write([*first, ChatMessage("user", text)], form).pieces)
-            for text in _ANY_TWO
-        )
-        return left[: prefix.common_prefix(left, right)]
-
-    def _length(self, piece: prefix.Piece) -> int:
-        if isinstance(piece, int):
-            return 1
-        return len(self._run_tokens(piece) if isinstance(piece, bytes) else piece.tokens)
-
-    def _tokens(self, pieces: tuple[prefix.Piece, ...]) -> list[int]:
-        return self._plan([], Prompt(pieces, 0))[1]
-
-    def _run_tokens(self, run: bytes) -> list[int]:
-        if len(run) > _CACHED_RUN:
-            return self._vocabulary.tokenize(run)
-        return self._tokenize(run)
+        return self._prompts.spelled(prompt)
 
     def check_lora(self, lora: LoraChoice) -> None:
         """Raise `AdapterError` when this adapter cannot be applied to this model."""
@@ -327,7 +271,7 @@ class LlamaEngine:
             grammar = required_call(form.tools, marks.calls)
             sampling = msgspec.structs.replace(sampling, grammar=grammar, json_schema=None)
         if sampling.grammar is not None or sampling.json_schema is not None:
-            prompt = self._without_thought(prompt)
+            prompt = self._prompts.without_thought(prompt)
         held = cast(HeldSequence, sequence)
         self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
@@ -352,19 +296,6 @@ class LlamaEngine:
             speculation=Speculation() if self._speculates else None,
         )
 
-    def _without_thought(self, prompt: Prompt) -> Prompt:
-        """A prompt that leaves no room for thinking: a grammar would shape the thought."""
-        thinking = self._writer.marks.thinking
-        if thinking is None or not (prompt.thinking_open or prompt.form.thinking):
-            return prompt
-        pieces = self._writer.pieces_of(thinking.end if prompt.thinking_open else thinking.empty)
-        return replace(
-            prompt,
-            pieces=(*prompt.pieces, *pieces),
-            thinking_open=False,
-            thought_tokens=prompt.thought_tokens + len(self._tokens(pieces)),
-        )
-
     def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
         marks, form = self._writer.marks, prompt.form
         budget = form.thinking_budget if marks.thinking is not None else None
@@ -374,7 +305,7 @@ class LlamaEngine:
             ReplyReader(marks, form, stop, thinking_open=prompt.thinking_open),
             marks=self._mark_tokens,
             thinking_budget=budget,
-            thinking_end=self._tokens(end) if budget is not None else [],
+            thinking_end=self._prompts.tokens(end) if budget is not None else [],
         )
 
     def anticipate(
@@ -384,7 +315,7 @@ class LlamaEngine:
         held = cast(HeldSequence, sequence)
         self._adapt(held, left)
         matched, tokens = self._match(held, left)
-        common = prefix.common_prefix(tokens, self._plan(tokens, right)[1])
+        common = prefix.common_prefix(tokens, self._prompts.plan(tokens, right)[1])
         end = min(common, self._context.context_size - 1)
         for span in prefix.media_spans(tokens, left.pieces):
             end = span.start if span.start < end < span.end else end
@@ -406,8 +337,8 @@ class LlamaEngine:
             held,
             held=matched,
             boundaries=(
-                prefix.common_prefix(tokens, self._opening(prompt.system, form)),
-                sum(map(self._length, prompt.pieces[: prompt.seam])),
+                prefix.common_prefix(tokens, self._prompts.opening(prompt.system, form)),
+                self._prompts.length(prompt.pieces[: prompt.seam]),
             ),
             lane=lane,
             spans=prefix.media_spans(tokens, prompt.pieces),
@@ -430,13 +361,14 @@ class LlamaEngine:
         instruction, an earlier branch, the conversation before a restart), the session takes that.
         """
         step = self._context.micro_batch
-        found, tokens = self._plan(held.tokens, prompt)
+        found, tokens = self._prompts.plan(held.tokens, prompt)
         matched = prefix.settled(held.seams, found, step)
         if len(tokens) - matched < _WORTH_SEARCHING:
             return matched, tokens
         best: SavedState | None = None
-        for state in self._shelf.longest(self._plan([], prompt)[1], _CANDIDATES, held.adapter_key):
-            found, its_tokens = self._plan(state.tokens.tolist(), prompt)
+        whole = self._prompts.tokens(prompt.pieces)
+        for state in self._shelf.longest(whole, _CANDIDATES, held.adapter_key):
+            found, its_tokens = self._prompts.plan(state.tokens.tolist(), prompt)
             found = prefix.settled(state.seams, found, step)
             if found >= matched + _WORTH_SEARCHING:
                 best, matched, tokens = state, found, its_tokens
@@ -444,16 +376,6 @@ class LlamaEngine:
             self._memory.leave(held)
             self._shelf.share(best, held)
         return matched, tokens
-
-    def _plan(self, held: list[int], prompt: Prompt) -> tuple[int, list[int]]:
-        matched, rest = prefix.plan(
-            held,
-            prompt.pieces,
-            tokenize=self._run_tokens,
-            piece=self._vocabulary.piece,
-            is_control=self._vocabulary.is_control,
-        )
-        return matched, held[:matched] + rest
 
     def close(self) -> None:
         """Write what waits for the disk and free all native memory; twice is fine."""
@@ -463,66 +385,3 @@ class LlamaEngine:
             if self._projector is not None:
                 self._projector.close()
             self._weights.close()
-
-
-def physical_cores() -> int:
-    """The number of cores to compute with: hyper-threads share an arithmetic unit."""
-    return int(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1)
-
-
-def _thread_counts(pinned: int, kv_type: KvType) -> tuple[int, ...]:
-    if pinned or not plain_attention(kv_type):
-        # A GPU still computes when a step returns, so steps cannot be timed; and flash attention
-        # gives other logits with another number of threads.
-        return (pinned or physical_cores(),)
-    return thread_counts(physical_cores())
-
-
-def _context_size(wanted: int, trained: int) -> int:
-    if wanted == 0:
-        return min(trained or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-    if wanted < SMALLEST_CONTEXT or (trained and wanted > trained):
-        raise SettingsError(
-            f"context_size = {wanted} is not allowed: this model takes "
-            f"{SMALLEST_CONTEXT} to {trained} tokens, or 0 for its own."
-        )
-    return wanted
-
-
-def available_memory() -> int:
-    """Bytes that can be taken without swapping."""
-    return int(psutil.virtual_memory().available)
-
-
-def _states_budget(megabytes: int, available: int) -> int:
-    return megabytes * 1024**2 if megabytes else min(available // 4, _MOST_STATES)
-
-
-def _files(
-    path: Path, context_size: int, options: EngineOptions, mode: safety.Mode
-) -> StateFiles | None:
-    if options.states_dir is None or options.states_disk_mb <= 0:
-        return None
-    budget = options.states_disk_mb * 1024**2
-    run = f"{context_size} {options.kv_type} {options.micro_batch} {mode}"
-    parts = [run, _identity(library_file())]
-    if options.projector_path is not None:
-        parts.append(_fingerprint(options.projector_path))
-    fingerprint = _fingerprint(path, *parts)
-    return StateFiles(options.states_dir, fingerprint, budget)
-
-
-def _fingerprint(path: Path, *parts: str) -> str:
-    """Names a model file by its beginning, end and size, and how it is run: states fit no other."""
-    digest = sha256("\n".join(parts).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(1 << 20))
-        file.seek(-min(1 << 20, path.stat().st_size), os.SEEK_END)
-        digest.update(file.read())
-    digest.update(str(path.stat().st_size).encode())
-    return digest.hexdigest()
-
-
-def _identity(file: Path) -> str:
-    status = file.stat()
-    return f"{file} {status.st_size} {status.st_mtime_ns}"

@@ -17,14 +17,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from gemma_chat.engine.calls import (
-    CUT_OFF,
-    MAX_CALL,
-    TOO_LONG,
-    failed_call,
-    is_call,
-    read_call,
-)
+from gemma_chat.engine.call_text import CallText
+from gemma_chat.engine.calls import CUT_OFF, TOO_LONG, failed_call, is_call, read_call
 from gemma_chat.engine.interface import ReplyForm, ReplyPart
 from gemma_chat.engine.marks import Marks
 from gemma_chat.engine.text import TextStream
@@ -71,9 +65,7 @@ class ReplyReader:
         self._fresh = thinking_open
         """A thought or an answer begins: white space in front of it is no part of it."""
         self._header = marks.thinking.header if marks.thinking and thinking_open else ""
-        self._call: list[str] = []
-        self._call_length = 0
-        self._strings = _JsonStrings()
+        self._call = CallText(marks.calls)
         self._called = False
         self._parts: list[ReplyPart] = []
         self._over = False
@@ -202,7 +194,7 @@ class ReplyReader:
                 case "call":
                     self._grow_call(held)
                 case "bare call":
-                    self._call.append(held)
+                    self._call.add(held)
                 case "after calls":
                     self._over = bool(held.strip())
                 case _:
@@ -312,9 +304,7 @@ class ReplyReader:
         self._add("text", self._answer.flush())
         self._state = "call"
         self._space = self._line = ""
-        self._call.clear()
-        self._call_length = 0
-        self._strings = _JsonStrings()
+        self._call = CallText(self._marks)
 
     def _read_call(self) -> None:
         text, closing = self._held, self._marks.closing
@@ -328,7 +318,7 @@ class ReplyReader:
         self._grow_call(text[:at])
         if self._state != "call":
             return
-        if self._is_within_string():
+        if self._call.within_string:
             self._held = text[at + 1 :]
             self._grow_call(text[at])
         else:
@@ -336,28 +326,18 @@ class ReplyReader:
             self._finish_call()
 
     def _grow_call(self, text: str) -> None:
-        self._call.append(text)
-        self._call_length += len(text)
-        if self._marks.syntax == "json":
-            self._strings.read(text)
-        if self._call_length > MAX_CALL:
-            self._commit(ReplyPart("tool_call", call=failed_call("".join(self._call), TOO_LONG)))
+        self._call.add(text)
+        if self._call.too_long:
+            self._commit(ReplyPart("tool_call", call=failed_call(str(self._call), TOO_LONG)))
             self._over = True
 
-    def _is_within_string(self) -> bool:
-        """Whether a mark that comes now is part of a string."""
-        if self._marks.syntax == "json":
-            # A closing mark on a line of its own is one: JSON has no line end within a string.
-            return self._strings.open and not self._marks.closing.startswith("\n")
-        return bool("".join(self._call).count(self._marks.string) % 2)
-
     def _finish_call(self) -> None:
-        call = read_call("".join(self._call), self._marks, self._tools)
+        call = read_call(str(self._call), self._marks, self._tools)
         self._commit(ReplyPart("tool_call", call=call))
 
     def _finish_cut_call(self, *, cut: bool) -> None:
         """The reply has ended within a call; some models leave the last mark out."""
-        text = "".join(self._call)
+        text = str(self._call)
         call = read_call(text, self._marks, self._tools)
         if cut and call.error:
             call = failed_call(text, CUT_OFF)
@@ -366,7 +346,7 @@ class ReplyReader:
     def _commit(self, part: ReplyPart) -> None:
         self._parts.append(part)
         self._called = True
-        self._call.clear()
+        self._call = CallText(self._marks)
         self._state = "after calls"
 
     def _read_after_calls(self) -> None:
@@ -387,46 +367,25 @@ class ReplyReader:
         return not self._said and not self._marks.native and text.startswith("{")
 
     def _read_bare_call(self) -> None:
-        self._call.append(self._held)
-        self._call_length += len(self._held)
+        self._call.add(self._held)
         self._held = ""
-        beginning = "".join(self._call[:_BARE_BEGINNING])
+        beginning = self._call.beginning(_BARE_BEGINNING)
         looks_so = _BARE_CALL.match(beginning) or len(beginning) < _BARE_BEGINNING
-        if not looks_so or self._call_length > MAX_CALL:
+        if not looks_so or self._call.too_long:
             self._give_up_bare_call()
 
     def _finish_bare_call(self) -> None:
-        text = "".join(self._call)
+        text = str(self._call)
         if is_call(text, self._tools):
             self._finish_call()
         else:
             self._give_up_bare_call()
 
     def _give_up_bare_call(self) -> None:
-        text = "".join(self._call)
-        self._call.clear()
+        text = str(self._call)
+        self._call = CallText(self._marks)
         self._state = "text"
         self._write(text)
-
-
-class _JsonStrings:
-    """Whether JSON, read bit by bit, is within a string. A line end is in no string."""
-
-    def __init__(self) -> None:
-        self.open = False
-        self._escaped = False
-
-    def read(self, text: str) -> None:
-        """More of the JSON."""
-        for character in text:
-            if self._escaped:
-                self._escaped = False
-            elif character == '"':
-                self.open = not self.open
-            elif character == "\\":
-                self._escaped = self.open
-            elif character == "\n":
-                self.open = False
 
 
 def _first(text: str, marks: Sequence[str]) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gemma_chat.engine.interface import ReplyPart
+from gemma_chat.engine.marks import Marks
 from gemma_chat.engine.reply import ReplyReader
 from gemma_chat.engine.vocabulary import Vocabulary
 
@@ -69,6 +70,18 @@ class ReplyTokens:
     def drop(self) -> str:
         """The reply was given up; see `ReplyReader.drop`."""
         return self._reader.drop()
+
+
+def mark_tokens(marks: Marks, vocabulary: Vocabulary) -> dict[int, str]:
+    """The marks that are one token each and mean nothing else wherever they stand."""
+    controls = vocabulary.control_tokens
+    found = {controls[name]: name for name in marks.names if name in controls}
+    if marks.calls.syntax == "gemma":
+        for name in marks.names - found.keys():
+            tokens = vocabulary.tokenize(name.encode())
+            if len(tokens) == 1:
+                found[tokens[0]] = name
+    return found
 
 
 def said(parts: Sequence[ReplyPart]) -> tuple[str, tuple[ReplyPart, ...]]:

@@ -1,8 +1,8 @@
 """The likeliest few of a whole vocabulary, in one cheap pass and without sorting it.
 
 The vocabulary is dealt out to many groups. The k-th largest of the groups' maxima is a floor that
-at least k logits reach; in practice few more do, and only the groups whose maximum reaches it have
-to be looked through. Pure: knows nothing of llama.cpp.
+at least k logits reach; in practice few more do. In a large vocabulary only the groups whose
+maximum reaches it are looked through. Pure: knows nothing of llama.cpp.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ TokenIds = npt.NDArray[np.intp]
 _GROUPS_PER_TOKEN = 16
 _MOST_ROWS = 64
 """Tokens in a group: those of each group that reaches the floor are looked at one by one."""
+_SMALL = 65_536
+"""Up to so many tokens one look at them all takes less time than finding the right groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +44,34 @@ class Shortlist:
         self._dealt = self._rows * self._groups
         self._maxima: Logits = np.empty(self._groups, np.float32)
         self._ordered: Logits = np.empty(self._groups, np.float32)
+        self._reaching = np.empty(size, np.bool_)
+        self._seen: Logits | None = None
+        self._table: Logits = np.empty((0, 0), np.float32)
 
     def best(self, logits: Logits) -> Shortlisted:
         """The `wanted` likeliest tokens, all their equals, and a few more."""
-        # Group by remainder: neighbours in a vocabulary are alike, and come to different groups.
-        dealt = logits[: self._dealt].reshape(self._rows, self._groups)
-        np.maximum.reduce(dealt, axis=0, out=self._maxima)
+        table = self._dealt_out(logits)
+        np.maximum.reduce(table, axis=0, out=self._maxima)
         self._ordered[:] = self._maxima
         self._ordered.partition(self._groups - self._wanted)
         floor = self._ordered[self._groups - self._wanted]
+        if logits.size <= _SMALL:
+            np.greater_equal(logits, floor, out=self._reaching)
+            return Shortlisted(self._reaching.nonzero()[0], float(floor))
+        return Shortlisted(self._picked(logits, table, floor), float(floor))
+
+    def _dealt_out(self, logits: Logits) -> Logits:
+        """One column a group, by remainder: neighbours in a vocabulary are alike."""
+        if logits is not self._seen:
+            self._seen = logits
+            self._table = logits[: self._dealt].reshape(self._rows, self._groups)
+        return self._table
+
+    def _picked(self, logits: Logits, table: Logits, floor: np.float32) -> TokenIds:
         groups = (self._maxima >= floor).nonzero()[0]
-        rows, at = (dealt[:, groups] >= floor).nonzero()
-        tokens = rows * self._groups + groups[at]
-        if self._dealt < logits.size:
-            rest = (logits[self._dealt :] >= floor).nonzero()[0] + self._dealt
-            tokens = np.concatenate((tokens, rest))
-        return Shortlisted(tokens, float(floor))
+        rows, at = (table[:, groups] >= floor).nonzero()
+        tokens: TokenIds = rows * self._groups + groups[at]
+        if self._dealt == logits.size:
+            return tokens
+        rest = (logits[self._dealt :] >= floor).nonzero()[0] + self._dealt
+        return np.concatenate((tokens, rest))

@@ -18,6 +18,11 @@ from statistics import median
 
 _SHARE = 0.01
 """The share of all steps that may be lost by trying other numbers."""
+_HALVINGS = 3
+"""How often that share is halved, once for each try in vain, while all threads are in use. A
+program that takes a core then announces itself by a sudden slowness; one that gives a core back
+announces itself by nothing, so with fewer threads in use the share stays.
+"""
 _MOST_CREDIT = 4.0
 _MOST_DEBT = 3.0
 """Lost steps after which even a sudden slowness has to wait for credit."""
@@ -83,6 +88,7 @@ class ThreadTuner:
         self._last_tries: dict[int, int] = {}
         self._tries = 0
         self._credit = pace.credit
+        self._in_vain = 0
         self._alarmed = False
 
     @property
@@ -103,7 +109,7 @@ class ThreadTuner:
             self._judge(self._tried, seconds)
             return
         self._recent.append(seconds)
-        self._credit = min(self._credit + _SHARE, _MOST_CREDIT)
+        self._credit = min(self._credit + self._share, _MOST_CREDIT)
         if self._has_slowed():
             self._doubt()
         if len(self._recent) >= _ENOUGH or self._alarmed:
@@ -116,6 +122,7 @@ class ThreadTuner:
         """
         self._recent.clear()
         self._losses.clear()
+        self._in_vain = 0
         self._tried = None
         self._credit = max(self._credit, min(self._credit + 1.0, self._pace.credit))
 
@@ -125,17 +132,25 @@ class ThreadTuner:
         # Cheap, and nearly always enough: a sudden slowness is seen at a step that is slow itself.
         if self._recent[-1] <= _SLOWER * min(self._recent):
             return False
-        times = list(self._recent)
-        if len(times) < _TRIMMED + _SUDDEN:
+        if len(self._recent) < _TRIMMED + _SUDDEN:
             return False
-        return median(times[-_SUDDEN:]) > _SLOWER * median(times[:-_SUDDEN])
+        return median(self._latest()) > self._slow
+
+    @property
+    def _slow(self) -> float:
+        """Seconds of a step from which on it is slow, by those before the latest."""
+        return _SLOWER * median(list(self._recent)[:-_SUDDEN])
+
+    def _latest(self) -> list[float]:
+        return list(self._recent)[-_SUDDEN:]
 
     def _doubt(self) -> None:
         """What was measured before the machine slowed down says nothing any more."""
-        for _ in range(len(self._recent) - _SUDDEN):
-            self._recent.popleft()
+        slow = self._slow
+        self._recent = deque((step for step in self._latest() if step > slow), maxlen=_WINDOW)
         self._losses.clear()
         self._last_tries.clear()
+        self._in_vain = 0
         self._alarmed = self._credit > -_MOST_DEBT
 
     # ------------------------------------------------------------ another number
@@ -153,6 +168,11 @@ class ThreadTuner:
         self._trial.clear()
 
     @property
+    def _share(self) -> float:
+        all_in_use = self._at == len(self._counts) - 1
+        return _SHARE / 2**self._in_vain if all_in_use else _SHARE
+
+    @property
     def _least_loss(self) -> float:
         """What a try counts at least, so that equals are not tried all the time."""
         return 0.25 * self._pace.probe
@@ -168,6 +188,7 @@ class ThreadTuner:
             lost = max(sum(self._trial) / usual - steps, 0.0) if usual > 0 else 0.0
             self._credit -= lost
             self._losses[tried] = max(lost, self._least_loss)
+            self._in_vain = min(self._in_vain + 1, _HALVINGS)
             self._tried = None
         elif steps >= self._pace.probe + self._pace.trial:
             self._take(tried, usual)
@@ -177,6 +198,7 @@ class ThreadTuner:
         self._losses = {self._at: max(self._pace.probe * slower, self._least_loss)}
         self._recent = deque(self._trial, maxlen=_WINDOW)
         self._at = tried
+        self._in_vain = 0
         self._tried = None
 
 

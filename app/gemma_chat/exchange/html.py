@@ -11,9 +11,8 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from gemma_chat.exchange.markdown import ENDINGS
 from gemma_chat.exchange.times import written
-from gemma_chat.exchange.transcript import SPEAKERS, Line, Transcript
+from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -67,7 +66,7 @@ $articles
 def write_html(transcript: Transcript) -> str:
     """The conversation as a page, light or dark as the reader's system is."""
     markdown = _renderer()
-    articles = [_article(line, markdown) for line in transcript.lines]
+    articles = [_article(line, speaker, markdown) for line, speaker in introduced(transcript.lines)]
     system = transcript.settings.system_instruction
     if system:
         articles.insert(0, _box("system", "System instruction", f"<p>{_lines(system)}</p>"))
@@ -86,13 +85,13 @@ def _renderer() -> MarkdownIt:
     return renderer.enable(["table", "strikethrough"]).disable("image")
 
 
-def _article(line: Line, markdown: MarkdownIt) -> str:
+def _article(line: Line, speaker: str, markdown: MarkdownIt) -> str:
     ending = ENDINGS.get(line.ending)
-    speaker = SPEAKERS[line.role] + (f" · {ending}" if ending else "")
+    head = _valid(speaker) + (f" · {ending}" if ending else "")
     text = _valid(line.text)
     # What a person typed is shown as typed; a model writes Markdown.
     body = f"<p>{_lines(text)}</p>" if line.role == "user" else markdown.render(text)
-    return _box(line.role, speaker, body)
+    return _box(line.role, head, body)
 
 
 def _box(kind: str, speaker: str, body: str) -> str:

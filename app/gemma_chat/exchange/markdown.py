@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from gemma_chat.exchange.times import written
-from gemma_chat.exchange.transcript import SPEAKERS, Line, Transcript
-
-ENDINGS = {
-    "stopped": "stopped",
-    "length": "cut: the context or the reply limit was full",
-    "interrupted": "interrupted",
-    "failed": "failed",
-}
-"""What is said of a message that is not whole."""
+from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced
 
 
 def write_markdown(transcript: Transcript) -> str:
@@ -22,14 +14,14 @@ def write_markdown(transcript: Transcript) -> str:
     system = transcript.settings.system_instruction
     if system:
         parts += ["## System instruction", _quoted(system)]
-    for line in transcript.lines:
-        parts += [_heading(line), line.text.strip("\n")]
+    for line, speaker in introduced(transcript.lines):
+        parts += [_heading(line, speaker), line.text.strip("\n")]
     return "\n\n".join(parts) + "\n"
 
 
-def _heading(line: Line) -> str:
+def _heading(line: Line, speaker: str) -> str:
     ending = ENDINGS.get(line.ending)
-    return f"## {SPEAKERS[line.role]}" + (f" ({ending})" if ending else "")
+    return f"## {speaker}" + (f" ({ending})" if ending else "")
 
 
 def _quoted(text: str) -> str:

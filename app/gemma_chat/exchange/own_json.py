@@ -2,23 +2,30 @@
 
 {"format": "gemma-chat conversations", "version": 1, "conversations": [
     {"title": "…", "created": 1700000000.0, "settings": {…},
-     "messages": [{"role": "user", "text": "…", "created": 1700000001.0}]}]}
+     "tab": {"group": "Work", "mark": "star", "pinned": true},
+     "messages": [
+        {"role": "user", "text": "…", "created": 1700000001.0, "pinned": true},
+        {"role": "assistant", "text": "…", "created": 1700000002.0, "model": "…"}]}]}
+
+What a file leaves out is as by default: those of earlier programs have neither tabs nor models.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import ExchangeError
-from gemma_chat.exchange.transcript import Ending, Line, Role, Transcript
+from gemma_chat.exchange.transcript import Ending, Line, Role, Tab, TabMark, Transcript
 
 FORMAT: Final = "gemma-chat conversations"
 VERSION: Final = 1
+
+_MARKS: Final = {mark: mark for mark in get_args(TabMark)}
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,6 +33,14 @@ class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     created: float = 0.0
     ending: Ending = "complete"
+    model: str = ""
+    pinned: bool = False
+
+
+class _Tab(msgspec.Struct, frozen=True, omit_defaults=True):
+    group: str = ""
+    mark: str = ""
+    pinned: bool = False
 
 
 class _Conversation(msgspec.Struct, frozen=True):
@@ -33,6 +48,7 @@ class _Conversation(msgspec.Struct, frozen=True):
     messages: tuple[_Message, ...]
     created: float = 0.0
     settings: SessionSettings = SessionSettings()
+    tab: _Tab = _Tab()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -46,9 +62,10 @@ def write_json(transcripts: Iterable[Transcript]) -> str:
     conversations = tuple(
         _Conversation(
             one.title,
-            tuple(_Message(line.role, line.text, line.created, line.ending) for line in one.lines),
+            tuple(msgspec.convert(line, _Message, from_attributes=True) for line in one.lines),
             one.created,
             one.settings,
+            msgspec.convert(one.tab, _Tab, from_attributes=True),
         )
         for one in transcripts
     )
@@ -77,9 +94,11 @@ def read_own(document: Mapping[str, Any]) -> tuple[Transcript, ...]:
     return tuple(
         Transcript(
             one.title,
-            tuple(Line(line.role, line.text, line.created, line.ending) for line in one.messages),
+            tuple(msgspec.convert(line, Line, from_attributes=True) for line in one.messages),
             one.created,
             one.settings.validated(),
+            # A sign of a later program is none here, rather than a reason to refuse the rest.
+            Tab(one.tab.group, _MARKS.get(one.tab.mark, ""), one.tab.pinned),
         )
         for one in file.conversations
     )

@@ -9,8 +9,7 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 
 from gemma_chat.errors import ExchangeError
-from gemma_chat.exchange.markdown import ENDINGS
-from gemma_chat.exchange.transcript import SPEAKERS, Line, Transcript
+from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced
 
 COLUMNS: Final = 84
 MAX_ROWS: Final = 20_000
@@ -73,16 +72,17 @@ def _rows(transcript: Transcript) -> Iterator[_Row]:
 def _all_rows(transcript: Transcript) -> Iterator[_Row]:
     for text in _wrapped(transcript.title or "Conversation"):
         yield "ink title", text
-    for line in transcript.lines:
+    for line, speaker in introduced(transcript.lines):
         yield "faint", ""
-        yield "faint", _speaker(line)
+        for text in _wrapped(_head(line, speaker)):
+            yield "faint", text
         for text in _wrapped(line.text):
             yield "user" if line.role == "user" else "ink", text
 
 
-def _speaker(line: Line) -> str:
+def _head(line: Line, speaker: str) -> str:
     ending = ENDINGS.get(line.ending)
-    return SPEAKERS[line.role] + (f" · {ending}" if ending else "")
+    return speaker + (f" · {ending}" if ending else "")
 
 
 def _wrapped(text: str) -> Iterator[str]:

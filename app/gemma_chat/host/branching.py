@@ -17,7 +17,7 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import HostError
 from gemma_chat.host.conversations import Conversations
-from gemma_chat.host.limits import checked_draft, checked_message
+from gemma_chat.host.limits import checked_draft, checked_message, checked_title
 from gemma_chat.host.protocol import (
     MAX_TITLE_CHARACTERS,
     ContinueReply,
@@ -68,14 +68,18 @@ class Branching:
     ) -> None:
         """`on_summary_outdated` hears of a tab whose summary covers what is no longer shown."""
         self._store = store
-        self._conversations = conversations
+        self._tabs = conversations.tabs
+        self._turns = conversations.turns
+        self._chats = conversations.chats
+        self._asking = conversations.asking
         self._publish = publish
         self._on_summary_outdated = on_summary_outdated
 
     async def answer(self, request: BranchRequest, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`."""
         session = request.session
-        self._conversations.must_be_open(session)
+        if not isinstance(request, ForkFrom):
+            self._tabs.must_be_open(session)
         match request:
             case EditMessage():
                 turn = await self._edit(session, request.message, request.text, asker)
@@ -87,7 +91,7 @@ class Branching:
                 turn = self._continue(session, request.message, asker)
                 return Queued(request.id, session, turn)
             case ForkFrom():
-                return Opened(request.id, self._fork(session, request.message, asker))
+                return Opened(request.id, self._fork(request, asker))
             case SelectBranch():
                 self._select(session, request.message, request.branch)
             case DeleteMessage():
@@ -96,7 +100,7 @@ class Branching:
                 self._pin(session, request.message, pinned=request.pinned)
             case ReorderQueue():
                 self._reorder(session, request.turns)
-        self._conversations.tell(session, asker)
+        self._tabs.tell(session, asker)
         return Done(request.id)
 
     # ------------------------------------------------------------ asking again
@@ -108,12 +112,12 @@ class Branching:
         text = checked_draft(text) if old.attachments else checked_message(text)
         waiting = self._waiting(session, message)
         if waiting is not None:
-            self._conversations.rephrase({waiting: text})
+            self._asking.rephrase({waiting: text})
             return waiting.number
         await self._end_running(session)
         old = self._shown(session, message)
         self._note_change(session, message)
-        return self._conversations.ask_instead(session, old, text, asker)
+        return self._asking.ask_instead(session, old, text, asker)
 
     async def _regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, asker: int
@@ -126,7 +130,7 @@ class Branching:
         await self._end_running(session)
         question = self._question_of(session, message)
         self._note_change(session, question)
-        return self._conversations.ask_again(session, question, sampling, asker)
+        return self._asking.ask_again(session, question, sampling, asker)
 
     def _continue(self, session: int, message: int, asker: int) -> int:
         reply = self._shown(session, message)
@@ -138,7 +142,7 @@ class Branching:
                 "Only the newest reply can go on: the messages after it answer it as it is. "
                 "Fork a tab from it to go on there."
             )
-        return self._conversations.go_on(session, reply, asker)
+        return self._asking.go_on(session, reply, asker)
 
     # ------------------------------------------------------------ branches
 
@@ -177,37 +181,49 @@ class Branching:
             self._store.branches.remove_following(message)
         self._changed(session, message)
 
-    def _fork(self, session: int, message: int, asker: int) -> int:
-        at = self._shown(session, message)
-        source = self._store.conversation(session)
-        title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
-        is_question = at.role == "user"
-        return self._conversations.fork(
-            source,
-            title,
-            up_to=message - 1 if is_question else message,
-            draft=at.text if is_question else "",
-            asker=asker,
+    def _fork(self, request: ForkFrom, asker: int) -> int:
+        source = self._store.conversation(request.session)
+        title_by = source.title_by
+        if request.title is None:
+            title = source.title and f"{source.title[: MAX_TITLE_CHARACTERS - len(_FORK)]}{_FORK}"
+        else:
+            title = checked_title(request.title)
+            title_by = "person" if title else "nobody"
+        if request.message:
+            at: Message | None = self._shown(source.session, request.message)
+        else:
+            at = self._newest_finished(source.session)
+        up_to, draft = 0, ""
+        if at is not None:
+            is_question = at.role == "user"
+            up_to, draft = (at.message - 1, at.text) if is_question else (at.message, "")
+        return self._tabs.fork(
+            source, title, title_by=title_by, up_to=up_to, draft=draft, asker=asker
         )
+
+    def _newest_finished(self, session: int) -> Message | None:
+        messages = self._store.messages(session)
+        finished = (one for one in reversed(messages) if one.state not in ("queued", "streaming"))
+        return next(finished, None)
 
     def _pin(self, session: int, message: int, *, pinned: bool) -> None:
         self._shown(session, message)
         self._store.branches.pin(message, pinned=pinned)
-        self._conversations.pins_changed(session)
+        self._chats.pins_changed(session)
         view = message_view(self._store.message(message))
-        text = self._conversations.unfinished(session).get(message)
+        text = self._turns.replies(session).get(message)
         if text is not None:
             view = msgspec.structs.replace(view, text=text)
         self._publish(MessageUpdated(session, view))
 
     def _changed(self, session: int, since: int) -> None:
-        self._conversations.take_branch(session)
+        self._chats.of(session).take_branch()
         self._publish(TranscriptChanged(session, since))
 
     # ------------------------------------------------------------ the queue
 
     def _reorder(self, session: int, turns: tuple[int, ...]) -> None:
-        waiting = self._conversations.waiting(session)
+        waiting = self._turns.waiting(session)
         if sorted(turns) != [turn.number for turn in waiting]:
             raise HostError(
                 "The messages that wait in this tab are others by now; look at them and try again."
@@ -219,7 +235,7 @@ class Branching:
             )
         by_number = {turn.number: turn for turn in waiting}
         texts = [by_number[number].record.question.text for number in turns]
-        self._conversations.rephrase(
+        self._asking.rephrase(
             {
                 turn: text
                 for turn, text in zip(waiting, texts, strict=True)
@@ -232,7 +248,7 @@ class Branching:
         return next(
             (
                 turn
-                for turn in self._conversations.waiting(session)
+                for turn in self._turns.waiting(session)
                 if turn.record.question.message == message
             ),
             None,
@@ -258,7 +274,7 @@ class Branching:
         return found.message
 
     def _must_be_idle(self, session: int, what: str) -> None:
-        if any(turn.session == session for turn in self._conversations.turns):
+        if self._turns.of(session):
             raise HostError(
                 f"This tab cannot {what} while a reply is being written or waits; "
                 "wait for it, or stop it first."
@@ -266,7 +282,7 @@ class Branching:
 
     async def _end_running(self, session: int) -> None:
         """Stop the running reply, which is kept; raise when more messages wait behind it."""
-        turns = [turn for turn in self._conversations.turns if turn.session == session]
+        turns = self._turns.of(session)
         if len(turns) > 1:
             raise HostError(
                 "More messages wait in this tab, behind the reply that is being written; "

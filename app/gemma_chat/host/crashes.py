@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from gemma_chat.errors import EngineCrashedError, ModelLoadError, StoreError
@@ -21,6 +22,7 @@ from gemma_chat.store.store import Store
 
 DEATHS_ALLOWED: Final = 3
 DEATHS_WITHIN: Final = 60.0
+_LOADING: Final = "load "
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +48,11 @@ class Crashes:
         self._clock = clock
         self._turns: dict[tuple[int, int], int] = {}
         self._running: set[tuple[int, int]] = set()
-        for subject in self._attempts.settle():
+        subjects = self._attempts.settle()
+        for subject in subjects:
             _log.error("the host before this one died of: %s", subject)
+        self.news = tuple(_died_loading(one) for one in subjects if one.startswith(_LOADING))
+        """Sentences for the person."""
 
     # ------------------------------------------------------------ turns
 
@@ -92,7 +97,7 @@ class Crashes:
         async def loading(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:
             if isinstance(source, ServerModel):
                 return await load(source, progress)
-            subject = f"load {source}"
+            subject = f"{_LOADING}{source}"
             now = self._clock()
             recent = [died for died in self._attempts.deaths(subject) if died > now - DEATHS_WITHIN]
             if len(recent) >= DEATHS_ALLOWED:
@@ -112,6 +117,14 @@ class Crashes:
             write(attempt)
         except StoreError as error:
             _log.error("attempt %d: %s", attempt, error)
+
+
+def _died_loading(subject: str) -> str:
+    name = Path(subject.removeprefix(_LOADING)).name
+    return (
+        f"The host ended while it loaded {name}. `gemma-chat doctor` says what this machine can "
+        "run, and a smaller model or context needs less memory."
+    )
 
 
 def _subject(question: Message, model: str) -> str:

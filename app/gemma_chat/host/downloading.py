@@ -17,8 +17,11 @@ import msgspec
 from gemma_chat.errors import HostError
 from gemma_chat.models.fetch_process import Got, Refused, Report
 
-Fetch = Callable[[str, Callable[[Report], None]], Awaitable[None]]
-"""Downloads the model of this name and tells how it goes, until it ends or is cancelled."""
+Fetch = Callable[[str, str, Callable[[Report], None]], Awaitable[None]]
+"""Downloads the model of this name and tells how it goes, until it ends or is cancelled.
+
+The second text is the token for the hub; without one it is what the host itself was given.
+"""
 
 _LINE_BYTES: Final = 1 << 20
 _END_SECONDS: Final = 5.0
@@ -29,14 +32,14 @@ _log = logging.getLogger(__name__)
 def fetching_into(folder: Path) -> Fetch:
     """Downloads into `folder`."""
 
-    async def fetch(name: str, report: Callable[[Report], None]) -> None:
-        await _fetch(name, folder, report)
+    async def fetch(name: str, token: str, report: Callable[[Report], None]) -> None:
+        await _fetch(name, token, folder, report)
 
     return fetch
 
 
-async def _fetch(name: str, folder: Path, report: Callable[[Report], None]) -> None:
-    process = await _start(name, folder)
+async def _fetch(name: str, token: str, folder: Path, report: Callable[[Report], None]) -> None:
+    process = await _start(name, token, folder)
     has_ended = False
     try:
         assert process.stdout is not None
@@ -61,10 +64,13 @@ async def _fetch(name: str, folder: Path, report: Callable[[Report], None]) -> N
         )
 
 
-async def _start(name: str, folder: Path) -> asyncio.subprocess.Process:
+async def _start(name: str, token: str, folder: Path) -> asyncio.subprocess.Process:
     environment = dict(os.environ)
     # Its own progress bars and warnings have nobody to read them.
     environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    if token:
+        # Not on the command line, which other people on this machine can read.
+        environment["HF_TOKEN"] = token
     try:
         # -P keeps the directory the host stands in out of its imports.
         return await asyncio.create_subprocess_exec(

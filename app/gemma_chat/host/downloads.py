@@ -87,6 +87,8 @@ class Downloads:
         self._hushes: dict[int, asyncio.TimerHandle] = {}
         self._views: dict[int, DownloadView] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tokens: dict[int, str] = {}
+        """What a terminal gave for the hub; nowhere else, and no longer than the download."""
         self._ending: dict[int, asyncio.Task[None]] = {}
         """What was paused and is on its way out: two must not write the same file."""
         self._next = 1
@@ -114,17 +116,18 @@ class Downloads:
         if self._views:
             self._on_change()
 
-    def start(self, name: str) -> int:
+    def start(self, name: str, token: str = "") -> int:
         """Begin to download what `name` stands for; returns its number.
 
-        One that is there already goes on. Raises `ModelLoadError` for a name that can be none, and
-        `HostError` when there are too many.
+        The hub is given the `token` when there is one. A download that is there already goes on.
+        Raises `ModelLoadError` for a name that can be none, and `HostError` when there are too
+        many.
         """
         name = name.strip()[: MOST_NAME_CHARACTERS + 1]
         want = wanted(name)
         for view in self._views.values():
             if view.name == name or wanted(view.name) == want:
-                self.resume(view.download)
+                self.resume(view.download, token)
                 return view.download
         if len(self._views) >= MOST_DOWNLOADS:
             raise HostError(
@@ -132,6 +135,7 @@ class Downloads:
             )
         view = DownloadView(self._number(), name, "starting")
         self._views[view.download] = view
+        self._keep_token(view.download, token)
         self._run(view)
         self._changed(keep=True)
         return view.download
@@ -145,9 +149,10 @@ class Downloads:
             self._show(view, state="paused", bytes_per_second=0.0)
             self._changed(keep=True)
 
-    def resume(self, download: int) -> None:
-        """Go on, or try again."""
+    def resume(self, download: int, token: str = "") -> None:
+        """Go on, or try again; with this `token` when there is one, else as before."""
         view = self._view(download)
+        self._keep_token(download, token)
         if download not in self._tasks:
             self._run(view)
             self._changed(keep=True)
@@ -158,7 +163,7 @@ class Downloads:
         self.pause(download)
         if ending := self._ending.pop(download, None):
             await asyncio.wait([ending])
-        self._views.pop(download, None)
+        self._forget(download)
         await asyncio.to_thread(forget_parts, wanted(view.name), self._models)
         self._changed(keep=True)
 
@@ -196,7 +201,7 @@ class Downloads:
         try:
             if before := self._ending.pop(download, None):
                 await asyncio.wait([before])
-            await self._fetch(view.name, report)
+            await self._fetch(view.name, self._tokens.get(download, ""), report)
             end = ends[-1] if ends else told.Refused(f"{view.name} did not come. Try again.")
         except GemmaChatError as error:
             end = told.Refused(str(error))
@@ -242,13 +247,21 @@ class Downloads:
     def _settle(self, download: int, end: told.Got | told.Refused) -> None:
         view = self._views[download]
         if isinstance(end, told.Got):
-            del self._views[download]
+            self._forget(download)
             self._changed(keep=True)
             self._on_got(view.name, Path(end.path))
         else:
             _log.warning("%s", end.error)
             self._show(view, state="failed", error=end.error, page=end.page, bytes_per_second=0.0)
             self._changed(keep=True)
+
+    def _keep_token(self, download: int, token: str) -> None:
+        if token:
+            self._tokens[download] = token
+
+    def _forget(self, download: int) -> None:
+        self._views.pop(download, None)
+        self._tokens.pop(download, None)
 
     def _view(self, download: int) -> DownloadView:
         view = self._views.get(download)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -84,10 +85,17 @@ async def shut(writer: asyncio.StreamWriter) -> None:
 
 
 class MessageDecoder(Generic[Message]):
-    """Decodes the payload of a frame into a message of one union of types."""
+    """Decodes the payload of a frame into a message of one union of types.
+
+    What it takes is made with the first message: the first paint of a terminal comes before.
+    """
 
     def __init__(self, kind: Any) -> None:
-        self._decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(kind)
+        self._kind = kind
+
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[Message]:
+        return msgspec.msgpack.Decoder(self._kind)
 
     def decode(self, payload: bytes) -> Message:
         """The message in `payload`; raises `ProtocolError` when there is none."""

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +69,10 @@ class HostLaunch:
             if value:
                 arguments.append(f"{option}={value}")
         return cls(Paths.default(profile), tuple(arguments))
+
+    def again(self) -> HostLaunch:
+        """The same, for a host that takes the place of one that was killed."""
+        return replace(self, arguments=(*self.arguments, "--again"))
 
     @property
     def start_lock(self) -> Path:

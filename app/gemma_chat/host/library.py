@@ -9,7 +9,13 @@ import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError
-from gemma_chat.host.limits import checked_draft, checked_title, whole_path
+from gemma_chat.host.limits import (
+    checked_draft,
+    checked_group,
+    checked_model_name,
+    checked_title,
+    whole_path,
+)
 from gemma_chat.host.protocol import (
     BackUp,
     Conversation,
@@ -23,9 +29,10 @@ from gemma_chat.host.protocol import (
     ListConversations,
     SearchMessages,
     SummaryView,
+    TabLook,
 )
 from gemma_chat.store.copies import back_up
-from gemma_chat.store.records import NewMessage
+from gemma_chat.store.records import NewMessage, NewTab
 from gemma_chat.store.store import Store
 
 MAX_PAGE: Final = 1000
@@ -60,7 +67,8 @@ def fetched(store: Store, request: FetchConversation) -> Conversation:
         message_count=found.message_count,
     )
     summary = msgspec.convert(found.summary, SummaryView, from_attributes=True)
-    return Conversation(request.id, view, found.settings, summary)
+    tab = msgspec.convert(found, TabLook, from_attributes=True)
+    return Conversation(request.id, view, found.settings, summary, tab)
 
 
 def searched(store: Store, request: SearchMessages) -> Found:
@@ -91,11 +99,18 @@ def imported(store: Store, request: ImportConversation) -> Imported:
             text=checked_draft(message.text),
             state=message.state,
             created=message.created or None,
+            model=checked_model_name(message.model),
+            pinned=message.pinned,
         )
         for message in request.messages
     ]
+    look = request.tab
     session = store.library.add(
-        checked_title(request.title), settings, messages, created=request.created or None
+        checked_title(request.title),
+        settings,
+        messages,
+        created=request.created or None,
+        tab=NewTab(checked_group(look.group), look.mark, look.pinned),
     )
     return Imported(request.id, session)
 

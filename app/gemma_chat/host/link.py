@@ -11,8 +11,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.client import HostClient, HostRefusedError
@@ -41,8 +42,7 @@ EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkState:
+class LinkState(msgspec.Struct, frozen=True):
     """How the link stands.
 
     `connecting`: looking for the host or starting it. `connected`: requests are answered.
@@ -143,7 +143,8 @@ class HostLink(Requester):
             # What is tried again by itself is still out of order until it works.
             self._change(LinkState("connecting", why))
         self._freshness.expect_snapshot()
-        client = await connect_or_start(self._launch, listener=self._receive)
+        launch = self._launch.again() if self._deaths else self._launch
+        client = await connect_or_start(launch, listener=self._receive)
         self._client = client
         self._failures = 0
         try:

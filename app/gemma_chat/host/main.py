@@ -31,8 +31,9 @@ from gemma_chat.host.exits import (
     EXIT_UNUSABLE,
 )
 from gemma_chat.host.idleness import Idleness
+from gemma_chat.host.last_model import LastModel
 from gemma_chat.host.model_library import ModelLibrary
-from gemma_chat.host.model_source import chosen_source, loader
+from gemma_chat.host.model_source import ModelSource, chosen_source, loader
 from gemma_chat.host.server import HostServer
 from gemma_chat.host.service import Service
 from gemma_chat.host.tenancy import AlreadyRunningError, Tenancy
@@ -56,6 +57,8 @@ class HostOptions:
     keep_alive: float | None = None
     load: bool = True
     """Whether a model is loaded at start; one can be loaded later on request."""
+    again: bool = False
+    """The host before this one was killed: what it had in memory counts before what is named."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,6 +93,9 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
     parser.add_argument("--server-model", default="", help="the name of the server's model")
     parser.add_argument("--keep-alive", type=float, help="seconds instead of the configured ones")
     parser.add_argument("--no-model", dest="load", action="store_false", help="load no model")
+    parser.add_argument(
+        "--again", action="store_true", help="take the place of a host that was killed"
+    )
     given = parser.parse_args(argv)
     return HostOptions(
         profile=given.profile,
@@ -98,6 +104,7 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
         server_model=given.server_model,
         keep_alive=given.keep_alive,
         load=given.load,
+        again=given.again,
     )
 
 
@@ -154,11 +161,12 @@ async def _serve(
     _leave_on_signals(leave)
     keep_alive = settings.host.keep_alive if options.keep_alive is None else options.keep_alive
     idleness = Idleness(keep_alive, lambda: leave(f"nobody needed it for {keep_alive:g} seconds."))
+    last = LastModel(store)
     server = HostServer(paths.socket, program=PROGRAM, on_clients=look)
     service = Service(
         store,
         lambda: load_settings(paths),
-        loader(settings, paths.states_dir),
+        last.noted(loader(settings, paths.states_dir)),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),
@@ -170,23 +178,36 @@ async def _serve(
     await server.start(service)
     service.take_up_downloads()
     idleness.begin()
-    if options.load:
-        model = chosen_source(
-            paths,
-            settings,
-            model=options.model,
-            server=options.server,
-            server_model=options.server_model,
-        )
-        if model is not None:
-            service.load(model)
+    model = first_model(options, last.source, paths, settings)
+    if model is not None:
+        service.load(model)
     _log.info("the host listens at %s", paths.socket)
     reason = await leaving
     _log.info("the host leaves: %s", reason)
     idleness.cancel()
     server.stop_accepting()
     await service.close()
+    last.forget()
     await server.close(reason)
+
+
+def first_model(
+    options: HostOptions, last: ModelSource | None, paths: Paths, settings: Settings
+) -> ModelSource | None:
+    """What is loaded at start; `last` is what a host had that was killed."""
+    is_named = bool(options.model or options.server) or not options.load
+    gone = isinstance(last, Path) and not last.is_file()
+    if last is not None and not gone and (options.again or not is_named):
+        return last
+    if not options.load:
+        return None
+    return chosen_source(
+        paths,
+        settings,
+        model=options.model,
+        server=options.server,
+        server_model=options.server_model,
+    )
 
 
 def _leave_on_signals(leave: Callable[[str], None]) -> None:

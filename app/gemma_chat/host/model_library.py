@@ -16,7 +16,7 @@ from gemma_chat.config.settings import Settings
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.downloading import Fetch, fetching_into
 from gemma_chat.host.downloads import Downloads
-from gemma_chat.host.limits import whole_path
+from gemma_chat.host.limits import checked_token, whole_path
 from gemma_chat.host.memory_fit import fit_of, needed_by
 from gemma_chat.host.protocol import (
     ChangeDownload,
@@ -82,7 +82,7 @@ class ModelLibrary:
                 return await asyncio.to_thread(self._describe, request)
             case StartDownload():
                 self._paths.make_folders()
-                self.downloads.start(request.name)
+                self.downloads.start(request.name, checked_token(request.token))
             case ChangeDownload():
                 await self._change(request)
             case RemoveModel():
@@ -94,7 +94,7 @@ class ModelLibrary:
             case "pause":
                 self.downloads.pause(request.download)
             case "resume":
-                self.downloads.resume(request.download)
+                self.downloads.resume(request.download, checked_token(request.token))
             case "drop":
                 await self.downloads.drop(request.download)
 

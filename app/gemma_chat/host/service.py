@@ -49,6 +49,7 @@ from gemma_chat.host.protocol import (
     MoveTab,
     Notice,
     Opened,
+    PairTabs,
     PinMessage,
     PinTab,
     Regenerate,
@@ -73,7 +74,7 @@ from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.throttle import Throttle
 from gemma_chat.host.turn_record import Outcome
 from gemma_chat.host.uploads import preview
-from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.events import LockEntry, LockEvent
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
 
@@ -137,6 +138,7 @@ class Service:
         self._stays = False
         self._closing = False
         crashes = Crashes(store)
+        self._news += crashes.news
         self._slot = ModelSlot(
             crashes.watched(load_model), self._model_changed, warn=self._warn_all
         )
@@ -161,12 +163,12 @@ class Service:
             publish,
             on_summary_outdated=lambda session: self._summaries.schedule(session),
         )
-        self._tab_bar = TabBar(store, self._conversations)
+        self._tab_bar = TabBar(store, self._conversations.tabs)
         self._board = LockBoard(
             publish,
-            lambda: self._conversations.turns,
-            self._conversations.title,
-            lambda entry: self._conversations.tab_of(entry.session) or self._summaries.view.session,
+            lambda: self._conversations.turns.all,
+            self._conversations.tabs.title,
+            self._tab_of,
         )
         self._summaries = Summaries(
             store,
@@ -186,7 +188,7 @@ class Service:
     @property
     def busy(self) -> bool:
         """Whether a turn runs or waits, or a download runs."""
-        return bool(self._conversations.turns) or self._models.busy
+        return bool(self._conversations.turns.all) or self._models.busy
 
     @property
     def needed(self) -> bool:
@@ -204,11 +206,12 @@ class Service:
     def snapshot(self) -> Iterator[Event]:
         """The events that tell a client the whole state."""
         yield from snapshot_events(
-            self._conversations.views(),
+            self._conversations.tabs.views(),
             self._board.view(),
             self._slot.view,
             self._summaries.view,
             self._models.downloads,
+            self._tab_bar.pair,
         )
         while self._news:
             yield Notice("warning", self._news.pop(0))
@@ -226,7 +229,7 @@ class Service:
         """A client has gone, and what it opened in passing goes with it; its drafts stay."""
         self._drafts.leave(client)
         try:
-            await self._tabs.delete(self._conversations.passing(client))
+            await self._tabs.delete(self._conversations.tabs.passing(client))
         except GemmaChatError as error:
             _log.error("what client %d left behind: %s", client, error)
 
@@ -266,10 +269,18 @@ class Service:
                 reply = await self._branching.answer(request, asker)
                 self._follow_change(request, reply)
                 return reply
-            case MoveTab() | PinTab() | MarkTab() | GroupTabs() | RenameGroup() | LookAtTab():
+            case (
+                MoveTab()
+                | PinTab()
+                | MarkTab()
+                | GroupTabs()
+                | RenameGroup()
+                | LookAtTab()
+                | PairTabs()
+            ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
-                await self._models.load(request, lambda: self._conversations.under_way)
+                await self._models.load(request, lambda: self._conversations.turns.under_way)
             case (
                 ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
             ):
@@ -301,9 +312,9 @@ class Service:
             case PinMessage():
                 self._tabs.anticipate(request.session)
             case SelectBranch() | DeleteMessage():
-                self._conversations.measure(request.session)
+                self._conversations.idle_work.measure(request.session)
             case ForkFrom() if isinstance(reply, Opened):
-                self._conversations.measure(reply.session)
+                self._conversations.idle_work.measure(reply.session)
 
     async def _answer_from_library(self, request: _LibraryRequest) -> Reply:
         match request:
@@ -333,13 +344,17 @@ class Service:
     def _warn_all(self, sentence: str) -> None:
         self._publish(Notice("error", sentence))
 
+    def _tab_of(self, entry: LockEntry) -> int:
+        """The tab that computes, or the one a summary is being written of."""
+        return self._conversations.chats.tab_of(entry.session) or self._summaries.view.session
+
     def _follow_recommendation(self) -> None:
         """Tabs that were opened before the model was loaded, and not used, begin as it is meant."""
         before, after = self._settings.known.defaults, self._settings.defaults
-        for view in self._conversations.views():
+        for view in self._conversations.tabs.views():
             if view.turn == 0 and view.settings == before != after:
                 self._conversations.set_settings(view.session, after)
-                self._conversations.tell(view.session)
+                self._conversations.tabs.tell(view.session)
 
     def _status(self, number: int) -> Status:
         self._slot.measure()
@@ -349,7 +364,7 @@ class Service:
             program=self._program,
             started=self._started,
             clients=self._clients() - 1,
-            sessions=self._conversations.count,
+            sessions=self._conversations.tabs.count,
             model=self._slot.view,
             lock=self._board.view(),
             summarizer=self._summaries.view,
@@ -381,25 +396,25 @@ class Service:
 
     def _lock_changed(self, event: LockEvent) -> None:
         if event.entry.phase in ("prefill", "generating"):
-            self._conversations.begun((event.entry.session, event.entry.turn))
+            self._conversations.asking.begun((event.entry.session, event.entry.turn))
         self._board.changed()
 
     def _turns_changed(self) -> None:
-        if not self._conversations.under_way:
+        if not self._conversations.turns.under_way:
             self._slot.proceed()
         self._board.changed()
         self._on_turns()
 
     def _finished(self, session: int, outcome: Outcome) -> None:
         self._measure.soon()
-        if outcome.reason in ("stop", "length") and self._conversations.is_shown(session):
+        if outcome.reason in ("stop", "length") and self._conversations.tabs.is_shown(session):
             self._summaries.schedule(session)
         if outcome.kept and not self._summaries.will_write(session):
             self._tabs.make_room(session)
 
     def _summarized(self, session: int) -> None:
         self._tabs.make_room(session)
-        self._conversations.tell(session)
+        self._conversations.tabs.tell(session)
         self._board.changed()
 
 

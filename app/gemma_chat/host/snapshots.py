@@ -15,6 +15,7 @@ from gemma_chat.host.protocol import (
     SessionView,
     Snapshot,
     SummarizerView,
+    TabPair,
 )
 
 _BYTES_PER_CHARACTER: Final = 4
@@ -27,6 +28,7 @@ def snapshot_events(
     model: ModelView,
     summarizer: SummarizerView,
     downloads: tuple[DownloadView, ...] = (),
+    pair: TabPair | None = None,
 ) -> Iterator[Event]:
     """A `Snapshot`, and a `SessionChanged` for each tab that made it too large for a frame."""
     within: list[SessionView] = []
@@ -35,7 +37,7 @@ def snapshot_events(
     for tab in tabs:
         room -= _size(tab)
         (within if room >= 0 else beyond).append(tab)
-    yield Snapshot(tuple(within), lock, model, summarizer, downloads)
+    yield Snapshot(tuple(within), lock, model, summarizer, downloads, pair)
     for tab in beyond:
         yield SessionChanged(tab)
 

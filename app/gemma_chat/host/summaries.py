@@ -18,8 +18,9 @@ from gemma_chat.sessions.summarizer import Summarizer
 from gemma_chat.store.records import Message, ToolUse
 from gemma_chat.store.store import Store
 
-NEWEST_MESSAGES: Final = 200
-"""Older messages than these are not looked at: their place is the summary that is there."""
+MOST_MESSAGES: Final = 4000
+"""Older ones are not looked at, so that reading them never holds the host up."""
+_PAGE: Final = 200
 
 _MOST_OF_RESULT: Final = 200
 """Characters of the result of a call."""
@@ -142,12 +143,13 @@ class Summaries:
     def _ask(self, summarizer: Summarizer, session: int, *, again: bool) -> None:
         conversation = self._store.conversation(session)
         needs_title = conversation.title_by == "nobody"
+        covered = conversation.summary.up_to
         known = [
             notes.SummaryMessage(message.message, message.role, told_of(message))
-            for exchange in exchanges_of(self._store.messages(session, limit=NEWEST_MESSAGES))
+            for exchange in exchanges_of(self._newest(session, 0 if again else covered))
             for message in (exchange.question, exchange.reply)
         ]
-        new = [message for message in known if message.number > conversation.summary.up_to]
+        new = [message for message in known if message.number > covered]
         if new:
             summarizer.schedule(
                 session, new, previous=conversation.summary.text, needs_title=needs_title
@@ -155,14 +157,26 @@ class Summaries:
         elif known and (again or needs_title):
             summarizer.schedule(session, known, needs_title=needs_title)
 
+    def _newest(self, session: int, covered: int) -> list[Message]:
+        """The messages behind number `covered`, and some before them."""
+        found = list(self._store.messages(session, limit=_PAGE))
+        page = found
+        while len(page) == _PAGE and page[0].message > covered and len(found) < MOST_MESSAGES:
+            page = list(self._store.messages(session, before=page[0].message, limit=_PAGE))
+            found[:0] = page
+        return found
+
     def _deliver(self, summary: notes.Summary) -> None:
         if not isinstance(summary.key, int):
             return
         session = summary.key
         try:
-            self._store.set_summary(session, summary.text, up_to=summary.up_to)
+            known = self._store.conversation(session)
+            # One that is written anew, stretch by stretch, tells less than what is there.
+            if summary.whole or summary.up_to >= known.summary.up_to:
+                self._store.set_summary(session, summary.text, up_to=summary.up_to)
             # A person may have chosen a title while the summarizer thought about one.
-            if summary.title and self._store.conversation(session).title_by != "person":
+            if summary.title and known.title_by != "person":
                 self._store.rename(session, summary.title, by="summarizer")
             self._on_result(session)
         except GemmaChatError as error:

@@ -78,6 +78,7 @@ class TabDesk:
     ) -> None:
         self._store = store
         self._conversations = conversations
+        self._tabs = conversations.tabs
         self._drafts = drafts
         self._summaries = summaries
         self._board = board
@@ -99,11 +100,11 @@ class TabDesk:
                 return await self._show_context(request)
             case RenameSession():
                 self._rename(request.session, checked_title(request.title))
-                self._conversations.tell(request.session, asker)
-            case CloseSession() if request.session in self._conversations.passing(asker):
+                self._tabs.tell(request.session, asker)
+            case CloseSession() if request.session in self._tabs.passing(asker):
                 await self.delete((request.session,))
             case _:
-                self._conversations.must_be_open(request.session)
+                self._tabs.must_be_open(request.session)
                 self._change(request, asker)
         return Done(request.id)
 
@@ -118,21 +119,21 @@ class TabDesk:
     def anticipate(self, session: int, draft: str = "") -> None:
         """Evaluate ahead what the next turn of a tab begins with, where that is wanted."""
         if self._settings.known.engine.anticipate:
-            self._conversations.anticipate(session, draft)
+            self._conversations.idle_work.anticipate(session, draft)
 
     def make_room(self, session: int) -> None:
         """Prepare a tab for a full context, where that is wanted."""
         if self._settings.known.engine.anticipate:
-            self._conversations.make_room(session)
+            self._conversations.idle_work.make_room(session)
 
     def _open(self, request: OpenSession, asker: int) -> int:
         settings = request.settings or self._settings.read_defaults()
         title = checked_title(request.title)
         if request.place != "tab":
             passing = request.place == "passing"
-            return self._conversations.open_aside(title, settings, passing=passing, client=asker)
+            return self._tabs.open_aside(title, settings, passing=passing, client=asker)
         group = checked_group(request.group)
-        session = self._conversations.open(title, settings, asker, group=group)
+        session = self._tabs.open(title, settings, asker, group=group)
         if settings.system_instruction:
             self.anticipate(session)
         return session
@@ -140,13 +141,13 @@ class TabDesk:
     async def _reopen(self, session: int, asker: int) -> None:
         await self._conversations.reopen(session, asker)
         if not self._store.conversation(session).context_used:
-            self._conversations.measure(session)
+            self._conversations.idle_work.measure(session)
         self._board.changed()
 
     async def _send(self, request: SendMessage, asker: int) -> Queued:
         files = request.attachments
         checked = await asyncio.to_thread(checked_uploads, files) if files else ()
-        turn = self._conversations.send(
+        turn = self._conversations.asking.send(
             request.session, request.text, asker, after=request.after, files=checked
         )
         return Queued(request.id, request.session, turn)
@@ -157,19 +158,19 @@ class TabDesk:
             request.session,
             before=request.before,
             limit=request.limit,
-            unfinished=self._conversations.unfinished(request.session),
+            unfinished=self._conversations.turns.replies(request.session),
             since=request.since,
             shown=self._conversations.unstored.view,
         )
         return Messages(request.id, request.session, messages, more)
 
     async def _show_context(self, request: ShowContext) -> Context:
-        context = await self._conversations.context(request.session)
+        context = await self._conversations.chats.context(request.session)
         return context_view(request.id, self._store, request.session, context)
 
     def _rename(self, session: int, title: str) -> None:
         self._store.rename(session, title, by="person" if title else "nobody")
-        if not title and self._conversations.is_shown(session):
+        if not title and self._tabs.is_shown(session):
             self._summaries.schedule(session)
         self._board.changed()
 
@@ -177,7 +178,7 @@ class TabDesk:
         session = request.session
         match request:
             case StopTurn():
-                self._conversations.stop(session, request.turn)
+                self._conversations.asking.stop(session, request.turn)
                 return
             case AnswerTool():
                 questions = self._conversations.questions
@@ -212,4 +213,4 @@ class TabDesk:
                     return
                 self._store.set_unread(session, unread=False)
                 self._store.set_failed(session, failed=False)
-        self._conversations.tell(session, asker)
+        self._tabs.tell(session, asker)

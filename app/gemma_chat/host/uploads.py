@@ -8,13 +8,8 @@ from pathlib import PurePath
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import Preview, Upload
-from gemma_chat.media.facts import (
-    MOST_FILES,
-    MOST_MESSAGE_BYTES,
-    MediaFacts,
-    facts_of,
-    size_text,
-)
+from gemma_chat.media.facts import MediaFacts, facts_of
+from gemma_chat.media.files import check_together
 from gemma_chat.media.pixels import decode
 from gemma_chat.store.records import Attachment, Message, NewAttachment
 
@@ -28,17 +23,7 @@ def checked_uploads(uploads: Sequence[Upload]) -> tuple[NewAttachment, ...]:
 
     Raises `ModalityError` that names the file.
     """
-    if len(uploads) > MOST_FILES:
-        raise ModalityError(
-            f"The message has {len(uploads)} attachments; at most {MOST_FILES} are taken. Send "
-            "the rest with the next one."
-        )
-    total = sum(len(upload.data) for upload in uploads)
-    if total > MOST_MESSAGE_BYTES:
-        raise ModalityError(
-            f"The attachments have {size_text(total)} together; one message takes at most "
-            f"{size_text(MOST_MESSAGE_BYTES)}. Send some with the next one."
-        )
+    check_together([len(upload.data) for upload in uploads])
     return tuple(map(_checked, uploads))
 
 

@@ -13,12 +13,14 @@ from gemma_chat.host.protocol import (
     ScrollPosition,
     SessionView,
     SummaryView,
+    TabPair,
     Thought,
     ToolUse,
     TurnMetrics,
 )
 from gemma_chat.store.records import Aside as StoredAside
 from gemma_chat.store.records import Conversation, Message, Scroll
+from gemma_chat.store.records import TabPair as StoredPair
 from gemma_chat.store.records import Thought as StoredThought
 from gemma_chat.store.records import TurnMetrics as StoredMetrics
 
@@ -80,6 +82,16 @@ def aside_view(aside: StoredAside) -> Aside:
 def stored_scroll(scroll: ScrollPosition) -> Scroll:
     """A reader's position as the store keeps it."""
     return _same_fields(scroll, Scroll)
+
+
+def tab_pair(pair: StoredPair | None) -> TabPair | None:
+    """Two tabs side by side."""
+    return None if pair is None else _same_fields(pair, TabPair)
+
+
+def stored_pair(pair: TabPair | None) -> StoredPair | None:
+    """Two tabs side by side as the store keeps them."""
+    return None if pair is None else _same_fields(pair, StoredPair)
 
 
 def stored_metrics(metrics: TurnMetrics) -> StoredMetrics:

@@ -14,20 +14,13 @@ from gemma_chat.errors import ModalityError
 from gemma_chat.media.audio_header import flac_seconds, mp3_seconds, wav_seconds
 from gemma_chat.media.faults import MediaFault
 from gemma_chat.media.image_header import jpeg_size, png_size, webp_size
+from gemma_chat.media.limits import FORMATS, MOST_BYTES, size_text
 
 MediaKind = Literal["image", "audio"]
 
-MOST_BYTES = 20 * 1024**2
-"""Of one file."""
-MOST_MESSAGE_BYTES = 24 * 1024**2
-"""Of all files of one message: together they go over the socket in one frame."""
-MOST_FILES = 8
-"""With one message."""
 MOST_PIXELS = 50_000_000
 MOST_SIDE = 16_384
 MOST_SECONDS = 600.0
-
-FORMATS = "PNG, JPEG, WebP, WAV, MP3 or FLAC"
 
 _IMAGES: dict[str, Callable[[bytes], tuple[int, int]]] = {
     "PNG": png_size,
@@ -72,7 +65,7 @@ def facts_of(data: bytes, name: str) -> MediaFacts:
         raise ModalityError(f"{name} is empty. Attach another file.")
     if len(data) > MOST_BYTES:
         raise ModalityError(
-            f"{name} has {_mb(len(data))}; at most {_mb(MOST_BYTES)} are taken. "
+            f"{name} has {size_text(len(data))}; at most {size_text(MOST_BYTES)} are taken. "
             "Make it smaller first."
         )
     found = _format_of(data)
@@ -127,14 +120,3 @@ def _recording_facts(data: bytes, name: str, kind: str) -> MediaFacts:
 def digest_of(data: bytes) -> str:
     """What names a file by its bytes."""
     return sha256(data).hexdigest()
-
-
-def size_text(size: int) -> str:
-    """A number of bytes as it is shown."""
-    if size < 1024:
-        return f"{size} bytes"
-    return f"{size / 1024:,.0f} kB" if size < 1024**2 else _mb(size)
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1024**2:,.1f} MB"

@@ -9,7 +9,9 @@ from typing import Literal
 
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.facts import MOST_BYTES, MOST_FILES, facts_of, size_text
+from gemma_chat.media.facts import facts_of
+from gemma_chat.media.files import read_media_file
+from gemma_chat.media.limits import MOST_FILES
 from gemma_chat.media.pixels import decode
 
 Modality = Literal["image", "audio"]
@@ -82,7 +84,7 @@ def read_media(source: MediaSource, kind: Modality, place: int) -> Media:
         data, name = source, f"{'Image' if kind == 'image' else 'Recording'} {place}"
     else:
         name = fspath(source)
-        data = _read(Path(name))
+        data = read_media_file(Path(name))
     return checked_media(data, name, kind)
 
 
@@ -100,19 +102,3 @@ def checked_media(data: bytes, name: str, kind: Modality | None = None) -> Media
     if facts.kind == "image":
         decode(data, name)
     return Media(facts.kind, data, facts.digest)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            reason = "is not a file" if path.exists() else "does not exist"
-            raise ModalityError(f"{path} {reason}. Name an image or a recording.")
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ModalityError(
-                f"{path} has {size_text(size)}; at most {size_text(MOST_BYTES)} are taken. Make "
-                "it smaller first."
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise ModalityError(f"{path} cannot be read ({error.strerror}). Check it.") from None

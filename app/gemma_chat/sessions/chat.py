@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.sessions.answering import Answering
 from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.context_view import ContextView
-from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, following
@@ -21,11 +21,11 @@ from gemma_chat.sessions.question import Message
 from gemma_chat.sessions.replacement import Digest, Replacement
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
-from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
+from gemma_chat.sessions.turn import Turn
 from gemma_chat.tools.tool import Tool
 
 
-class Chat:
+class Chat(Answering):
     """A conversation over a session of its own.
 
     Its `history` is what `InferenceModel.open_chat` takes to go on later. When the window
@@ -151,6 +151,8 @@ class Chat:
 
     async def add_query_chunk(self, chunk: str | Message) -> None:
         """Collect a part of the next question; see `Session.add_query_chunk`."""
+        if isinstance(chunk, Message) and chunk.role == "assistant":
+            self._must_be_idle("be told of a reply")
         await self.session.add_query_chunk(chunk)
 
     def start_turn(
@@ -203,24 +205,6 @@ class Chat:
         """Let waiting turns ask something else; see `Session.rephrase`."""
         return self.session.rephrase(questions)
 
-    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
-        """Ask and wait for the whole answer; see `Session.get_response`."""
-        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
-            return (await turn.finished()).text_or_raise()
-
-    async def get_response_async(
-        self, text: str | None = None, **rules: Unpack[ReplyRules]
-    ) -> AsyncGenerator[Piece, None]:
-        """Ask and give the reply in pieces; see `Session.get_response_async`.
-
-        With tools, calls and their results are pieces too, of the kinds `tool_call` and
-        `tool_result`.
-        """
-        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
-            async for piece in turn:
-                yield piece
-            (await turn.finished()).text_or_raise()
-
     def anticipate(self, draft: str = "") -> None:
         """Evaluate ahead while nobody waits; see `Session.anticipate`."""
         if not self._turns:
@@ -229,13 +213,6 @@ class Chat:
     async def make_room(self) -> bool:
         """Prepare for a full window while nobody waits; see `Session.make_room`."""
         return not self._turns and await self.session.make_room()
-
-    def stop_generation(self) -> Awaitable[None]:
-        """End the oldest unfinished turn, its calls too; see `Session.stop_generation`."""
-        oldest = next(iter(self.turns), None)
-        if oldest is not None:
-            oldest.stop()
-        return EndOf(oldest)
 
     async def fork(self) -> Chat:
         """A chat with the same history, settings and tools; see `Session.fork`."""
@@ -277,9 +254,3 @@ class Chat:
                 f"tool_choice = 'required' is not possible: session {self.id} has no tools. "
                 "Give it some, or choose 'auto'."
             )
-
-    async def __aenter__(self) -> Chat:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

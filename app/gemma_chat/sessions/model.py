@@ -30,6 +30,7 @@ from gemma_chat.sessions.events import LockEvent, Piece
 from gemma_chat.sessions.history import Exchange, HistoryMessage, restore, well_formed
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.lock import GenerationLock
+from gemma_chat.sessions.one_lane import OneLane
 from gemma_chat.sessions.options import (
     SessionOptions,
     check_settings,
@@ -69,8 +70,7 @@ class InferenceModel:
         self._lock = GenerationLock(self._engine_thread)
         self._sessions: list[Session] = []
         self._last_session = 0
-        self._one_lane: Session | None = None
-        self._one_lane_opening: asyncio.Task[Session] | None = None
+        self._one_lane = OneLane(self._read, self._open)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._all_closed = asyncio.Event()
@@ -95,7 +95,7 @@ class InferenceModel:
     @property
     def session(self) -> Session | None:
         """The one-lane session of `create_session`, while it is open."""
-        return self._one_lane
+        return self._one_lane.session
 
     @property
     def closed(self) -> bool:
@@ -242,7 +242,7 @@ class InferenceModel:
         Raises:
             GemmaChatError: As `open_session`.
         """
-        return await self._create(options, ())
+        return await self._one_lane.replace(options)
 
     async def create_chat(
         self,
@@ -260,41 +260,8 @@ class InferenceModel:
             GemmaChatError: As `open_chat`.
         """
         tools = tools_from(options)
-        session = await self._create(options, restore(history), tuple(replacements))
+        session = await self._one_lane.replace(options, restore(history), tuple(replacements))
         return Chat(session, tools, tool_policy)
-
-    async def _create(
-        self,
-        options: SessionOptions,
-        exchanges: tuple[Exchange, ...],
-        replacements: tuple[Replacement, ...] = (),
-    ) -> Session:
-        if self._one_lane_opening is None:
-            self._one_lane_opening = asyncio.create_task(
-                self._replace_one_lane(options, exchanges, replacements)
-            )
-            self._one_lane_opening.add_done_callback(self._one_lane_opened)
-        return await asyncio.shield(self._one_lane_opening)
-
-    async def _replace_one_lane(
-        self,
-        options: SessionOptions,
-        exchanges: tuple[Exchange, ...],
-        replacements: tuple[Replacement, ...],
-    ) -> Session:
-        self.must_be_open()
-        check_settings(self._engine, settings_from(options))
-        specs_from(options)
-        self._modalities(options)
-        if self._one_lane is not None:
-            await self._one_lane.close()
-        self._one_lane = self._open(options, exchanges, replacements)
-        return self._one_lane
-
-    def _one_lane_opened(self, task: asyncio.Task[Session]) -> None:
-        self._one_lane_opening = None
-        if not task.cancelled():
-            task.exception()
 
     def _open(
         self,
@@ -302,11 +269,7 @@ class InferenceModel:
         exchanges: tuple[Exchange, ...],
         replacements: tuple[Replacement, ...] = (),
     ) -> Session:
-        self.must_be_open()
-        settings = settings_from(options)
-        check_settings(self._engine, settings)
-        tools = specs_from(options)
-        modalities = self._modalities(options)
+        settings, tools, modalities = self._read(options)
         self._must_have_place()
         return self._add(
             self._engine.open_sequence(),
@@ -318,8 +281,16 @@ class InferenceModel:
             replacements=replacements,
         )
 
-    def _modalities(self, options: SessionOptions) -> tuple[Modality, ...]:
-        return modalities_of(modalities_asked(options), self._engine.description.modalities)
+    def _read(
+        self, options: SessionOptions
+    ) -> tuple[SessionSettings, tuple[ToolSpec, ...], tuple[Modality, ...]]:
+        """What options ask for; raises when that is not possible on this model."""
+        self.must_be_open()
+        settings = settings_from(options)
+        check_settings(self._engine, settings)
+        tools = specs_from(options)
+        modalities = modalities_of(modalities_asked(options), self._engine.description.modalities)
+        return settings, tools, modalities
 
     def open_fork(
         self, session: Session, sequence: SequenceHandle, conversation: Conversation
@@ -382,8 +353,8 @@ class InferenceModel:
         """The session is closed: it takes no place any more."""
         if session in self._sessions:
             self._sessions.remove(session)
-        if session is self._one_lane:
-            self._one_lane = None
+        if session is self._one_lane.session:
+            self._one_lane.forget()
 
     # ------------------------------------------------------------ closing
 
@@ -400,7 +371,7 @@ class InferenceModel:
             for session in self.sessions:
                 session.model_closed()
             self._sessions.clear()
-            self._one_lane = None
+            self._one_lane.forget()
             self._engine_thread.shut_down(_closed_error())
         await self._all_closed.wait()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemma_chat.engine.interface import Engine, Media
-from gemma_chat.errors import GemmaChatError, SettingsError
+from gemma_chat.errors import GemmaChatError, ModalityError, SettingsError
 from gemma_chat.sessions.attachments import (
     MediaSource,
     Modality,
@@ -26,12 +26,18 @@ class Message:
 
         await session.add_query_chunk(Message("What is this?", images=["cat.png"]))
 
+    With the role `assistant` it is the whole reply that was given, elsewhere or before, to what
+    was collected so far; both are in the history then.
+
+        await session.add_query_chunk("I am Ann.")
+        await session.add_query_chunk(Message("Hello, Ann.", role="assistant"))
+
     `images` are PNG, JPEG or WebP, `audio` is WAV, MP3 or FLAC; each is the path of a file or its
     bytes, one or several. Whatever the order of the parts, media stand before the text.
     """
 
     text: str = ""
-    role: Literal["user"] = "user"
+    role: Literal["user", "assistant"] = "user"
     images: MediaSource | Sequence[MediaSource] = ()
     audio: MediaSource | Sequence[MediaSource] = ()
 
@@ -63,7 +69,7 @@ class QuestionParts:
         message = chunk if isinstance(chunk, Message) else Message(chunk)
         if message.role != "user":
             raise SettingsError(
-                f"A part of a question has the role 'user', not {message.role!r}; "
+                f"A message has the role 'user' or 'assistant', not {message.role!r}; "
                 "the system instruction is a setting of the session."
             )
         text = question_text(message.text)
@@ -114,6 +120,23 @@ class QuestionParts:
         if kind not in self._modalities:
             model_can = kind in self._engine.description.modalities
             raise refusal(kind, self._session, model_can=model_can)
+
+
+def reply_text(message: Message) -> str:
+    """The text of a reply that is told, well-formed.
+
+    Raises `ModalityError` when there are media with it, and `SettingsError` when it says nothing.
+    """
+    if message.images or message.audio:
+        raise ModalityError(
+            "A reply of the model has no images and no audio. Give them with the question."
+        )
+    text = question_text(message.text)
+    if not text.strip():
+        raise SettingsError(
+            "An empty reply is not taken into the history: it teaches a model to answer nothing."
+        )
+    return text
 
 
 def question_text(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
     Callable,
     Iterable,
     Mapping,
@@ -16,11 +14,11 @@ from typing import Unpack
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import GemmaChatError, SessionClosedError, SettingsError
+from gemma_chat.sessions.answering import Answering
 from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.context_use import ContextUse
 from gemma_chat.sessions.context_view import ContextView, context_of
 from gemma_chat.sessions.conversation import Conversation
-from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import (
     Exchange,
     HistoryMessage,
@@ -33,16 +31,16 @@ from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules, check_settings, following
 from gemma_chat.sessions.overflow import OverflowListener, OverflowListeners
 from gemma_chat.sessions.question import Message as Message
-from gemma_chat.sessions.question import Question, QuestionParts
+from gemma_chat.sessions.question import Question, QuestionParts, reply_text
 from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.session_home import SessionHome
 from gemma_chat.sessions.session_turns import SessionTurns
 from gemma_chat.sessions.tool_specs import checked_tools
-from gemma_chat.sessions.turn import EndOf, Turn, stopped_on_the_way_out
+from gemma_chat.sessions.turn import Turn
 from gemma_chat.sessions.work_ahead import WorkAhead
 
 
-class Session:
+class Session(Answering):
     """A conversation with its own history, settings and place in the KV memory.
 
     Sessions come from `InferenceModel.open_session`. All calls are made on the loop of the model.
@@ -235,12 +233,25 @@ class Session:
         Raises:
             ModalityError: The chunk carries an image or audio that this session or its model
                 does not take, too many of them, or one that is damaged or too large.
-            SettingsError: The chunk has another role than `user`.
+            SettingsError: The chunk has another role than `user` and `assistant`, or a reply says
+                nothing.
+            GemmaChatError: A reply is told and nothing was collected before it, or a turn of this
+                session is unfinished.
         """
         self.must_be_open()
+        if isinstance(chunk, Message) and chunk.role == "assistant":
+            self._take_reply(reply_text(chunk))
+            return
         part = await self._parts.read(chunk)
         self.must_be_open()
         self._parts.add(part)
+
+    def _take_reply(self, text: str) -> None:
+        self._must_be_idle("be told of a reply")
+        question = self._parts.whole(None, ())
+        self._turns.tell(question, text)
+        self._parts.clear()
+        self._context_use.forget()
 
     def start_turn(
         self,
@@ -387,49 +398,6 @@ class Session:
         self.must_be_open()
         return await self._ahead.make_room()
 
-    async def get_response(self, text: str | None = None, **rules: Unpack[ReplyRules]) -> str:
-        """Ask, wait for the lock and for the whole reply.
-
-        A stopped turn gives its partial text. Cancelling the wait stops the turn. With a
-        `json_schema` the text parses and fits it, unless the turn ended with the reason `length`
-        or was stopped; `metrics.finish_reason` tells.
-
-            reply = await session.get_response("Name a colour.", json_schema={"enum": ["red"]})
-        """
-        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
-            return (await turn.finished()).text_or_raise()
-
-    async def get_response_async(
-        self, text: str | None = None, **rules: Unpack[ReplyRules]
-    ) -> AsyncGenerator[Piece, None]:
-        """Ask, and give the reply in pieces as they become final.
-
-        The turn is queued by the first step of the iteration, and stopped when the iteration is
-        given up. A stopped turn ends normally.
-
-            async for piece in session.get_response_async("What is the sea?"):
-                if piece.kind == "text":
-                    print(piece, end="")
-        """
-        with stopped_on_the_way_out(self.start_turn(text, **rules)) as turn:
-            async for piece in turn:
-                yield piece
-            (await turn.finished()).text_or_raise()
-
-    def stop_generation(self) -> Awaitable[None]:
-        """End this session's oldest unfinished turn, queued or running; nothing else.
-
-        Acts at once; awaiting the answer waits until the turn has ended. Idle or closed: nothing.
-
-            turn = session.start_turn("Count to a thousand.")
-            await session.stop_generation()
-            print(turn.result.reason, turn.text)
-        """
-        oldest = next(iter(self._turns.unfinished), None)
-        if oldest is not None:
-            oldest.stop()
-        return EndOf(oldest)
-
     # ------------------------------------------------------------ going back, branching, closing
 
     async def fork(self) -> Session:
@@ -508,12 +476,6 @@ class Session:
         listeners, self._close_listeners = self._close_listeners, []
         for listener in listeners:
             listener()
-
-    async def __aenter__(self) -> Session:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     # ------------------------------------------------------------ its state
 

@@ -13,7 +13,7 @@ from gemma_chat.sessions.continuation import Continuation
 from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import Piece, TurnResult, TurnsDropped
-from gemma_chat.sessions.history import ToolResult
+from gemma_chat.sessions.history import Exchange, Step, ToolResult
 from gemma_chat.sessions.job import Report, TurnJob, TurnOwner
 from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules
@@ -80,6 +80,13 @@ class SessionTurns:
                 f"Session {self._session} cannot {what} while its turn "
                 f"{self._unfinished[0].number} is not finished; stop it first."
             )
+
+    def tell(self, question: Question, reply: str) -> None:
+        """Put an exchange into the history that took place elsewhere; no turn may be unfinished."""
+        self._ahead.give_up()
+        self._last_number += 1
+        told = Exchange(self._last_number, question.text, (Step(reply),), question.media)
+        self._conversation.exchanges = (*self._conversation.exchanges, told)
 
     def ask(
         self,

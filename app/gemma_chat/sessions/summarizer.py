@@ -2,7 +2,8 @@
 
 It is a session like any other, on the background lane of the generation lock: its turn gives way
 to every foreground turn and goes on where it was. Between two jobs it is rewound to nothing, so
-that one conversation never reaches the summary of another.
+that one conversation never reaches the summary of another. A long conversation is read stretch by
+stretch, oldest first, each into the summary so far; other conversations come between.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from gemma_chat.sessions.summary import (
     Summary,
     SummaryJob,
     SummaryMessage,
+    SummaryQuestion,
     clean_summary,
     clean_title,
     newest,
@@ -36,8 +38,8 @@ log = logging.getLogger(__name__)
 class Summarizer:
     """Works on one conversation at a time, in the order in which they were scheduled.
 
-    `on_result` gets every finished summary, `on_change` is called whenever `current`, `pending` or
-    `paused` changed; both on the event loop.
+    `on_result` gets every finished summary, also those of stretches, and `on_change` is called
+    whenever `current`, `pending` or `paused` changed; both on the event loop.
 
         summarizer = Summarizer(model, on_result=lambda summary: print(summary.title, summary.text))
         await summarizer.start()
@@ -193,17 +195,19 @@ class Summarizer:
         finally:
             self._current = self._turn = None
         if summary is not None:
-            self._deliver(summary)
+            self._deliver(summary, job)
         self._changed()
 
-    def _deliver(self, summary: Summary) -> None:
-        waiting = self._pending.get(summary.key)
+    def _deliver(self, summary: Summary, job: SummaryJob) -> None:
+        rest, waiting = job.after(summary), self._pending.get(summary.key)
         if waiting is not None:
-            rest = waiting.after(summary)
-            if rest is None:
-                del self._pending[summary.key]
-            else:
-                self._pending[summary.key] = rest
+            # What goes on from another summary than this one, which is not whole, keeps to that.
+            follows = rest is None or waiting.begins_with(rest)
+            rest = waiting.after(summary) if follows else waiting
+        if rest is not None:
+            self._pending[summary.key] = rest
+        else:
+            self._pending.pop(summary.key, None)
         try:
             self._on_result(summary)
         except Exception:
@@ -215,7 +219,7 @@ class Summarizer:
         await session.rewind(0)
         # Not on the loop: a server may take a moment to count.
         question = await asyncio.to_thread(self._question, session, settings, job)
-        reply = await self._ask(session, settings.for_summary, question)
+        reply = await self._ask(session, settings.for_summary, question.text)
         if reply is None:
             return None
         text = clean_summary(reply.text)
@@ -224,9 +228,14 @@ class Summarizer:
         if not text:
             return None
         title = await self._title(session, settings, job) if job.needs_title else None
-        return None if self._given_up else Summary(job.key, text, job.up_to, title)
+        if self._given_up:
+            return None
+        is_whole = question.up_to == job.messages[-1].number
+        return Summary(job.key, text, question.up_to, title, is_whole)
 
-    def _question(self, session: Session, settings: SummarizerSettings, job: SummaryJob) -> str:
+    def _question(
+        self, session: Session, settings: SummarizerSettings, job: SummaryJob
+    ) -> SummaryQuestion:
         budget = self._model.description.context_size // 2
         budget -= session.size_in_tokens(settings.session.system_instruction)
         return question_for(job, budget=budget, count=session.size_in_tokens)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -16,6 +16,11 @@ from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
 MAX_TITLE = 60
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 _CUT = " […] "
+
+MOST_STRETCHES: Final = 8
+"""One job is at most so many turns that write a summary, however long the conversation is."""
+LEAST_TOLD: Final = 16
+"""Tokens of a message below which it says nothing: others are left out rather."""
 
 TASK = 'Summarize this conversation in two sentences. Begin with "The user".'
 TITLE_SOURCE_TOKENS = 120
@@ -38,7 +43,8 @@ class Summary:
     """What the summarizer has written about a conversation.
 
     `up_to` is the number of the last message it covers; `title` is set when one was asked for and
-    the model gave one.
+    the model gave one. Of a long conversation the summaries come stretch by stretch, oldest first,
+    and are not `whole` until the last one.
 
         print(summary.title or "New chat", summary.text)
     """
@@ -47,6 +53,7 @@ class Summary:
     text: str
     up_to: int
     title: str | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +95,17 @@ class SummarizerSettings:
 
 @dataclass(frozen=True, slots=True)
 class SummaryJob:
-    """One conversation that waits for its summary."""
+    """One conversation that waits for its summary, in `stretches` turns at most."""
 
     key: Hashable
     messages: tuple[SummaryMessage, ...]
     previous: str = ""
     needs_title: bool = False
+    stretches: int = MOST_STRETCHES
 
-    @property
-    def up_to(self) -> int:
-        """The number of the last message the summary will cover."""
-        return self.messages[-1].number
+    def begins_with(self, other: SummaryJob) -> bool:
+        """Whether nothing of `other` comes before what this job is about."""
+        return self.messages[0].number <= other.messages[0].number
 
     def after(self, summary: Summary) -> SummaryJob | None:
         """This job once `summary` of the same conversation is written; `None` when it is done."""
@@ -106,22 +113,36 @@ class SummaryJob:
         if not rest:
             return None
         needs_title = self.needs_title and summary.title is None
-        return replace(self, messages=rest, previous=summary.text, needs_title=needs_title)
+        return replace(
+            self,
+            messages=rest,
+            previous=summary.text,
+            needs_title=needs_title,
+            stretches=max(1, self.stretches - 1),
+        )
 
 
-def question_for(job: SummaryJob, *, budget: int, count: Callable[[str], int]) -> str:
-    """What is asked of the model: the task, the summary so far, the new messages.
+@dataclass(frozen=True, slots=True)
+class SummaryQuestion:
+    """What is asked of the model about a stretch of a job, which ends with message `up_to`."""
 
-    Fits `budget` tokens by `count`, give or take what joins its parts: the oldest messages are
-    left out first, and a message that is too long alone loses its middle.
+    text: str
+    up_to: int
+
+
+def question_for(job: SummaryJob, *, budget: int, count: Callable[[str], int]) -> SummaryQuestion:
+    """What is asked next: the task, the summary so far, the oldest of the messages.
+
+    Fits `budget` tokens by `count`, give or take what joins its parts.
     """
     notes = fit_text(job.previous.strip(), budget // 3, count)
     head = f"{TASK}\n\n"
     if notes:
         head += f"Summary so far: {notes}\n\nThe conversation went on:\n"
     tail = "\n\nWrite the new summary of all of it now." if notes else "\n\nWrite the summary now."
-    lines = newest_lines(job.messages, budget - count(head + tail), count)
-    return f"{head}{lines}{tail}"
+    length = budget - count(head + tail)
+    told = stretch_of(job.messages, length, count, stretches=job.stretches)
+    return SummaryQuestion(f"{head}{told.text}{tail}", told.up_to)
 
 
 def title_question_for(job: SummaryJob, template: str, count: Callable[[str], int]) -> str:
@@ -136,22 +157,61 @@ def title_question_for(job: SummaryJob, template: str, count: Callable[[str], in
     return template.replace("{questions}", fit_text(questions, TITLE_SOURCE_TOKENS, count))
 
 
-def newest_lines(
+def stretch_of(
+    messages: Sequence[SummaryMessage],
+    budget: int,
+    count: Callable[[str], int],
+    *,
+    stretches: int,
+) -> SummaryQuestion:
+    """The oldest messages, as many as fit: so many at least that `stretches` are enough for all.
+
+    Where they do not fit as they are they share the room and long ones lose their middle; where
+    even that leaves too little to say anything, some are left out, evenly.
+    """
+    whole = _whole_lines(messages, budget, count)
+    share = -(-len(messages) // max(1, stretches))
+    taken = messages[: max(len(whole), share)]
+    if len(whole) < len(taken):
+        whole = _cut_lines(evenly(taken, max(1, budget // LEAST_TOLD)), budget, count)
+    return SummaryQuestion("\n".join(whole), taken[-1].number)
+
+
+def _whole_lines(
     messages: Sequence[SummaryMessage], budget: int, count: Callable[[str], int]
-) -> str:
-    """As many of the newest messages as fit, oldest first; always a part of the last one."""
+) -> list[str]:
+    """The oldest messages that fit as they are."""
     lines: list[str] = []
-    left = budget
-    for message in reversed(messages):
-        line = f"{_SPEAKERS[message.role]}: {message.text.strip()}\n"
-        size = count(line) if len(line) <= left * 32 else left + 1
-        if size > left:
-            if not lines:
-                lines.append(fit_text(line, left, count))
+    for message in messages:
+        line = _line(message)
+        # A token is rarely longer than 32 characters: no need to tokenize what cannot fit.
+        budget -= count(f"{line}\n") if len(line) <= budget * 32 else budget + 1
+        if budget < 0:
             break
         lines.append(line)
-        left -= size
-    return "".join(reversed(lines)).strip()
+    return lines
+
+
+def _cut_lines(
+    messages: Sequence[SummaryMessage], budget: int, count: Callable[[str], int]
+) -> list[str]:
+    """A part of each message; what a short one leaves is for those after it."""
+    lines: list[str] = []
+    for place, message in enumerate(messages):
+        room = budget // (len(messages) - place) - 1
+        lines.append(fit_text(_line(message), room, count))
+        budget -= count(lines[-1]) + 1
+    return lines
+
+
+def _line(message: SummaryMessage) -> str:
+    return f"{_SPEAKERS[message.role]}: {message.text.strip()}"
+
+
+def evenly(messages: Sequence[SummaryMessage], most: int) -> tuple[SummaryMessage, ...]:
+    """At most so many of the messages, at even distances; always the last one."""
+    step = -(-len(messages) // most)
+    return tuple(reversed(messages[::-1][::step]))
 
 
 def fit_text(text: str, budget: int, count: Callable[[str], int]) -> str:

@@ -11,7 +11,7 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store import rows
 from gemma_chat.store.database import Database
-from gemma_chat.store.records import Listed, NewMessage
+from gemma_chat.store.records import Listed, NewMessage, NewTab
 from gemma_chat.store.search import SNIPPET_TOKENS, Hit, Marks, match_expression
 from gemma_chat.store.tabs import close_gaps
 from gemma_chat.store.text import storable
@@ -20,6 +20,7 @@ Which = Literal["all", "open", "closed"]
 """Which conversations: those that a tab shows, those that none shows, or both."""
 
 _PREVIEW_CHARACTERS: Final = 200
+_UNARRANGED: Final = NewTab()
 _WHERE: Final[dict[Which, str]] = {
     "all": "TRUE",
     "open": "position IS NOT NULL",
@@ -135,19 +136,23 @@ class Library:
         messages: Iterable[NewMessage],
         *,
         created: float | None = None,
+        tab: NewTab = _UNARRANGED,
     ) -> int:
         """Put a whole conversation in, closed, all of it or nothing; returns its number."""
         now = self._clock()
         with self._database.writing() as connection:
             session = connection.execute(
-                "INSERT INTO conversations (title, title_by, settings, created, updated) "
-                "VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO conversations (title, title_by, settings, created, updated, "
+                "tab_group, mark, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     storable(title),
                     "person" if title else "nobody",
                     rows.settings_json(settings),
                     now if created is None else created,
                     now,
+                    storable(tab.group),
+                    tab.mark,
+                    tab.pinned,
                 ),
             ).lastrowid
             assert session is not None
@@ -158,8 +163,8 @@ class Library:
                 turn = max(1, turn + (message.role == "user"))
                 parent = connection.execute(
                     "INSERT INTO messages "
-                    "(conversation, parent, turn, role, text, state, created) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "(conversation, parent, turn, role, text, state, created, model, pinned) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         session,
                         parent,
@@ -168,6 +173,8 @@ class Library:
                         storable(message.text),
                         message.state,
                         now if message.created is None else message.created,
+                        storable(message.model),
+                        message.pinned,
                     ),
                 ).lastrowid
             connection.execute("UPDATE conversations SET turn = ? WHERE id = ?", (turn, session))

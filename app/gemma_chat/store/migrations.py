@@ -10,8 +10,10 @@ import sqlite3
 
 from gemma_chat.store.attachments import SCHEMA as ATTACHMENTS
 from gemma_chat.store.attempts import SCHEMA as ATTEMPTS
+from gemma_chat.store.last_model import SCHEMA as LAST_MODEL
 from gemma_chat.store.replacements import SCHEMA as REPLACEMENTS
 from gemma_chat.store.search_schema import SEARCH_INDEX
+from gemma_chat.store.tabs import PAIR_SCHEMA
 from gemma_chat.store.tabs import SCHEMA as TABS
 
 APPLICATION_ID = 0x67436831
@@ -83,6 +85,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     # Which model answered; empty for questions and for what was said before this was kept.
     ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
     TABS,
+    PAIR_SCHEMA + LAST_MODEL,
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -183,6 +183,14 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """When a person looked at its tab last."""
 
 
+class TabPair(msgspec.Struct, frozen=True):
+    """Two tabs that stand side by side; `to_both`: what is sent there goes to both."""
+
+    left: int
+    right: int
+    to_both: bool = True
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as it stands in a list. `preview` is how its newest message begins."""
 
@@ -203,3 +211,13 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     state: FinishedState = "complete"
     created: float | None = None
+    model: str = ""
+    pinned: bool = False
+
+
+class NewTab(msgspec.Struct, frozen=True):
+    """How the tab of a conversation from elsewhere is arranged once it is opened."""
+
+    group: str = ""
+    mark: TabMark = ""
+    pinned: bool = False

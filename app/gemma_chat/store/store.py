@@ -21,6 +21,8 @@ from gemma_chat.store.attempts import Attempts
 from gemma_chat.store.branches import Branches
 from gemma_chat.store.database import Database, Durability
 from gemma_chat.store.faults import AbsentError
+from gemma_chat.store.interruption import settle_unfinished
+from gemma_chat.store.last_model import LastModel
 from gemma_chat.store.library import Library
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import open_database
@@ -40,9 +42,6 @@ from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.scribe import Scribe, put_down
 from gemma_chat.store.tabs import Tabs, close_gaps, place_tab, remove_tab
 from gemma_chat.store.text import storable
-
-INTERRUPTED_QUESTION = "The program ended before this was answered. Send it again to get a reply."
-INTERRUPTED_REPLY = "The program ended in the middle of this reply."
 
 _IN_MEMORY = ":memory:"
 
@@ -70,6 +69,8 @@ class Store:
         """All conversations together: paged, searched, copied, deleted."""
         self.attempts = Attempts(database, clock)
         """What is under way and may end the process."""
+        self.last_model = LastModel(database)
+        """Which model the host has in memory."""
         self.together = database.together
         """A context in which all that is written is one transaction."""
         self.tabs = Tabs(database, clock)
@@ -407,36 +408,9 @@ class Store:
         Returns the messages that are interrupted now.
         """
         with self._writing():
-            unfinished = self._connection.execute(
-                f"{rows.SELECT_MESSAGE} WHERE state IN ('queued', 'streaming') ORDER BY id"
-            ).fetchall()
-            settled: list[int] = []
-            for old in map(rows.message, unfinished):
-                if old.role == "assistant" and (old.text or old.asides):
-                    settled += self._interrupt("id = ?", old.message, INTERRUPTED_REPLY)
-                    continue
-                if old.role == "assistant":
-                    self._branches.take_out(old.message)
-                question = old.parent if old.role == "assistant" else old.message
-                settled += self._interrupt(
-                    "id = ? AND role = 'user'", question, INTERRUPTED_QUESTION
-                )
-                self._connection.execute(
-                    "UPDATE messages SET state = 'complete', error = '' WHERE id = ?1 AND EXISTS "
-                    "(SELECT 1 FROM messages AS reply WHERE reply.conversation = ?2 "
-                    "AND reply.parent = ?1 AND reply.chosen = 1 AND reply.role = 'assistant' "
-                    "AND reply.text != '')",
-                    (question, old.session),
-                )
-        found = tuple(self.message(message) for message in dict.fromkeys(settled))
+            settled = settle_unfinished(self._connection, self._branches)
+        found = tuple(map(self.message, settled))
         return tuple(message for message in found if message.state == "interrupted")
-
-    def _interrupt(self, where: str, message: int, error: str) -> list[int]:
-        found = self._connection.execute(
-            f"UPDATE messages SET state = 'interrupted', error = ? WHERE {where} RETURNING id",
-            (error, message),
-        )
-        return [message for (message,) in found.fetchall()]
 
     # ------------------------------------------------------------ transactions
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from gemma_chat.errors import StoreError
 from gemma_chat.store.database import Database
-from gemma_chat.store.records import TabMark
+from gemma_chat.store.records import TabMark, TabPair
 from gemma_chat.store.text import storable
 
 SCHEMA: Final = (
@@ -25,6 +25,18 @@ SCHEMA: Final = (
     "ALTER TABLE conversations ADD COLUMN looked_at REAL NOT NULL DEFAULT 0",
 )
 """The step of the migrations that made this."""
+
+PAIR_SCHEMA: Final = (
+    """
+    CREATE TABLE tab_pair (
+        only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+        left_one INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        right_one INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        to_both INTEGER NOT NULL
+    )
+    """,
+)
+"""The step that made the two tabs side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,7 @@ def place_tab(connection: sqlite3.Connection, session: int, position: int | None
 def remove_tab(connection: sqlite3.Connection, session: int) -> None:
     """Take a conversation out of the tab bar; in a transaction."""
     _touch(connection, "position = NULL", session)
+    connection.execute("DELETE FROM tab_pair WHERE ? IN (left_one, right_one)", (session,))
     close_gaps(connection)
 
 
@@ -134,6 +147,26 @@ class Tabs:
         """Note that a person looks at a tab now."""
         with self._database.writing("soon") as connection:
             _touch(connection, "looked_at = ?", session, self._clock())
+
+    def pair(self) -> TabPair | None:
+        """The two tabs that were put side by side last, as long as both are open."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT left_one, right_one, to_both FROM tab_pair"
+            ).fetchone()
+        return None if found is None else TabPair(found[0], found[1], bool(found[2]))
+
+    def keep_pair(self, pair: TabPair | None) -> None:
+        """Note which two tabs stand side by side now, or that none do."""
+        with self._database.writing("soon") as connection:
+            connection.execute("DELETE FROM tab_pair")
+            if pair is None:
+                return
+            for session in (pair.left, pair.right):
+                _touch(connection, "id = id", session)
+            connection.execute(
+                "INSERT INTO tab_pair VALUES (1, ?, ?, ?)", (pair.left, pair.right, pair.to_both)
+            )
 
 
 def _standing(connection: sqlite3.Connection) -> list[Standing]:

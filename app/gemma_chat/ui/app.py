@@ -21,22 +21,21 @@ from gemma_chat.ui.away import Away
 from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
 from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
+from gemma_chat.ui.consequences import Consequences
 from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.frames import STREAM_SECONDS, Frames, frugal, is_frugal
 from gemma_chat.ui.host_calls import HostCalls, Severity
+from gemma_chat.ui.input_draft import InputDraft
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.link import Inbox, Link
-from gemma_chat.ui.notifying import Notifier
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.own_events import (
     AnyEvent,
-    DraftTyped,
     FetchBegun,
     LinkChanged,
     LinkState,
     MessageSelected,
-    MessagesFetched,
     ScrollMoved,
     TabSelected,
 )
@@ -102,10 +101,9 @@ class ChatApp(App[None]):
         self._frames = Frames() if is_slow else None
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
-        self._composing = 0
-        """The tab whose draft stands in the input."""
+        self._input_draft = InputDraft(self.window.composer, self._keeper.keep)
         self._commands = Commands(self)
-        self._notifier = Notifier(self, options.settings.terminal.notify)
+        self._consequences = Consequences(self, self._commands, self._keeper, self._input_draft)
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -188,49 +186,15 @@ class ChatApp(App[None]):
 
     def _apply(self, event: AnyEvent) -> None:
         if isinstance(event, p.Snapshot | p.SessionChanged):
-            self._note_typed()
+            self.state = self._input_draft.note(self.state)
         before = self.state
         self.state = apply(before, event)
-        self._follow_draft(before)
+        self._input_draft.follow(before, self.state)
         self._feeds.follow(before, self.state, event)
-        if isinstance(event, MessagesFetched):
-            self._commands.messages.fetched(event.session)
-        match event:
-            case LinkChanged() if event.link.phase == "lost":
-                self.say(event.link.sentence, "warning")
-            case LinkChanged() if event.link.phase == "failed":
-                # Where the page says it, a toast would only cover that.
-                if not self.window.explains(self.state):
-                    self.say(event.link.sentence, "error")
-            case p.Notice():
-                self.say(event.text, event.level)
-            case p.TurnFinished():
-                self._notifier.ended(event)
-                self._commands.messages.ended(event)
-                if event.error:
-                    self.say(event.error, "error")
-            case p.TranscriptChanged() | p.MessageRemoved() if event.session == before.active:
-                if before.selected and not self._is_shown(before.selected):
-                    self._commands.messages.lost(event.session)
-            case p.SessionClosed():
-                self._keeper.closed(event.session)
-                if event.session == self._composing:
-                    # Should it come back at once, what stood here is not its draft any more.
-                    self._composing = 0
-            case p.Snapshot():
-                self._keeper.forget()
-                self._keeper.tell_drafts(self.state)
-                if not event.sessions:
-                    self._commands.new_tab()
-                self._commands.models.arrived(event.model)
-
-    def _is_shown(self, message: int) -> bool:
-        tab = self.state.active_tab
-        return tab is not None and tab.message(message) is not None
+        self._consequences.follow(event, before)
 
     def _draw(self, before: TerminalState) -> None:
-        if self._composing != self.state.writing:
-            self._change_draft(before)
+        self.state = self._input_draft.change(before, self.state)
         self._feeds.rebind(before, self.state)
         after = self.state
         if before.panel != after.panel:
@@ -243,35 +207,6 @@ class ChatApp(App[None]):
             self._keeper.mark_read(after)
             self._keeper.look_at(after)
 
-    def _change_draft(self, before: TerminalState) -> None:
-        composer = self.window.composer
-        typed = composer.draft
-        left = self.state.tab(self._composing)
-        if left is not None:
-            self.state = apply(self.state, DraftTyped(left.session, typed))
-            self._keep(left.session)
-        tab = self.state.tab(self.state.writing)
-        draft = tab.draft if tab else Draft()
-        if before.writing == 0:
-            # Typed before there was any tab: it belongs to the first one.
-            draft = typed.before(draft)
-        composer.load(draft)
-        self._composing = self.state.writing
-
-    def _note_typed(self) -> None:
-        """What stands in the input is this terminal's as soon as somebody has typed at it."""
-        if self._composing and self._composing == self.state.writing:
-            typed = DraftTyped(self._composing, self.window.composer.draft)
-            self.state = apply(self.state, typed)
-
-    def _follow_draft(self, before: TerminalState) -> None:
-        """Show the host's draft as it is now, where nobody has typed here."""
-        tab, known = self.state.tab(self.state.writing), before.tab(before.writing)
-        if tab is None or known is None or not tab.session == known.session == self._composing:
-            return
-        if known.draft_from == "host" and tab.draft != known.draft and tab.editing is None:
-            self.window.composer.load(tab.draft)
-
     def _fetch(self, session: int, since: int) -> None:
         tab = self.state.tab(session)
         begun = FetchBegun(session, tab.conversation.fetch + 1 if tab else 0, since)
@@ -279,24 +214,13 @@ class ChatApp(App[None]):
         self.state = apply(self.state, begun)
         self.spawn(self.calls.fetch(begun))
 
-    def _keep(self, session: int) -> None:
-        tab = self.state.tab(session)
-        if tab is not None:
-            self._keeper.keep(tab)
-
     def store_draft(self) -> None:
         """Take what stands in the input into the state, and let the host keep it."""
-        session = self.state.writing
-        if session:
-            self.state = apply(self.state, DraftTyped(session, self.window.composer.draft))
-            self._keep(session)
+        self.state = self._input_draft.store(self.state)
 
     def put_draft(self, session: int, draft: Draft) -> None:
         """Make this the tab's draft, in the input too when the tab is shown."""
-        if session == self.state.writing:
-            self.window.composer.load(draft)
-        self.state = apply(self.state, DraftTyped(session, draft))
-        self._keep(session)
+        self.state = self._input_draft.put(self.state, session, draft)
 
     # ------------------------------------------------------------ messages of the widgets
 

@@ -16,9 +16,10 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS
 from gemma_chat.ui import keys
@@ -30,8 +31,7 @@ _SETTLED_AFTER = 1.0
 """Seconds after coming back in which another signal to stop or go on is an echo of the last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(msgspec.Struct, frozen=True):
     """What came back from the editor: a text, or a sentence that says why there is none."""
 
     text: str | None = None

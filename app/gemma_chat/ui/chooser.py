@@ -14,7 +14,8 @@ from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.dialog import DialogBox
+from gemma_chat.ui.find_dialog import FindDialog
 from gemma_chat.ui.text import one_line, shown
 
 _NAME_CELLS = 200
@@ -32,17 +33,15 @@ class Choice:
     """What is shown beside the list while it is marked."""
 
 
-class Chooser(Dialog[int]):
+class Chooser(FindDialog[int]):
     """Answers with the number of the choice, from 0."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,ctrl+r", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
+        Binding("ctrl+r", "move(-1)", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     Chooser DialogBox { width: 92; height: 24; }
     Chooser.-low DialogBox { height: 100%; max-height: 100%; }
-    Chooser Input, Chooser Input:focus { border: none; height: 1; padding: 0; }
     Chooser Horizontal { height: 1fr; margin-top: 1; }
     Chooser.-low Horizontal { margin-top: 0; }
     Chooser OptionList {
@@ -61,15 +60,13 @@ class Chooser(Dialog[int]):
         self, title: str, choices: Sequence[Choice], *, advice: str, nothing: str, typed: str = ""
     ) -> None:
         """`nothing` is said where no choice fits; `typed` stands in the field at first."""
-        super().__init__()
+        super().__init__(OptionList(compact=True, markup=False))
         self._title = title
         self._choices = tuple(choices)
         self._advice = advice
         self._nothing = nothing
         self._typed = one_line(typed, 60)
         self._found: tuple[int, ...] = ()
-        self._list = OptionList(compact=True, markup=False)
-        self._list.can_focus = False
         self._page = Static(markup=False)
         self.set_class(not any(choice.explanation for choice in choices), "-wide-list")
 
@@ -81,36 +78,17 @@ class Chooser(Dialog[int]):
                 with VerticalScroll(can_focus=False):
                     yield self._page
 
-    def on_mount(self) -> None:
-        self._fill(self._typed)
-
-    def on_input_changed(self, message: Input.Changed) -> None:
-        self._fill(message.value)
-
-    def on_input_submitted(self) -> None:
-        self._choose(self._list.highlighted)
-
-    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        self._choose(message.option_index)
-
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
         message.stop()
         if message.option_index < len(self._found):
             self._show(self._choices[self._found[message.option_index]])
 
-    def action_move(self, step: int) -> None:
-        """Mark the choice above or below."""
-        if step > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
+    def choose(self, place: int) -> None:
+        if place < len(self._found):
+            self.dismiss(self._found[place])
 
-    def _choose(self, index: int | None) -> None:
-        if index is not None and index < len(self._found):
-            self.dismiss(self._found[index])
-
-    def _fill(self, wanted: str) -> None:
-        self._found = tuple(matching(self._choices, wanted.strip())[:MOST_LISTED])
+    def fill(self, typed: str) -> None:
+        self._found = tuple(matching(self._choices, typed)[:MOST_LISTED])
         self._list.clear_options()
         self._list.add_options(
             Option(Content(one_line(self._choices[number].name, _NAME_CELLS)))

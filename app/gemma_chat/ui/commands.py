@@ -27,6 +27,7 @@ from gemma_chat.ui.own_events import (
     ReopenedHere,
     TabSelected,
 )
+from gemma_chat.ui.search_commands import SearchCommands
 from gemma_chat.ui.summary_commands import SummaryCommands
 from gemma_chat.ui.tab_commands import TabCommands
 from gemma_chat.ui.tab_settings import TabSettings
@@ -94,6 +95,7 @@ class Commands:
         self._by_id["message.attach"] = self.attaching.ask
         self.messages = MessageCommands(app)
         self._by_id.update(self.messages.by_id)
+        self._by_id.update(SearchCommands(app).by_id)
 
     def run(self, action: str) -> None:
         """Carry out the action with this id; raises `KeyError` for one that has none here."""

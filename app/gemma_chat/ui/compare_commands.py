@@ -190,6 +190,8 @@ class CompareCommands:
         app.put_draft(old.session, Draft())
 
     def _show(self, pair: Pair | None, active: int) -> None:
+        if pair != self._app.state.pair:
+            self._app.spawn(self._app.calls.pair(pair))
         self._app.change(PairShown(pair))
         self._app.change(TabSelected(active))
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from gemma_chat.host.protocol import MAX_GROUP_CHARACTERS
-from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.dialog import DialogBox
+from gemma_chat.ui.find_dialog import FindDialog
 from gemma_chat.ui.tab_groups import NO_GROUP, TabGroup
 from gemma_chat.ui.text import one_line, padded
 
 _NAME_CELLS = 34
 
 
-class GroupList(Dialog[str]):
+class GroupList(FindDialog[str]):
     """Answers with the name of a group; empty is that of the tabs without one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
-    ]
     DEFAULT_CSS = """
-    GroupList Input, GroupList Input:focus { border: none; height: 1; padding: 0; }
     GroupList OptionList, GroupList OptionList:focus {
         height: auto; max-height: 12; border: none; padding: 0; margin-top: 1;
         background: transparent;
@@ -44,7 +39,7 @@ class GroupList(Dialog[str]):
         purpose: Literal["go to", "put into"],
     ) -> None:
         """`put into` offers a new group under the name that is typed, and no group at all."""
-        super().__init__()
+        super().__init__(OptionList(compact=True, markup=False))
         self._title = title
         self._purpose = purpose
         known = {group.name: _tabs(len(group.tabs)) for group in groups}
@@ -53,8 +48,6 @@ class GroupList(Dialog[str]):
         self._known = known
         self._current = current
         self._names: list[str] = []
-        self._list = OptionList(compact=True, markup=False)
-        self._list.can_focus = False
 
     def compose(self) -> ComposeResult:
         advice = "enter goes there" if self._purpose == "go to" else "enter puts it there"
@@ -63,30 +56,12 @@ class GroupList(Dialog[str]):
             yield Input(placeholder=placeholder, max_length=MAX_GROUP_CHARACTERS, compact=True)
             yield self._list
 
-    def on_mount(self) -> None:
-        self._fill("")
+    def choose(self, place: int) -> None:
+        if place < len(self._names):
+            self.dismiss(self._names[place])
 
-    def on_input_changed(self, message: Input.Changed) -> None:
-        self._fill(" ".join(message.value.split()))
-
-    def on_input_submitted(self) -> None:
-        self._choose(self._list.highlighted)
-
-    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        self._choose(message.option_index)
-
-    def action_move(self, step: int) -> None:
-        """Mark the group above or below."""
-        if step > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
-
-    def _choose(self, index: int | None) -> None:
-        if index is not None and index < len(self._names):
-            self.dismiss(self._names[index])
-
-    def _fill(self, typed: str) -> None:
+    def fill(self, typed: str) -> None:
+        typed = " ".join(typed.split())
         self._names = matching(tuple(self._known), typed)
         is_new = self._purpose == "put into" and typed and typed not in self._known
         self._list.clear_options()

@@ -194,14 +194,16 @@ class HostCalls:
         """What a model file says of itself."""
         return await self._ask(p.DescribeModel(0, path), p.ModelFacts)
 
-    async def download(self, name: str) -> bool:
+    async def download(self, name: str, token: p.HubToken) -> bool:
         """Download a model, in the host."""
-        return await self._done(p.StartDownload(0, name))
+        return await self._done(p.StartDownload(0, name, token))
 
-    async def change_download(
-        self, download: int, wish: Literal["pause", "resume", "drop"]
-    ) -> bool:
-        """Pause a download, go on with it, or give it up."""
+    async def resume_download(self, download: int, token: p.HubToken) -> bool:
+        """Go on with a download, or try again."""
+        return await self._done(p.ChangeDownload(0, download, "resume", token))
+
+    async def change_download(self, download: int, wish: Literal["pause", "drop"]) -> bool:
+        """Pause a download, or give it up."""
         return await self._done(p.ChangeDownload(0, download, wish))
 
     async def remove_model(self, path: str) -> bool:
@@ -239,6 +241,10 @@ class HostCalls:
     async def look_at(self, session: int) -> None:
         """This tab is shown now; a terminal that starts later begins with it."""
         await self._quietly(p.LookAtTab(0, session))
+
+    async def pair(self, pair: p.TabPair | None) -> None:
+        """These two stand side by side now; a terminal that starts later begins with them."""
+        await self._quietly(p.PairTabs(0, pair))
 
     async def mark_read(self, session: int) -> None:
         """The tab has been looked at."""

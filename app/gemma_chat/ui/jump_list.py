@@ -11,7 +11,8 @@ from textual.fuzzy import Matcher
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.dialog import DialogBox
+from gemma_chat.ui.find_dialog import FindDialog
 from gemma_chat.ui.signs import sign_of
 from gemma_chat.ui.state import TabState, TerminalState
 from gemma_chat.ui.tab_marks import PINNED, mark_named
@@ -26,16 +27,13 @@ _SIGN_STYLES = {
 }
 
 
-class JumpList(Dialog[int]):
+class JumpList(FindDialog[int]):
     """Answers with the session of the chosen tab."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
         Binding("ctrl+g", "give_up", show=False, priority=True),
     ]
     DEFAULT_CSS = """
-    JumpList Input, JumpList Input:focus { border: none; height: 1; padding: 0; }
     JumpList OptionList, JumpList OptionList:focus {
         height: auto; max-height: 16; border: none; padding: 0; margin-top: 1;
         background: transparent; text-wrap: nowrap; text-overflow: ellipsis;
@@ -44,42 +42,20 @@ class JumpList(Dialog[int]):
     """
 
     def __init__(self, state: TerminalState) -> None:
-        super().__init__()
+        super().__init__(OptionList(compact=True))
         self._state = state
-        self._list = OptionList(compact=True)
-        self._list.can_focus = False
 
     def compose(self) -> ComposeResult:
         with DialogBox("Jump to a tab", "enter goes there · esc closes"):
             yield Input(placeholder="a few letters of title or group, or its number", compact=True)
             yield self._list
 
-    def on_mount(self) -> None:
-        self._fill("")
+    def choose(self, place: int) -> None:
+        option = self._list.get_option_at_index(place)
+        self.dismiss(int(option.id or 0))
 
-    def on_input_changed(self, message: Input.Changed) -> None:
-        self._fill(message.value.strip())
-
-    def on_input_submitted(self) -> None:
-        self._choose(self._list.highlighted)
-
-    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        self._choose(message.option_index)
-
-    def action_move(self, step: int) -> None:
-        """Mark the option above or below."""
-        if step > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
-
-    def _choose(self, index: int | None) -> None:
-        if index is not None:
-            option = self._list.get_option_at_index(index)
-            self.dismiss(int(option.id or 0))
-
-    def _fill(self, wanted: str) -> None:
-        found = matching(self._state, wanted)
+    def fill(self, typed: str) -> None:
+        found = matching(self._state, typed)
         self._list.clear_options()
         self._list.add_options(
             Option(self._line(number, tab), id=str(tab.session)) for number, tab in found
@@ -88,7 +64,7 @@ class JumpList(Dialog[int]):
             self._list.add_option(Option("no tab has these letters", disabled=True))
             return
         active = next((i for i, (_, t) in enumerate(found) if t.session == self._state.active), 0)
-        self._list.highlighted = 0 if wanted else active
+        self._list.highlighted = 0 if typed else active
 
     def _line(self, number: int, tab: TabState) -> Content:
         sign = sign_of(self._state, tab)

@@ -7,6 +7,7 @@ alt+1 as ESC 1, which it reads as the sign that a Mac keyboard types.
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import cast
 
 from textual import _ansi_sequences
 
@@ -22,7 +23,7 @@ NO_MODIFIED_KEYS = "\x1b[>4;0m"
 def teach_textual() -> None:
     """Add the sequences that are missing to Textual's own table; more than once is fine."""
     # The table's values are read for `.value` only; its key enum cannot be extended.
-    table: dict[str, object] = _ansi_sequences.ANSI_SEQUENCES_KEYS  # type: ignore[assignment]
+    table = cast("dict[str, object]", _ansi_sequences.ANSI_SEQUENCES_KEYS)
     table["\x1b\r"] = (SimpleNamespace(value="alt+enter"),)
     for digit in "0123456789":
         table[f"\x1b{digit}"] = (SimpleNamespace(value=f"alt+{digit}"),)

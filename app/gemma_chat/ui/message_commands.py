@@ -1,4 +1,4 @@
-"""What can be done with single messages, and with the search in them."""
+"""What can be done with single messages."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.actions import action
 from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.input.slash import escaped
+from gemma_chat.ui.message_menu import offered, reply_with_figures
 from gemma_chat.ui.own_events import EditBegun, EditEnded
 from gemma_chat.ui.state import TabState
 from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
-    from gemma_chat.ui.choice import Choice
     from gemma_chat.ui.transcript import Transcript
 
 _SAME: Final = "="
@@ -61,9 +60,6 @@ class MessageCommands:
             "message.delete": self.delete,
             "queue.up": lambda: self.reorder(-1),
             "queue.down": lambda: self.reorder(1),
-            "search.open": self.search,
-            "search.next": lambda: self.find(1),
-            "search.previous": lambda: self.find(-1),
         }
 
     # ------------------------------------------------------------ the cursor
@@ -100,7 +96,7 @@ class MessageCommands:
                 self._app.action_run(id_)
 
         beginning = one_line(message.text, 40) or "message"
-        dialog = ChoiceDialog(beginning, _offers(tab, message), "enter does it · esc closes")
+        dialog = ChoiceDialog(beginning, offered(tab, message), "enter does it · esc closes")
         self._app.push_screen(dialog, chosen)
 
     # ------------------------------------------------------------ copying
@@ -309,7 +305,7 @@ class MessageCommands:
     def figures(self) -> None:
         """Show the figures of the message's reply."""
         found = self._about("assistant")
-        reply = None if found is None else _reply_with_figures(*found)
+        reply = None if found is None else reply_with_figures(*found)
         if found is None:
             return
         if reply is None:
@@ -385,30 +381,6 @@ class MessageCommands:
         if await self._app.calls.reorder_queue(session, turns) and self._transcript is not None:
             self._transcript.select_message(target)
 
-    # ------------------------------------------------------------ search
-
-    def search(self) -> None:
-        """Open the line in which a search is typed."""
-        tab = self._app.state.active_tab
-        if tab is not None and self._transcript is not None:
-            self._app.spawn(self._search(tab.session))
-
-    async def _search(self, session: int) -> None:
-        app = self._app
-        await app.window.open_search()
-        # What was not fetched yet is searched as well.
-        while (tab := app.state.tab(session)) is not None and tab.conversation.more:
-            before = tab.conversation.messages[0].message
-            await app.calls.fetch_older(session, before, limit=2000)
-            now = app.state.tab(session)
-            if now is None or now.conversation.messages[:1] == tab.conversation.messages[:1]:
-                return
-
-    def find(self, direction: Literal[-1, 1]) -> None:
-        """Go to the next match of the open search."""
-        if self._transcript is not None:
-            self._transcript.find(direction)
-
     # ------------------------------------------------------------ which message
 
     @property
@@ -432,50 +404,8 @@ class MessageCommands:
         return None
 
 
-def _reply_with_figures(tab: TabState, message: p.MessageView) -> p.MessageView | None:
-    """The reply that a message is, or got, when its figures are known."""
-    replies = (
-        one
-        for one in (message, *tab.conversation.messages)
-        if one.role == "assistant" and one.turn == message.turn
-    )
-    reply = next(replies, None)
-    return reply if reply is not None and reply.metrics is not None else None
-
-
 def _another_seed(sampling: SamplingSettings, branches: int) -> SamplingSettings | None:
     """With a fixed seed the same settings would give the same reply: the next seed is taken."""
     if sampling.random_seed is None:
         return None
     return msgspec.structs.replace(sampling, random_seed=sampling.random_seed + branches)
-
-
-def _offers(tab: TabState, message: p.MessageView) -> list[Choice]:
-    """What can be done with a message as it is now."""
-    from gemma_chat.ui.choice import Choice
-
-    waits, runs = message.state == "queued", message.state == "streaming"
-    is_last = message.message == tab.last_message
-    offered = {
-        "message.copy": True,
-        "message.code": "```" in message.text,
-        "message.edit": message.role == "user",
-        "message.regenerate": not waits,
-        "message.regenerate_with": not waits,
-        "message.continue": message.role == "assistant" and is_last and not runs,
-        "branch.previous": message.branch > 1,
-        "branch.next": message.branch < message.branches,
-        "message.fork": not waits,
-        "message.quote": True,
-        "message.pin": True,
-        "message.figures": _reply_with_figures(tab, message) is not None,
-        "message.delete": not runs,
-        "queue.up": waits,
-        "queue.down": waits,
-    }
-    names = {
-        "message.delete": "Cancel" if waits else "Delete",
-        "message.pin": "Take the pin away" if message.pinned else "Pin",
-    }
-    entries = (action(id_) for id_, possible in offered.items() if possible)
-    return [Choice(one.id, names.get(one.id, one.label), "", one.keys[0]) for one in entries]

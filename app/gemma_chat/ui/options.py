@@ -42,7 +42,7 @@ class AppOptions:
     warnings: tuple[str, ...] = ()
     """Sentences for the person, from before there was a screen."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What tells which terminal this is, and what lies in between."""
+    """What this terminal was started with: which one it is, what lies in between, HF_TOKEN."""
     state_dir: Callable[[], Path] = field(default=lambda: Path())
     """Where a text is written that can be copied nowhere else."""
     install_command: str = 'pip install "gemma-chat[demo]"'

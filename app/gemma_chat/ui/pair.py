@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SessionSettings
+from gemma_chat.host.protocol import TabPair
 from gemma_chat.ui.text import one_line
 
 _INSTRUCTION_CELLS = 36
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """Two sessions; `to_both` tells whether a message goes to both or to the active one."""
+class Pair(TabPair, frozen=True):
+    """Two sessions; without `to_both` a message goes to the active one."""
 
-    left: int
-    right: int
-    to_both: bool = True
+    @classmethod
+    def kept(cls, pair: TabPair | None) -> Pair | None:
+        """The pair that the host has kept."""
+        return None if pair is None else cls(pair.left, pair.right, pair.to_both)
 
     def has(self, session: int) -> bool:
         """Whether this is one of the two."""

@@ -87,8 +87,7 @@ def labels_of(state: TerminalState) -> tuple[TabLabel, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A stretch of tabs, from `first` up to but not including `end`."""
 
     first: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
@@ -82,33 +82,32 @@ class TabSettings:
 
     def role(self, words: str) -> None:
         """`NAME` applies a role, `save NAME` keeps the tab's, `import FILE` takes somebody's."""
-        verb, rest = _verb(words)
-        library = self._app.library
-        if verb == "save":
-            file = library.save_role(rest, self._now)
-            self._app.say(
-                f"The role {rest} is in {file}; give that file to share it.", "information"
-            )
-        elif verb == "import":
-            name = library.take_in("role", Path(rest))
-            self._app.say(f"The role {name} is yours now: /role {name}", "information")
-        else:
-            self._apply_role(_named(self._told(library.roles()), words, "role"))
+        if not self._share("role", words, self._app.library.save_role):
+            found = self._told(self._app.library.roles())
+            self._apply_role(_named(found, words, "role"))
 
     def preset(self, words: str) -> None:
         """`NAME` applies a preset, `save NAME` keeps the tab's, `import FILE` takes somebody's."""
+        if not self._share("preset", words, self._app.library.save_preset):
+            self._apply_preset(_named(self._presets(), words, "preset"))
+
+    def _share(
+        self,
+        kind: Literal["role", "preset"],
+        words: str,
+        save: Callable[[str, SessionSettings], Path],
+    ) -> bool:
+        """Save the tab's or take somebody's in; `False` when the words name one to be applied."""
         verb, rest = _verb(words)
-        library = self._app.library
         if verb == "save":
-            file = library.save_preset(rest, self._now)
+            file = save(rest, self._now)
             self._app.say(
-                f"The preset {rest} is in {file}; give that file to share it.", "information"
+                f"The {kind} {rest} is in {file}; give that file to share it.", "information"
             )
         elif verb == "import":
-            name = library.take_in("preset", Path(rest))
-            self._app.say(f"The preset {name} is yours now: /preset {name}", "information")
-        else:
-            self._apply_preset(_named(self._presets(), words, "preset"))
+            name = self._app.library.take_in(kind, Path(rest))
+            self._app.say(f"The {kind} {name} is yours now: /{kind} {name}", "information")
+        return bool(verb)
 
     def choose_role(self) -> None:
         """Let the person choose among the roles."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -99,10 +99,11 @@ async def terminal(
     first_time: bool = False,
     wanted: WantedModel | None = None,
     kept: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
     """The program with one tab, connected. `kept` takes the settings that are stored."""
     settings = {} if kept is None else kept
-    app = make_app(link, keep_setting=settings.__setitem__)
+    app = make_app(link, keep_setting=settings.__setitem__, environment=environment)
     app.options = replace(app.options, first_time=lambda: first_time, wanted=wanted)
     async with app.run_test(size=size) as pilot:
         link.connect([tab_view(1, "Pirate")], model=model)

@@ -180,6 +180,18 @@ async def test_an_offer_is_downloaded_and_the_download_is_seen_at_once() -> None
         assert "100%" in screen_text(app)
 
 
+async def test_a_download_goes_with_the_token_this_terminal_was_started_with() -> None:
+    link = ModelLink()
+    environment = {"TERM": "xterm-256color", "HF_TOKEN": " hf_mine\n"}
+    async with terminal(link, environment=environment) as (_app, pilot):
+        link.event(p.DownloadsChanged((msgspec.structs.replace(RUNNING, state="failed"),)))
+        await open_picker(pilot)
+        await press(pilot, "pageup", "enter")
+        await press(pilot, *"e2b", "enter")
+        asked = [*link.asked(p.ChangeDownload), *link.asked(p.StartDownload)]
+        assert [one.token.secret for one in asked] == ["hf_mine", "hf_mine"]
+
+
 async def test_a_download_is_paused_goes_on_and_is_given_up_when_confirmed() -> None:
     link = ModelLink()
     async with terminal(link) as (app, pilot):

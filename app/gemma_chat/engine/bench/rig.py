@@ -10,7 +10,8 @@ from pathlib import Path
 from gemma_chat.engine import safety
 from gemma_chat.engine.bench.bare import BareLoop
 from gemma_chat.engine.interface import EngineOptions, LoadControl, Prompt
-from gemma_chat.engine.llama import LlamaEngine, physical_cores
+from gemma_chat.engine.llama import LlamaEngine
+from gemma_chat.engine.sizing import physical_cores
 from gemma_chat.engine.vocabulary import Vocabulary
 from gemma_chat.engine.weights import Weights
 

@@ -44,6 +44,7 @@ from gemma_chat.host.protocol.library import (
     Imported,
     ListConversations,
     SearchMessages,
+    TabLook,
 )
 from gemma_chat.host.protocol.messages import (
     Aside,
@@ -73,6 +74,7 @@ from gemma_chat.host.protocol.models import (
     DownloadsChanged,
     DownloadState,
     DownloadView,
+    HubToken,
     ListModels,
     LoadModel,
     MemoryFit,
@@ -92,9 +94,11 @@ from gemma_chat.host.protocol.tab_bar import (
     LookAtTab,
     MarkTab,
     MoveTab,
+    PairTabs,
     PinTab,
     RenameGroup,
     TabMark,
+    TabPair,
     TabsArranged,
 )
 from gemma_chat.host.protocol.tabs import (
@@ -145,6 +149,7 @@ from gemma_chat.host.protocol.turns import (
 from gemma_chat.host.protocol.wire import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_CHARACTERS,
+    MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
     PROTOCOL_VERSION,
 )
@@ -153,6 +158,7 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_GROUP_CHARACTERS",
     "MAX_MESSAGE_CHARACTERS",
+    "MAX_MODEL_CHARACTERS",
     "MAX_TITLE_CHARACTERS",
     "PROTOCOL_VERSION",
     "AnswerTool",
@@ -194,6 +200,7 @@ __all__ = [
     "GroupTabs",
     "Hello",
     "HitView",
+    "HubToken",
     "ImportConversation",
     "Imported",
     "ImportedMessage",
@@ -225,6 +232,7 @@ __all__ = [
     "OfferView",
     "OpenSession",
     "Opened",
+    "PairTabs",
     "PinMessage",
     "PinTab",
     "Preview",
@@ -259,7 +267,9 @@ __all__ = [
     "SummarizerChanged",
     "SummarizerView",
     "SummaryView",
+    "TabLook",
     "TabMark",
+    "TabPair",
     "TabsArranged",
     "Thought",
     "ToolAnswer",
@@ -322,6 +332,7 @@ Request = (
     | GroupTabs
     | RenameGroup
     | LookAtTab
+    | PairTabs
 )
 
 Reply = (

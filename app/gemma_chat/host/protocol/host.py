@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gemma_chat.host.protocol.models import DownloadView, ModelView
+from gemma_chat.host.protocol.tab_bar import TabPair
 from gemma_chat.host.protocol.tabs import SessionView
 from gemma_chat.host.protocol.turns import LockView
 from gemma_chat.host.protocol.wire import Wire
@@ -113,6 +114,8 @@ class Snapshot(Wire, frozen=True, tag="snapshot"):
     model: ModelView
     summarizer: SummarizerView
     downloads: tuple[DownloadView, ...] = ()
+    pair: TabPair | None = None
+    """The tabs that were put side by side last, while both are open."""
 
 
 class SummarizerChanged(Wire, frozen=True, tag="summarizer_changed"):

@@ -6,8 +6,17 @@ from typing import Literal
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol.messages import ImportedMessage
+from gemma_chat.host.protocol.tab_bar import TabMark
 from gemma_chat.host.protocol.tabs import SummaryView
 from gemma_chat.host.protocol.wire import Wire
+
+
+class TabLook(Wire, frozen=True):
+    """How a person has arranged a tab, which counts again when it is opened again."""
+
+    group: str = ""
+    mark: TabMark = ""
+    pinned: bool = False
 
 
 class ConversationView(Wire, frozen=True):
@@ -89,6 +98,7 @@ class ImportConversation(Wire, frozen=True, tag="import_conversation"):
     messages: tuple[ImportedMessage, ...]
     settings: SessionSettings | None = None
     created: float = 0.0
+    tab: TabLook = TabLook()
 
 
 class BackUp(Wire, frozen=True, tag="back_up"):
@@ -113,6 +123,7 @@ class Conversation(Wire, frozen=True, tag="conversation"):
     view: ConversationView
     settings: SessionSettings
     summary: SummaryView = SummaryView()
+    tab: TabLook = TabLook()
 
 
 class Found(Wire, frozen=True, tag="found"):

@@ -119,6 +119,9 @@ class ImportedMessage(Wire, frozen=True):
     text: str
     created: float = 0.0
     state: Literal["complete", "stopped", "length", "interrupted", "failed"] = "complete"
+    model: str = ""
+    """The name of the model that answered, where that is known."""
+    pinned: bool = False
 
 
 class Upload(Wire, frozen=True):

@@ -120,22 +120,38 @@ class DescribeModel(Wire, frozen=True, tag="describe_model"):
     path: str
 
 
+class HubToken(Wire, frozen=True):
+    """A person's token for the hub; never shown, also not where a request is."""
+
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return "HubToken(…)" if self.secret else "HubToken()"
+
+
 class StartDownload(Wire, frozen=True, tag="start_download"):
     """Download a model: its name in the catalogue, or OWNER/NAME[:PATTERN] on the hub.
 
-    The host goes on with it when terminals leave. One that is there goes on. Answer: `Done`.
+    The host goes on with it when terminals leave. One that is there goes on. A `token` is given to
+    the hub instead of the host's own, and kept in memory alone, until this download is over.
+    Answer: `Done`.
     """
 
     id: int
     name: str
+    token: HubToken = HubToken()
 
 
 class ChangeDownload(Wire, frozen=True, tag="change_download"):
-    """Pause a download, go on with it, or give it up with all that has come. Answer: `Done`."""
+    """Pause a download, go on with it, or give it up with all that has come. Answer: `Done`.
+
+    It goes on with this `token` when there is one, as with that of `StartDownload`.
+    """
 
     id: int
     download: int
     wish: Literal["pause", "resume", "drop"]
+    token: HubToken = HubToken()
 
 
 class RemoveModel(Wire, frozen=True, tag="remove_model"):

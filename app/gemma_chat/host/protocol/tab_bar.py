@@ -71,6 +71,24 @@ class LookAtTab(Wire, frozen=True, tag="look_at_tab"):
     session: int
 
 
+class TabPair(Wire, frozen=True):
+    """Two tabs that stand side by side; `to_both`: what is sent there goes to both."""
+
+    left: int
+    right: int
+    to_both: bool = True
+
+
+class PairTabs(Wire, frozen=True, tag="pair_tabs"):
+    """Two open tabs stand side by side in this terminal from now on, or with `None` no more.
+
+    A terminal that starts later begins with them. Nobody else is told. Answer: `Done`.
+    """
+
+    id: int
+    pair: TabPair | None = None
+
+
 class TabsArranged(Wire, frozen=True, tag="tabs_arranged"):
     """The tabs stand in this order now, from the left; it names all of them."""
 

@@ -154,12 +154,16 @@ class DeleteMessage(Wire, frozen=True, tag="delete_message"):
 class ForkFrom(Wire, frozen=True, tag="fork_from"):
     """Open a tab with the conversation up to a reply, or up to before a question.
 
-    The question stands in the input of the new tab. Answer: `Opened`.
+    The question stands in the input of the new tab. `message` 0 is the newest one that is
+    finished. The fork of a conversation that no tab shows is shown in no tab either. Answer:
+    `Opened`.
     """
 
     id: int
     session: int
-    message: int
+    message: int = 0
+    title: str | None = None
+    """Else it is called after the conversation."""
 
 
 class PinMessage(Wire, frozen=True, tag="pin_message"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000_000
 MAX_TITLE_CHARACTERS = 200
+MAX_MODEL_CHARACTERS = 200
 
 
 class Wire(msgspec.Struct, frozen=True, omit_defaults=True):

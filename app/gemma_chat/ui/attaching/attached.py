@@ -12,7 +12,7 @@ import msgspec
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import AttachmentView, Upload
-from gemma_chat.media.facts import MOST_BYTES, facts_of, size_text
+from gemma_chat.media.limits import size_text
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".wav", ".mp3", ".flac"))
 _LONGEST_PASTE = 8192
@@ -38,18 +38,12 @@ def read_attached(path: Path) -> Attached:
     """Read a file to attach. Blocks; raises `ModalityError` with a sentence that names it."""
     try:
         path = path.expanduser()
-        if not path.is_file():
-            reason = "is not a file" if path.exists() else "does not exist"
-            raise ModalityError(f"{path} {reason}. Name an image or a recording.")
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise ModalityError(
-                f"{path.name} has {size_text(size)}; at most {size_text(MOST_BYTES)} are taken. "
-                "Make it smaller first."
-            )
-        data = path.read_bytes()
-    except (OSError, RuntimeError) as error:
+    except RuntimeError as error:
         raise ModalityError(f"{path} cannot be read: {error}. Check it.") from None
+    from gemma_chat.media.facts import facts_of
+    from gemma_chat.media.files import read_media_file
+
+    data = read_media_file(path)
     facts = facts_of(data, path.name)
     words = f"{facts.format} {facts.extent} {size_text(facts.bytes)}"
     return Attached(path.name, data, facts.kind, words)

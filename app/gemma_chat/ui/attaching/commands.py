@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.facts import MOST_FILES, MOST_MESSAGE_BYTES, size_text
+from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES, size_text
 from gemma_chat.ui.attaching.attached import Attached, read_attached
 
 if TYPE_CHECKING:

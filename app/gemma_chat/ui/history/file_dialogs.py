@@ -12,11 +12,10 @@ from textual.content import Content
 from textual.widgets import Input
 
 from gemma_chat.exchange.writing import ENDING_OF, ENDINGS, FORMATS, Format
-from gemma_chat.ui.attaching.dialog import PathSuggester
-from gemma_chat.ui.dialog import Dialog, DialogBox
+from gemma_chat.ui.dialog import DialogBox
 from gemma_chat.ui.history.offers import Offers
+from gemma_chat.ui.path_dialog import PathDialog
 
-LONGEST_PATH: Final = 4096
 _NAMES: Final[dict[Format, str]] = {
     "markdown": "Markdown",
     "json": "JSON",
@@ -33,17 +32,13 @@ class ExportWish:
     form: Format
 
 
-class ExportDialog(Dialog[ExportWish]):
+class ExportDialog(PathDialog[ExportWish]):
     """Answers with a file for one chat, or with a folder for several."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", show=False, priority=True),
         Binding("up", "change_format(-1)", show=False, priority=True),
         Binding("down", "change_format(1)", show=False, priority=True),
     ]
-    DEFAULT_CSS = """
-    ExportDialog Input, ExportDialog Input:focus { border: none; height: 1; padding: 0; }
-    """
 
     def __init__(self, title: str, suggested: str, target: Literal["file", "folder"]) -> None:
         super().__init__()
@@ -55,22 +50,11 @@ class ExportDialog(Dialog[ExportWish]):
 
     def compose(self) -> ComposeResult:
         with DialogBox(self._title, "enter writes · tab completes · ↑ ↓ format"):
-            yield Input(
-                self._suggested,
-                placeholder=f"path of the {self._target}",
-                max_length=LONGEST_PATH,
-                suggester=PathSuggester(tuple(ENDINGS)),
-                select_on_focus=False,
-                compact=True,
-            )
+            yield self.field(f"path of the {self._target}", tuple(ENDINGS), self._suggested)
             yield self._formats
 
     def on_mount(self) -> None:
         self._draw()
-
-    def action_complete(self) -> None:
-        """Take over what is suggested."""
-        self.query_one(Input).action_cursor_right()
 
     def action_change_format(self, step: int) -> None:
         """The next format."""
@@ -92,9 +76,8 @@ class ExportDialog(Dialog[ExportWish]):
             self._form = ENDINGS.get(ending, self._form)
             self._draw()
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        if message.value.strip():
-            self.dismiss(ExportWish(message.value.strip(), self._form))
+    def take(self, path: str) -> None:
+        self.dismiss(ExportWish(path, self._form))
 
     def on_offers_pressed(self, message: Offers.Pressed) -> None:
         self._use_format(next(form for form in FORMATS if form == message.id))
@@ -105,29 +88,12 @@ class ExportDialog(Dialog[ExportWish]):
         self._formats.show(offers, self.size.width, gap=1)
 
 
-class ImportDialog(Dialog[str]):
+class ImportDialog(PathDialog[str]):
     """Answers with the path as it was typed."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "complete", show=False, priority=True),
-    ]
-    DEFAULT_CSS = """
-    ImportDialog Input, ImportDialog Input:focus { border: none; height: 1; padding: 0; }
-    """
 
     def compose(self) -> ComposeResult:
         with DialogBox("Import chats", "enter reads · tab completes · esc closes"):
-            yield Input(
-                placeholder="path of a JSON file",
-                max_length=LONGEST_PATH,
-                suggester=PathSuggester((".json",)),
-                compact=True,
-            )
+            yield self.field("path of a JSON file", (".json",))
 
-    def action_complete(self) -> None:
-        """Take over what is suggested."""
-        self.query_one(Input).action_cursor_right()
-
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        if message.value.strip():
-            self.dismiss(message.value.strip())
+    def take(self, path: str) -> None:
+        self.dismiss(path)

@@ -5,8 +5,9 @@ A message that begins with a slash is a command; `//` stands for a slash that is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from gemma_chat.config.sampling import SAMPLING_FIELDS
 from gemma_chat.ui.actions import ACTIONS, Action
@@ -39,8 +40,7 @@ SETTING = "setting."
 _SHOWN_CHARACTERS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One command. `id` is that of its action, or `setting.` and the name of a setting."""
 
     id: str
@@ -62,16 +62,14 @@ class Command:
         return bool(self.argument) and not self.argument.startswith("[")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A command as it was typed."""
 
     command: Command
     argument: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why what was typed is no command."""
 
     sentence: str

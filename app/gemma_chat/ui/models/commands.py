@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gemma_chat.errors import SettingsError
+from gemma_chat.host.protocol import HubToken
 from gemma_chat.ui.models.lines import DownloadLine, FileLine, OfferLine, TypedLine
 from gemma_chat.ui.status_line import entry_name
 from gemma_chat.ui.text import one_line, size
@@ -91,14 +92,19 @@ class ModelCommands:
             case TypedLine() if line.is_path:
                 return await self.load(whole(line.text))
             case TypedLine():
-                return await calls.download(line.text)
+                return await calls.download(line.text, self._hub_token)
             case OfferLine():
-                return await calls.download(line.view.name)
+                return await calls.download(line.view.name, self._hub_token)
             case DownloadLine():
-                runs = line.view.state not in ("paused", "failed")
-                return await calls.change_download(
-                    line.view.download, "pause" if runs else "resume"
-                )
+                if line.view.state in ("paused", "failed"):
+                    return await calls.resume_download(line.view.download, self._hub_token)
+                return await calls.change_download(line.view.download, "pause")
+
+    @property
+    def _hub_token(self) -> HubToken:
+        """What this terminal was started with: the host may have been started without."""
+        environment = self._app.options.environment
+        return HubToken(environment.get("HF_TOKEN", "").strip())
 
     # ------------------------------------------------------------ switching
 

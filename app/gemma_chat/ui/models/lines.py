@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from rich.cells import cell_len
 from textual.content import Content
 
@@ -27,36 +27,31 @@ _GAUGE_CELLS = 8
 _FIT_SIGNS: dict[MemoryFit, str] = {"fits": "", "tight": "!", "too_large": "✕"}
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(msgspec.Struct, frozen=True):
     """What the lines below it are."""
 
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileLine:
+class FileLine(msgspec.Struct, frozen=True):
     """A model file on this machine."""
 
     view: ModelFileView
 
 
-@dataclass(frozen=True, slots=True)
-class OfferLine:
+class OfferLine(msgspec.Struct, frozen=True):
     """A model of the catalogue."""
 
     view: OfferView
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadLine:
+class DownloadLine(msgspec.Struct, frozen=True):
     """A download that is not finished."""
 
     view: DownloadView
 
 
-@dataclass(frozen=True, slots=True)
-class TypedLine:
+class TypedLine(msgspec.Struct, frozen=True):
     """What was typed, as the name of a repository on the hub or the path of a file."""
 
     text: str

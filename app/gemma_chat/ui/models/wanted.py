@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from gemma_chat.host.protocol import ModelView
 
 
-@dataclass(frozen=True, slots=True)
-class WantedModel:
+class WantedModel(msgspec.Struct, frozen=True):
     """A file by its whole path, or a chat server and the name of its model."""
 
     path: str = ""

@@ -82,13 +82,21 @@ def _older_than_fetched(conversation: Conversation, message: int) -> bool:
     return conversation.more and bool(messages) and message < messages[0].message
 
 
+def _in_progress(tab: TabState, event: p.TurnText | p.AsideChanged) -> p.MessageView | None:
+    """The reply that grows, unless it is another one or has ended by now."""
+    known = find_message(tab.conversation.messages, event.message)
+    if known is None or known.turn != event.turn or known.state not in _PROGRESS:
+        return None
+    return known
+
+
 def turn_text(state: TerminalState, event: p.TurnText) -> TerminalState:
     """More text of a reply; what is there already, or has a gap before it, is left out."""
     tab = state.tab(event.session)
     if tab is None:
         return state
-    known = find_message(tab.conversation.messages, event.message)
-    if known is None or known.turn != event.turn or known.state not in _PROGRESS:
+    known = _in_progress(tab, event)
+    if known is None:
         return state
     overlap = len(known.text) - event.offset
     if overlap < 0 or overlap >= len(event.text):
@@ -103,8 +111,8 @@ def aside_changed(state: TerminalState, event: p.AsideChanged) -> TerminalState:
     tab = state.tab(event.session)
     if tab is None:
         return state
-    known = find_message(tab.conversation.messages, event.message)
-    if known is None or known.turn != event.turn or known.state not in _PROGRESS:
+    known = _in_progress(tab, event)
+    if known is None:
         return state
     before, after = known.asides[: event.place], known.asides[event.place + 1 :]
     asides = (*before, event.aside, *after)

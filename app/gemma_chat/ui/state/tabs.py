@@ -31,7 +31,7 @@ def snapshot(state: TerminalState, event: p.Snapshot) -> TerminalState:
         state,
         tabs=tuple(tabs),
         active=_still_open(state, tabs) if state.active else _looked_at_last(tabs),
-        pair=_pair_within(state, tabs),
+        pair=_pair_within(state.pair if state.active else Pair.kept(event.pair), tabs),
         lock=event.lock,
         model=event.model,
         summarizer=event.summarizer,
@@ -82,12 +82,12 @@ def session_closed(state: TerminalState, session: int) -> TerminalState:
     tabs = [tab for tab in state.tabs if tab.session != session]
     if len(tabs) == len(state.tabs):
         return state
-    active, pair = _still_open(state, tabs), _pair_within(state, tabs)
+    active, pair = _still_open(state, tabs), _pair_within(state.pair, tabs)
     return msgspec.structs.replace(state, tabs=tuple(tabs), active=active, pair=pair)
 
 
-def _pair_within(state: TerminalState, tabs: list[TabState]) -> Pair | None:
-    return state.pair and state.pair.within(tab.session for tab in tabs)
+def _pair_within(pair: Pair | None, tabs: list[TabState]) -> Pair | None:
+    return pair and pair.within(tab.session for tab in tabs)
 
 
 def _still_open(state: TerminalState, tabs: list[TabState]) -> int:

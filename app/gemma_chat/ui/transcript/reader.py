@@ -5,6 +5,7 @@ The base of the widget that paints it, and apart from that so that each fits a h
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -85,9 +86,9 @@ class Reader(ScrollView):
     def _bottom(self) -> int:
         return self.scroll_offset.y + self._view_height
 
+    @abstractmethod
     def _reader_moved(self) -> None:
         """The reader stands elsewhere now: show that."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------ the cursor over messages
 

@@ -30,6 +30,7 @@ from gemma_chat.ui.transcript.reader import EXTENDING, Reader
 from gemma_chat.ui.transcript.rows import Change, MessageRows
 from gemma_chat.ui.transcript.selecting import copied_text, message_at, word_at
 from gemma_chat.ui.transcript.strips import Gutter, StripPainter, with_selection
+from gemma_chat.ui.transcript.styles import STYLES
 
 NEW_TEXT_BELOW = "↓ new text below (end)"
 
@@ -51,53 +52,7 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         *bindings_of("transcript", "app.run"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = set(strips.COMPONENT_CLASSES)
-    DEFAULT_CSS = """
-    Transcript {
-        width: 1fr;
-        height: 1fr;
-        overflow-x: hidden;
-        overflow-y: scroll;
-        scrollbar-size-vertical: 1;
-        scrollbar-color: $foreground 20%;
-        scrollbar-background: $background;
-        scrollbar-background-hover: $background;
-        scrollbar-background-active: $background;
-        background: $background;
-        color: $foreground;
-
-        &:focus { scrollbar-color: $primary 50%; }
-        & .transcript--person { color: $text-accent; text-style: bold; }
-        & .transcript--model { color: $text-primary; text-style: bold; }
-        & .transcript--status { color: $text-muted; }
-        & .transcript--warning { color: $text-warning; }
-        & .transcript--error { color: $text-error; }
-        & .transcript--title { color: $text-primary; text-style: bold underline; }
-        & .transcript--heading { color: $text-primary; text-style: bold; }
-        & .transcript--strong { text-style: bold; }
-        & .transcript--emphasis { text-style: italic; }
-        & .transcript--strike { text-style: strike; }
-        & .transcript--code { color: $text-accent; background: $surface; }
-        & .transcript--link { text-style: underline; }
-        & .transcript--url { color: $text-muted; }
-        & .transcript--marker { color: $text-primary; }
-        & .transcript--quote { color: $text-muted; }
-        & .transcript--bar { color: $primary; }
-        & .transcript--rule { color: $foreground 30%; }
-        & .transcript--table-head { text-style: bold; }
-        & .transcript--fence { background: $surface; }
-        & .transcript--language { color: $text-muted; }
-        & .transcript--keyword { color: $text-accent; }
-        & .transcript--string { color: $text-success; }
-        & .transcript--number { color: $text-warning; }
-        & .transcript--comment { color: $ink-quiet; text-style: italic; }
-        & .transcript--name { color: $text-primary; }
-        & .transcript--match { color: $foreground; background: $warning 35%; }
-        & .transcript--match-current {
-            color: $background; background: $text-warning; text-style: bold;
-        }
-        & .transcript--below { color: $text-primary; background: $surface; text-style: bold; }
-    }
-    """
+    DEFAULT_CSS = STYLES
 
     @dataclass
     class Scrolled(Message):

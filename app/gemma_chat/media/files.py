@@ -1,0 +1,44 @@
+"""Files on their way into a message: read whole, and few and small enough to go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemma_chat.errors import ModalityError
+from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES, size_text
+
+
+def read_media_file(path: Path) -> bytes:
+    """All bytes of an image or a recording, whatever they are. Blocks.
+
+    Raises `ModalityError` that names the file when there is none, or it is too large.
+    """
+    try:
+        if not path.is_file():
+            reason = "is not a file" if path.exists() else "does not exist"
+            raise ModalityError(f"{path} {reason}. Name an image or a recording.")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise ModalityError(
+                f"{path} has {size_text(size)}; at most {size_text(MOST_BYTES)} are taken. Make "
+                "it smaller first."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise ModalityError(f"{path} cannot be read ({error.strerror}). Check it.") from None
+
+
+def check_together(sizes: Sequence[int]) -> None:
+    """Raise `ModalityError` when files of these sizes, in bytes, are too much for one message."""
+    if len(sizes) > MOST_FILES:
+        raise ModalityError(
+            f"The message has {len(sizes)} attachments; at most {MOST_FILES} are taken. Send "
+            "the rest with the next one."
+        )
+    total = sum(sizes)
+    if total > MOST_MESSAGE_BYTES:
+        raise ModalityError(
+            f"The attachments have {size_text(total)} together; one message takes at most "
+            f"{size_text(MOST_MESSAGE_BYTES)}. Send some with the next one."
+        )
