@@ -122,6 +122,13 @@ def short_gemma3_path(gemma3_path: Path, session_home: Path) -> Path:
     return _tried_once(_kept("gemma-3-6-layers-32768-tokens.gguf", write), session_home)
 
 
+@pytest.fixture(scope="session")
+def short_gemma3_of_all_tokens_path(gemma3_path: Path, session_home: Path) -> Path:
+    """The same six layers with the whole vocabulary."""
+    write = partial(write_short_model, gemma3_path, layers=6)
+    return _tried_once(_kept("gemma-3-6-layers.gguf", write), session_home)
+
+
 @pytest.fixture(params=["smollm2", "gemma3"], scope="session")
 def model_path(request: pytest.FixtureRequest) -> Path:
     """Each of the two real models in turn."""
