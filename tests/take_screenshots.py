@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 SIZE = (112, 32)
@@ -23,6 +23,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 from textual.pilot import Pilot  # noqa: E402
 
+from gemma_chat.config.library import Library  # noqa: E402
 from gemma_chat.config.paths import Paths  # noqa: E402
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings  # noqa: E402
 from gemma_chat.config.settings import load_settings  # noqa: E402
@@ -30,6 +31,7 @@ from gemma_chat.host.launch import HostLaunch  # noqa: E402
 from gemma_chat.host.link import HostLink  # noqa: E402
 from gemma_chat.host.protocol import GroupTabs, MarkTab, OpenSession  # noqa: E402
 from gemma_chat.host.status import stop_host  # noqa: E402
+from gemma_chat.models.discovery import EMBEDDED_PACKAGE  # noqa: E402
 from gemma_chat.ui.app import AppOptions, ChatApp  # noqa: E402
 from gemma_chat.ui.drafts import Draft  # noqa: E402
 from gemma_chat.ui.link import Inbox  # noqa: E402
@@ -37,6 +39,7 @@ from gemma_chat.ui.state import TabState  # noqa: E402
 from gemma_chat.ui.themes import load_themes  # noqa: E402
 
 PATIENCE = 120.0
+Scene = Callable[["Stage"], Awaitable[None]]
 
 
 class Stage:
@@ -75,6 +78,10 @@ class Stage:
     def tab(self, title: str) -> TabState | None:
         """The tab with this title."""
         return next((t for t in self.app.state.tabs if t.view.title == title), None)
+
+    def shown(self) -> str:
+        """What stands on the screen."""
+        return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
 
     def generated(self) -> int:
         """Tokens of the turn that holds the lock."""
@@ -168,6 +175,26 @@ async def help_page(stage: Stage) -> None:
     await stage.pilot.press("escape")
 
 
+async def model_picker(stage: Stage) -> None:
+    """The files that are here, and the catalogue with the cursor on what suits this machine."""
+    await stage.pilot.press(*"/model", "enter")
+    await stage.until(lambda: "To download" in stage.shown())
+    await stage.pilot.press("down")
+    await stage.take("models")
+    await stage.pilot.press("escape")
+
+
+async def first_steps(stage: Stage) -> None:
+    """The first start without a model: what suits this machine, and who it shall be."""
+    await stage.until(lambda: "To download" in stage.shown())
+    await stage.take("first-model")
+    await stage.pilot.press("ctrl+n")
+    await stage.pilot.pause(0.4)
+    await stage.pilot.press(*["down"] * 4)
+    await stage.take("first-role")
+    await stage.pilot.press("escape")
+
+
 async def side_by_side(stage: Stage) -> None:
     """Two roles, one question: the left one has answered, the right one is at it."""
     await stage.open("Captain", PIRATE, tokens=150)
@@ -197,8 +224,8 @@ async def side_by_side(stage: Stage) -> None:
     await stage.pilot.press("alt+s")
 
 
-async def play() -> None:
-    """Start host and program, play all scenes, and end the host."""
+async def play(scenes: Sequence[Scene], *, first_time: bool = False) -> None:
+    """Start host and program, play these scenes, and end the host."""
     paths = Paths.default()
     paths.make_folders()
     link = HostLink(HostLaunch.of_profile())
@@ -212,34 +239,48 @@ async def play() -> None:
             settings=load_settings(paths),
             theme=next(theme for theme in shelf.themes if theme.name == "gemma-dark"),
             shelf=lambda: shelf,
+            library=lambda: Library(paths.config_dir),
+            first_time=lambda: first_time,
         ),
     )
     await link.start()
     try:
         async with app.run_test(size=SIZE, notifications=False) as pilot:
             stage = Stage(app, pilot)
-            await stage.until(lambda: app.state.model.phase == "ready")
-            for scene in (
-                three_tabs,
-                settings_panel,
-                summary_panel,
-                branches,
-                search,
-                jump_list,
-                help_page,
-                side_by_side,
-            ):
+            wanted = "none" if first_time else "ready"
+            await stage.until(lambda: app.state.model.phase == wanted)
+            for scene in scenes:
                 await scene(stage)
     finally:
         await link.close()
         await stop_host(paths)
 
 
+SCENES = (
+    three_tabs,
+    settings_panel,
+    summary_panel,
+    branches,
+    search,
+    jump_list,
+    help_page,
+    model_picker,
+    side_by_side,
+)
+
+
 def main() -> None:
-    """Make all pictures in a home of their own."""
+    """Make all pictures in homes of their own, the first ones as without the demo package."""
     with tempfile.TemporaryDirectory() as home:
-        os.environ["GEMMA_CHAT_HOME"] = home
-        asyncio.run(play())
+        without = Path(home) / "without" / EMBEDDED_PACKAGE
+        without.mkdir(parents=True)
+        (without / "__init__.py").touch()
+        before = os.environ.get("PYTHONPATH", "")
+        os.environ |= {"HOME": home, "GEMMA_CHAT_HOME": f"{home}/first"}
+        os.environ["PYTHONPATH"] = os.pathsep.join((str(without.parent), before)).rstrip(os.pathsep)
+        asyncio.run(play((first_steps,), first_time=True))
+        os.environ |= {"GEMMA_CHAT_HOME": f"{home}/later", "PYTHONPATH": before}
+        asyncio.run(play(SCENES))
 
 
 if __name__ == "__main__":

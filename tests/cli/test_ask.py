@@ -7,20 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.cli.conftest import Shell, loaded_always
+from tests.host.rig import Rig, running
 from tests.projectors import picture, tone
+from tests.remote.scripted import ScriptedServer
 from tests.sessions.scripted import Said, ScriptedEngine
 
+from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
+from gemma_chat.cli.asking import Asking
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings, SessionSettings
+from gemma_chat.config.settings import Settings, SummarizerSettings
 from gemma_chat.engine.interface import ChatMessage, ReplyPart
-from gemma_chat.errors import GemmaChatError
+from gemma_chat.errors import GemmaChatError, HostError
+from gemma_chat.host.model_source import ServerModel, loader
 from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
 from gemma_chat.store.store import Store
 
@@ -354,3 +361,64 @@ def test_a_reader_that_goes_away_ends_it_quietly(smollm2_path: Path) -> None:
     assert asking.wait(timeout=60) == 141
     assert asking.stderr is not None
     assert asking.stderr.read() == b""
+
+
+# ---------------------------------------------------------------- a running host
+
+
+@asynccontextmanager
+async def host_on(server: ScriptedServer) -> AsyncIterator[Rig]:
+    """A running host, as a command finds it, whose model is on `server`."""
+    paths = Paths.default()
+    paths.make_folders()
+    settings = Settings(summarizer=SummarizerSettings(enabled=False))
+    async with running(paths.socket.parent, settings=settings, load=False) as rig:
+        rig.service._slot._load_model = loader(settings, rig.folder)
+        rig.service.load(ServerModel(server.url))
+        terminal = await rig.connect()
+        await terminal.model("ready")
+        yield rig
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "names", [{}, {"server_model": "scripted-model"}], ids=["the server", "its model too"]
+)
+async def test_the_server_that_the_running_host_uses_may_be_named(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str], names: dict[str, str]
+) -> None:
+    async with host_on(server) as rig:
+        asked = asking(server=f"{server.url}/", keep=True, **names)
+        assert await asked.run() == 0
+        assert [one.title for one in rig.store.conversations()] == ["Hello"]
+    assert capsys.readouterr().out == "You said: Hello\n"
+
+
+async def test_another_server_than_the_running_hosts_keeps_no_conversation(
+    server: ScriptedServer,
+) -> None:
+    async with host_on(server):
+        for other in ({"server": "http://127.0.0.1:9"}, {"server_model": "another"}):
+            with pytest.raises(HostError, match="Leave -m and --server away"):
+                await asking(**{"server": server.url, **other}, keep=True).run()
+
+
+def asking(*, server: str, server_model: str = "", keep: bool) -> Asking:
+    return Asking(
+        paths=Paths.default(),
+        model=None,
+        server=server,
+        server_model=server_model,
+        question="Hello",
+        settings=AskSettings(numbers={}),
+        conversation="",
+        keep=keep,
+        as_json=False,
+        stream=True,
+    )

@@ -53,7 +53,9 @@ def test_files_of_other_programs_are_listed_and_not_removed(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     listed = map(json.loads, shell("models", "list", "--json").stdout.splitlines())
     assert ("theirs", "hub") in [(one["name"], one["place"]) for one in listed]
-    assert isinstance(shell("models", "remove", "-y", "theirs").exception, ModelLoadError)
+    refused = shell("models", "remove", "-y", "theirs").exception
+    assert isinstance(refused, ModelLoadError)
+    assert "not in the program's own folder" in str(refused)
     assert theirs.exists()
 
 
@@ -71,6 +73,8 @@ def test_a_model_is_described(shell: Shell, own_model: Path) -> None:
     assert "whole" in text
     about = json.loads(shell("models", "info", "mine", "--json").stdout)
     assert about["architecture"] == "llama"
+    assert about["tensor_count"] > 0
+    assert "tensors" not in about
 
 
 @pytest.mark.parametrize("command", ["info", "default", "remove"])

@@ -209,6 +209,31 @@ def test_config_edit_without_a_change_writes_nothing(
     assert list(Paths.default().config_dir.glob("*.toml")) == []
 
 
+def test_config_edit_writes_where_a_link_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed = tmp_path / "managed.toml"
+    managed.write_text("[host]\nkeep_alive = 3\n")
+    paths = Paths.default()
+    paths.make_folders()
+    paths.settings_file.symlink_to(managed)
+    monkeypatch.setenv("VISUAL", editor(tmp_path, 'printf "[host]\\nkeep_alive = 7\\n" > "$1"'))
+    assert shell("config", "edit").exit_code == 0
+    assert paths.settings_file.is_symlink()
+    assert managed.read_text() == "[host]\nkeep_alive = 7\n"
+
+
+def test_settings_that_are_no_text_are_not_given_to_an_editor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    paths.settings_file.write_bytes(b"\xff\xfe")
+    assert run_main(monkeypatch, "config", "edit") == 1
+    assert f"{paths.settings_file} is not UTF-8" in capsys.readouterr().err
+    assert paths.settings_file.read_bytes() == b"\xff\xfe"
+
+
 def test_an_editor_that_does_not_exist_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,6 +139,14 @@ def test_saving_without_an_instruction_or_a_folder_is_refused(tmp_path: Path) ->
         Library().save_role("captain", TAB)
 
 
+def test_what_cannot_be_written_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    blocked = tmp_path / "roles" / "captain.toml"
+    blocked.mkdir(parents=True)
+    with pytest.raises(SettingsError, match=r"captain\.toml cannot be written"):
+        Library(tmp_path).save_role("captain", TAB)
+    assert list(blocked.parent.iterdir()) == [blocked]
+
+
 def test_a_file_that_cannot_be_taken_in_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.toml"):
         Library(tmp_path).take_in("role", tmp_path / "none.toml")

@@ -37,7 +37,6 @@ def every_place(paths: Paths) -> set[Path]:
         paths.log_file,
         paths.terminal_log_file,
         paths.states_dir,
-        paths.probe_dir,
         paths.socket,
         paths.lock_file,
     }
@@ -45,7 +44,7 @@ def every_place(paths: Paths) -> set[Path]:
 
 def test_one_variable_puts_everything_below_one_folder(tmp_path: Path) -> None:
     places = every_place(below(tmp_path))
-    assert len(places) == 10
+    assert len(places) == 9
     assert all(place.is_relative_to(tmp_path) for place in places)
     assert below(tmp_path).settings_file == tmp_path / "config" / "settings.toml"
     assert below(tmp_path).database.name == "conversations.db"

@@ -491,3 +491,11 @@ def test_more_replies_at_once_than_a_server_has_slots_for_are_refused(tmp_path: 
     file.write_text("[server]\nmax_parallel = 0\n")
     with pytest.raises(SettingsError, match=r"server\.max_parallel = 0 .* from 1 to 64"):
         read_settings(file)
+
+
+def test_a_large_bound_is_told_as_it_is() -> None:
+    [seed] = [field for field in SAMPLING_FIELDS if field.name == "random_seed"]
+    assert seed.allowed == "a whole number from 0 to 4,294,967,294, or empty"
+    seed.check(4_294_967_294)
+    with pytest.raises(SettingsError, match="4,294,967,294"):
+        seed.check(4_294_967_295)

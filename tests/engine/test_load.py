@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,12 @@ def test_progress_reaches_one(smollm2_path: Path) -> None:
 def test_loading_can_be_cancelled(smollm2_path: Path) -> None:
     with pytest.raises(LoadCancelledError, match=smollm2_path.name):
         LlamaEngine.load(smollm2_path, SMALL, LoadControl(cancelled=True))
+
+
+def test_a_file_whose_name_is_no_text_can_be_loaded(smollm2_path: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.gguf")
+    odd.symlink_to(smollm2_path)
+    LlamaEngine.load(odd, SMALL).close()
 
 
 def test_closing_twice_frees_once(smollm2_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.host.rig import Terminal, running
@@ -27,6 +28,7 @@ from gemma_chat.host.protocol import (
     ListModels,
     LoadModel,
     ModelChanged,
+    ModelView,
     Notice,
     RemoveModel,
     Snapshot,
@@ -280,6 +282,31 @@ async def test_the_file_of_the_settings_is_the_one_that_is_chosen(
     async with running(tmp_path, models=models) as rig:
         terminal = await rig.connect()
         assert (await terminal.client.request(ListModels(0))).chosen == "/models/other.gguf"
+
+
+async def test_what_is_loaded_and_what_is_chosen_are_among_the_files_wherever_they_are(
+    tmp_path: Path, paths: Paths, fetching: Fetching
+) -> None:
+    loaded, chosen = tmp_path / "loaded.gguf", tmp_path / "chosen.gguf"
+    loaded.write_bytes(b"xy")
+    chosen.write_bytes(b"z")
+    settings = change(paths.settings_file, "model.path", str(chosen))
+
+    def library(**told: Any) -> ModelLibrary:
+        view = ModelView("ready", "loaded", str(loaded))
+        return ModelLibrary(
+            paths, lambda: settings, **{**told, "loaded": lambda: view}, fetch=fetching
+        )
+
+    async with running(tmp_path, models=library) as rig:
+        terminal = await rig.connect()
+        told = await terminal.client.request(ListModels(0))
+        assert [(one.name, one.place, one.bytes) for one in told.files if one.place != "board"] == [
+            ("loaded", "elsewhere", 2),
+            ("chosen", "elsewhere", 1),
+        ]
+        with pytest.raises(HostError, match="it is left alone"):
+            await terminal.client.request(RemoveModel(0, str(chosen)))
 
 
 async def test_each_reply_keeps_which_model_answered(tmp_path: Path) -> None:

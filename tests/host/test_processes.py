@@ -23,6 +23,7 @@ from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_OK, EXIT_UNUSABLE, 
 from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.launch import HostLaunch, connect_or_start, last_lines
 from gemma_chat.host.link import HostLink, LinkPhase
+from gemma_chat.host.main import LOG_BYTES
 from gemma_chat.host.protocol import (
     PROTOCOL_VERSION,
     GetStatus,
@@ -104,6 +105,19 @@ async def test_the_first_terminal_starts_a_host_and_the_second_finds_it(
     for left in (paths.socket, paths.lock_file, launch.start_lock):
         assert not left.exists()
     assert not await stop_host(paths)
+
+
+async def test_a_full_log_and_the_one_that_takes_its_place_are_private(
+    paths: Paths, launch: HostLaunch
+) -> None:
+    paths.make_folders()
+    paths.log_file.write_bytes(b"x" * LOG_BYTES)
+    paths.log_file.chmod(0o644)
+    client = await connect_or_start(launch)
+    full = paths.log_file.with_name(f"{paths.log_file.name}.1")
+    for log in (paths.log_file, full):
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    await client.close()
 
 
 START = """

@@ -225,7 +225,7 @@ async def test_an_unforeseen_error_is_answered_and_logged(
 
     terminal = await rig.connect()
     monkeypatch.setattr(rig.store, "create", fail)
-    with pytest.raises(HostError, match="its log says why"):
+    with pytest.raises(HostError, match="`gemma-chat host log` says why"):
         await terminal.client.request(OpenSession(0))
     assert isinstance(await terminal.client.request(GetStatus(0)), Status)
 

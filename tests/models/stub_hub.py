@@ -22,6 +22,8 @@ class StubHub:
     gated: set[str] = field(default_factory=set)
     refusal: int = 0
     """Answer every question about a repository with this status."""
+    silent: bool = False
+    """Answer no question about a repository before `release`."""
     cut_after: int | None = None
     """Break the next download after so many bytes, once."""
     hold_after: int | None = None
@@ -58,6 +60,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         files = self.hub.repositories.get(found[1])
         self._note()
+        if self.hub.silent:
+            self.hub.wait()
+            self.close_connection = True
+            return
         if self.hub.refusal:
             self._refuse(self.hub.refusal, "")
         elif files is None:

@@ -162,6 +162,18 @@ def test_a_hub_that_cannot_be_reached_is_a_sentence() -> None:
         Hub("http://127.0.0.1:9").files(Wanted("some/tiny"))
 
 
+def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(
+    stub: StubHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gemma_chat.models.hub._ANSWER_SECONDS", 0.05)
+    stub.silent = True
+    try:
+        with pytest.raises(ModelLoadError, match="some/tiny"):
+            Hub(stub.endpoint).files(Wanted("some/tiny"))
+    finally:
+        stub.release()
+
+
 def test_a_download_that_was_given_up_goes_on_later_where_it_ended(
     stub: StubHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import itertools
 import re
@@ -84,6 +85,19 @@ def test_the_examples_of_the_readme_are_programs() -> None:
     assert len(blocks) >= 4
     for code in blocks:
         compiled(code)
+
+
+def test_every_name_in_the_examples_of_the_readme_is_known() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    known = {*vars(builtins), "gemma_chat", "model"}
+    for code in blocks:
+        nodes = list(ast.walk(ast.parse(code)))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+        known |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.alias)}
+        known |= {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}
+        assert {node.id for node in names} <= known
 
 
 def test_open_session_explains_every_keyword() -> None:

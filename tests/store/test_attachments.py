@@ -67,7 +67,7 @@ def test_bytes_go_with_the_last_message_that_has_them(store: Store, session: int
 
 def test_bytes_go_with_their_conversation(store: Store, session: int) -> None:
     ask(store, session, CAT)
-    store.delete_conversation(session)
+    store.library.delete([session])
     assert stored_files(store) == 0
 
 

@@ -112,7 +112,7 @@ def test_whatever_is_opened_closed_and_deleted_the_tabs_are_those_of_a_plain_lis
     store: Store, steps: list[tuple[str, int, int]]
 ) -> None:
     for left in store.conversations():
-        store.delete_conversation(left.session)
+        store.library.delete([left.session])
     known = [store.create(SessionSettings()).session for _ in range(6)]
     expected = list(known)
     for step, which, position in steps:
@@ -126,7 +126,7 @@ def test_whatever_is_opened_closed_and_deleted_the_tabs_are_those_of_a_plain_lis
         elif step == "close":
             store.close_tab(session)
         else:
-            store.delete_conversation(session)
+            store.library.delete([session])
         assert tabs(store) == expected
 
 
@@ -146,7 +146,7 @@ def test_a_number_is_never_used_again_also_not_after_opening_again(
     store = Store.open(database)
     first = store.create(settings).session
     message = store.add_message(first, turn=1, role="user", text="hi", state="complete")
-    store.delete_conversation(first)
+    store.library.delete([first])
     store.close()
     store = Store.open(database)
     second = store.create(settings).session
@@ -161,7 +161,7 @@ def test_deleting_a_conversation_takes_its_messages_and_closes_the_gap(
 ) -> None:
     one, two = (store.create(settings).session for _ in range(2))
     message = store.add_message(one, turn=1, role="user", text="hi", state="complete")
-    store.delete_conversation(one)
+    store.library.delete([one])
     assert tabs(store) == [two]
     assert store.messages(one) == ()
     with pytest.raises(StoreError, match="no message"):
@@ -183,7 +183,7 @@ def test_every_call_about_a_conversation_that_does_not_exist_says_so(
         lambda: store.set_summary(ABSENT, "x", up_to=0),
         lambda: store.open_at(ABSENT),
         lambda: store.close_tab(ABSENT),
-        lambda: store.delete_conversation(ABSENT),
+        lambda: store.library.delete([ABSENT]),
         lambda: store.add_message(ABSENT, turn=1, role="user", state="complete"),
     ]
     for call in calls:

@@ -42,8 +42,7 @@ def test_a_turn_is_kept_from_the_question_to_the_figures(
     question = ask(store, session, 1)
     clock.now = 1002.5
     answer = reply(store, session, 1)
-    store.append_text(answer.message, "Because ")
-    store.append_text(answer.message, "of it.")
+    store.update_message(answer.message, text="Because of it.", durability="soon")
     assert store.message(answer.message).text == "Because of it."
     metrics = TurnMetrics(evaluated_tokens=12, generated_tokens=3, finish_reason="stop")
     finished = store.finish_message(answer.message, state="complete", metrics=metrics)
@@ -111,7 +110,6 @@ def test_a_message_that_is_removed_is_gone(store: Store, session: int) -> None:
 def test_every_call_about_a_message_that_does_not_exist_says_so(store: Store) -> None:
     calls = [
         lambda: store.message(ABSENT),
-        lambda: store.append_text(ABSENT, "x"),
         lambda: store.update_message(ABSENT, text="x"),
         lambda: store.finish_message(ABSENT, state="complete"),
         lambda: store.remove_message(ABSENT),
@@ -126,7 +124,7 @@ def test_at_start_an_unfinished_reply_keeps_its_text_and_is_interrupted(
 ) -> None:
     question = ask(store, session, 1)
     answer = reply(store, session, 1)
-    store.append_text(answer.message, "Half a sen")
+    store.update_message(answer.message, text="Half a sen")
     interrupted = store.mark_interrupted()
     assert [(m.message, m.text, m.state, m.error) for m in interrupted] == [
         (answer.message, "Half a sen", "interrupted", INTERRUPTED_REPLY)
@@ -189,16 +187,6 @@ def test_ten_megabytes_come_back_whole(store: Store, session: int) -> None:
 
 
 @examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(pieces=st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_text_in_pieces_comes_back_as_one(store: Store, pieces: list[str]) -> None:
-    session = store.create(SessionSettings()).session
-    answer = reply(store, session, 1).message
-    for piece in pieces:
-        store.append_text(answer, piece)
-    assert store.message(answer).text == "".join(pieces)
-
-
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(st.characters()))
 def test_any_text_at_all_can_be_stored_and_is_returned_as_stored(store: Store, text: str) -> None:
     session = store.create(SessionSettings(), title=text).session
@@ -216,14 +204,12 @@ def test_thoughts_and_calls_are_kept_with_their_reply(store: Store, session: int
         Thought(at=0, text="Hm \ud800", seconds=1.5),
         ToolUse(at=3, step=1, call="c", name="clock", arguments='{"a": "é"}', result="noon"),
     )
-    store.set_asides(answer.message, asides)
+    store.update_message(answer.message, asides=asides)
     kept = (msgspec.structs.replace(asides[0], text="Hm \ufffd"), asides[1])
     assert store.message(answer.message).asides == kept
     assert store.update_message(answer.message, text="x").asides == kept
     finished = store.finish_message(answer.message, state="complete", asides=asides[1:])
     assert finished.asides == asides[1:]
-    with pytest.raises(StoreError, match=f"no message {ABSENT}"):
-        store.set_asides(ABSENT, asides)
 
 
 def test_a_reply_that_was_still_thinking_is_interrupted_and_kept(
@@ -231,7 +217,7 @@ def test_a_reply_that_was_still_thinking_is_interrupted_and_kept(
 ) -> None:
     ask(store, session, 1)
     answer = reply(store, session, 1)
-    store.set_asides(answer.message, [Thought(at=0, text="Hm")])
+    store.update_message(answer.message, asides=[Thought(at=0, text="Hm")])
     (interrupted,) = store.mark_interrupted()
     assert (interrupted.message, interrupted.state) == (answer.message, "interrupted")
 

@@ -174,9 +174,9 @@ def test_another_process_can_read_while_this_one_is_in_the_middle_of_writing(
     session = store.create(SessionSettings()).session
     reply = store.add_message(session, turn=1, role="assistant", state="streaming")
     reader = Store.open(database, busy_seconds=0.05)
-    for piece in ("one ", "two ", "three"):
-        store.append_text(reply.message, piece)
-        assert reader.message(reply.message).text.endswith(piece)
+    for text in ("one", "one two", "one two three"):
+        store.update_message(reply.message, text=text, durability="soon")
+        assert reader.message(reply.message).text == text
     reader.close()
 
 

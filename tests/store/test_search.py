@@ -90,7 +90,7 @@ def test_a_reply_is_found_when_it_has_ended_and_not_while_it_streams(
     store: Store, sea: int
 ) -> None:
     reply = store.add_message(sea, turn=9, role="assistant", text="half ", state="streaming")
-    store.append_text(reply.message, "a sentence about plankton")
+    store.update_message(reply.message, text="half a sentence about plankton")
     assert found(store, "plankton") == []
     store.finish_message(reply.message, state="stopped")
     assert found(store, "plankton") == [reply.message]
@@ -103,7 +103,7 @@ def test_what_was_changed_or_deleted_is_not_found_any_more(store: Store, sea: in
     assert found(store, "brine") == [number]
     store.remove_message(number)
     assert found(store, "brine") == []
-    store.delete_conversation(sea)
+    store.library.delete([sea])
     assert found(store, "sea") == []
 
 

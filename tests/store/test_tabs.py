@@ -173,7 +173,7 @@ def test_two_tabs_side_by_side_are_kept_until_others_are_or_one_of_them_closes(
     store.open_at(one)
     assert store.tabs.pair() is None
     store.tabs.keep_pair(TabPair(one, three))
-    store.delete_conversation(three)
+    store.library.delete([three])
     assert store.tabs.pair() is None
     store.close()
 
@@ -215,7 +215,7 @@ def test_whatever_is_done_to_the_tabs_their_order_stays_an_arrangement(
     store: Store, steps: list[tuple[str, int, int]]
 ) -> None:
     for left in store.conversations():
-        store.delete_conversation(left.session)
+        store.library.delete([left.session])
     known = opened(store, 5)
     for step, which, number in steps:
         session = known[which]
@@ -234,7 +234,7 @@ def test_whatever_is_done_to_the_tabs_their_order_stays_an_arrangement(
             case "open":
                 store.open_at(session)
             case _:
-                store.delete_conversation(session)
+                store.library.delete([session])
         views = store.conversations(open_only=True)
         assert [each.position for each in views] == list(range(len(views)))
         assert holds([Standing(each.session, each.group, each.pinned) for each in views])

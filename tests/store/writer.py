@@ -22,8 +22,10 @@ def main(database: Path) -> None:
         )
         print(question.message, flush=True)
         reply = store.add_message(session, turn=turn, role="assistant", state="streaming")
+        text = ""
         for piece in range(20):
-            store.append_text(reply.message, f"{turn}.{piece} ")
+            text += f"{turn}.{piece} "
+            store.save_reply(reply.message, turn, text, ()).result()
             print(".", flush=True)
         store.finish_message(reply.message, state="complete")
         print(reply.message, flush=True)

@@ -30,6 +30,8 @@ class SmallVt:
         for part in _PART.finditer(written):
             assert part.start() == at, f"not understood: {written[at : at + 20]!r}"
             at = part.end()
+            if part.group(1) == "?" and part.group(3) in "hl":
+                continue
             if part.group(3):
                 self._control(part.group(2), part.group(3))
             elif part.group() == "\x1bM":
@@ -48,7 +50,9 @@ class SmallVt:
             case "m":
                 self._look = "" if parameters == "0" else parameters
             case "H":
-                self._y, self._x = numbers[0] - 1, numbers[1] - 1
+                self._y, self._x = (numbers[0] - 1, numbers[1] - 1) if parameters else (0, 0)
+            case "J":
+                self.cells = [[(" ", "")] * self.width for _ in range(self.height)]
             case "r":
                 self._top, self._end = (
                     (numbers[0] - 1, numbers[1]) if parameters else (0, self.height)

@@ -15,7 +15,7 @@ from tests.ui.pty_terminal import PtyTerminal, on_terminal
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.status import host_status, stop_host
 from gemma_chat.host.tenancy import is_claimed, read_tenant
-from gemma_chat.ui.leaving import DETACHED
+from gemma_chat.ui.leaving import detached
 
 FIRST = """
 import sys
@@ -74,7 +74,7 @@ def test_terminals_share_tabs_and_not_drafts_and_a_detached_host_keeps_everythin
     assert bert.wait() == 0
     anne.send(DETACH)
     assert anne.wait() == 0
-    assert DETACHED.encode() in anne.output
+    assert detached("gemma-chat").encode() in anne.output
     status = asyncio.run(host_status(paths))
     assert status is not None
     assert (status.clients, status.stays) == (0, True)

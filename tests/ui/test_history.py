@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from gemma_chat.config.settings import Settings
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.history.drawing import line_of
 from gemma_chat.ui.history.screen import HistoryScreen
 
 SIZES = ((40, 10), (80, 24), (120, 40))
@@ -35,6 +36,17 @@ async def test_all_chats_are_listed_with_those_that_are_open_told_apart(
         assert all(title in screen for title in ("Pirate", "The sea", "Birds", "Code"))
         assert screen.count("open ·") == 1
         assert "ctrl+d delete" in screen
+
+
+def test_a_long_title_comes_before_the_time_of_an_open_chat() -> None:
+    view = p.ConversationView(
+        session=1, title="How to sail a boat", open=True, created=0.0, updated=0.0, message_count=2
+    )
+    line = line_of(view, marked=False, now=60.0, cells=37).plain
+    assert "How to sail a boat" in line
+    assert line.endswith("  open")
+    wide = line_of(view, marked=False, now=60.0, cells=60).plain
+    assert wide.endswith("  open · 1 min ago")
 
 
 async def test_typing_finds_chats_by_what_was_said_and_the_preview_shows_where() -> None:

@@ -176,7 +176,7 @@ def test_the_shell_lists_keys_and_faults(tmp_path: Path, monkeypatch: pytest.Mon
     (config / "settings.toml").write_text('[keys]\n"tab.new" = "f9"\n')
     good = CliRunner().invoke(cli, ["config", "keys"])
     assert good.exit_code == 0
-    assert "tab.new                  f9" in good.output
+    assert "tab.new\tf9\tNew tab" in good.output
     (config / "settings.toml").write_text('[keys]\n"tab.knew" = "f9"\n')
     wrong = CliRunner().invoke(cli, ["config", "keys"])
     assert wrong.exit_code == 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from tests.ui.scripted import READY, ScriptedLink, make_app, notes, screen_text, tab
 from textual import events
 
+from gemma_chat.config.paths import Paths
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.leaving import DETACHED, disturbed_by_stop
+from gemma_chat.host.launch import HostLaunch
+from gemma_chat.ui.leaving import detached, disturbed_by_stop
 from gemma_chat.ui.state import TabState, TerminalState
 
 TABS = (tab(1, "Pirate"), tab(2, "Tutor"))
@@ -41,7 +46,16 @@ async def test_detaching_tells_the_host_to_stay_and_the_person_how_to_come_back(
         await pilot.pause()
         assert link.asked(p.Goodbye) == [p.Goodbye(0, "stays")]
         assert app.return_code == 0
-    assert app.farewell == DETACHED
+    assert app.farewell == detached("gemma-chat")
+
+
+async def test_who_came_with_a_profile_is_told_how_to_come_back_to_it(tmp_path: Path) -> None:
+    plain = HostLaunch(Paths.default(environment={"GEMMA_CHAT_HOME": str(tmp_path)}))
+    assert plain.command == "gemma-chat"
+    assert replace(plain, arguments=("--profile", "default")).command == "gemma-chat"
+    named = replace(plain, arguments=("--profile", "work", "--model", "/m.gguf")).command
+    assert named == "gemma-chat --profile work"
+    assert f"`{named} attach` comes back" in detached(named)
 
 
 async def test_without_the_hosts_word_nobody_is_detached() -> None:

@@ -462,3 +462,22 @@ async def test_the_cursor_stays_on_a_message_while_its_branches_are_walked() -> 
         await pilot.press("left")
         await pilot.pause()
         assert [asked.message for asked in link.asked(p.SelectBranch)] == [2, 6]
+
+
+@pytest.mark.parametrize("key", ["f", "ctrl+pagedown"])
+async def test_in_another_tab_what_is_typed_is_meant_for_the_input(key: str) -> None:
+    async with reading() as (app, _, pilot):
+        await select(pilot, app, 2)
+        await pilot.press(key)
+        await pilot.pause()
+        await pilot.press(*"do it")
+        assert app.state.active != 1
+        assert app.window.composer.editor.text == "do it"
+
+
+async def test_what_is_said_already_is_not_said_twice() -> None:
+    async with reading() as (app, link, pilot):
+        for _ in range(3):
+            link.event(p.Notice("warning", "The disk is full."))
+            await pilot.pause()
+        assert notes(app) == ["The disk is full."]

@@ -186,6 +186,18 @@ async def test_a_reply_that_finished_elsewhere_is_marked_and_read_when_shown() -
         assert [request.session for request in link.asked(p.MarkRead)] == [2]
 
 
+async def test_every_reply_of_several_in_a_row_is_read_while_its_tab_is_looked_at() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(THREE)
+        for unread in (True, False, True):
+            # The tab tells the newest turn, which still waits, while the earlier ones end.
+            link.event(p.SessionChanged(tab(1, "Pirate", unread=unread, turn=4)))
+            await pilot.pause()
+        assert [request.session for request in link.asked(p.MarkRead)] == [1, 1]
+
+
 async def test_renaming_sends_one_clean_line() -> None:
     link = ScriptedLink()
     app = make_app(link)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.ui.scripted import SIZES, ScriptedLink, make_app, screen_text, tab
 
+from gemma_chat.config.settings import Settings
 from gemma_chat.host import protocol as p
 
 QUESTION = p.ToolQuestion(7, "read_file", '{"path": "plan.md"}')
@@ -30,6 +31,17 @@ async def test_the_question_names_the_tool_and_its_arguments() -> None:
         shown = screen_text(app)
         assert "? Call" not in shown
         assert "Tools »" in shown
+
+
+async def test_the_keys_are_those_that_a_person_chose() -> None:
+    link = ScriptedLink()
+    app = make_app(link, settings=Settings(keys=(("tool.once", ("f9",)), ("tool.never", ()))))
+    async with app.run_test(size=(100, 30)) as pilot:
+        link.connect((asking(),))
+        await pilot.pause()
+        shown = screen_text(app)
+        assert "f9 once   alt+k always in this tab   never" in shown
+        assert "alt+o" not in shown
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,23 @@ async def test_commands_are_completed_by_tab_and_run_by_enter() -> None:
         assert text_of(app) == ""
 
 
+async def test_enter_after_a_whole_path_carries_the_command_out(tmp_path: Path) -> None:
+    file = tmp_path / "other.gguf"
+    file.touch()
+    (tmp_path / "other.gguf.part").touch()
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)])
+        app.window.composer.editor.insert(f"/model {tmp_path}/other")
+        await write(pilot, ".gguf")
+        assert app.query_one(Suggestions).display
+        await pilot.press("enter")
+        await settle(pilot)
+        assert [request.path for request in link.asked(p.LoadModel)] == [str(file)]
+        assert text_of(app) == ""
+
+
 async def test_suggestions_are_walked_chosen_by_mouse_and_closed_by_escape() -> None:
     link = ScriptedLink()
     app = make_app(link)

@@ -24,6 +24,7 @@ from gemma_chat.host.protocol import (
     GetStatus,
     LockChanged,
     ModelChanged,
+    ModelView,
     Notice,
     OpenSession,
     ReopenSession,
@@ -128,13 +129,24 @@ class Asking:
         loaded = (await client.request(GetStatus(0))).model
         if self.model is not None and Path(loaded.path) == self.model.expanduser().absolute():
             return True
+        if self.server and self._is_server_of(loaded):
+            return True
         if self.conversation or self.keep:
             raise HostError(
                 f"The running host has another model loaded ({loaded.name or 'none'}), and "
-                "conversations belong to it. Leave -m or --server away, or end it with "
+                "conversations belong to it. Leave -m and --server away, or end it with "
                 "`gemma-chat host stop`."
             )
         return False
+
+    def _is_server_of(self, loaded: ModelView) -> bool:
+        from gemma_chat.remote.address import ServerAddress
+
+        return (
+            bool(loaded.server)
+            and ServerAddress.parse(loaded.server) == ServerAddress.parse(self.server)
+            and self.server_model in ("", loaded.name)
+        )
 
     # ------------------------------------------------------------ where to ask
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gemma_chat.cli.output import one_line
 from gemma_chat.engine.bench.figures import Figure, Report, Subject, Target, Unit
 
 _HEADINGS: Final = ("figure", "measured", "baseline", "ratio (least to greatest)", "target", "")
@@ -62,7 +63,7 @@ def _subject(subject: Subject) -> str:
     mode = f", {subject.safe_mode}" if subject.safe_mode else ""
     window = f", sliding window {subject.sliding_window}" if subject.sliding_window else ""
     return (
-        f"{_printable(subject.name)} ({_printable(subject.path)}), {subject.architecture}, "
+        f"{one_line(subject.name)} ({one_line(subject.path)}), {subject.architecture}, "
         f"{subject.parameters / 1e6:.0f} M parameters, context {subject.context_size} "
         f"tokens{window}{mode}"
     )
@@ -70,17 +71,13 @@ def _subject(subject: Subject) -> str:
 
 def _endings(report: Report) -> list[str]:
     lines = [""] if report.figures else []
-    lines += [f"left out: {one.name}: {_printable(one.reason)}" for one in report.left_out]
+    lines += [f"left out: {one.name}: {one_line(one.reason)}" for one in report.left_out]
     missed = sum(not one.reached for one in report.figures)
     if report.figures:
         lines.append(f"{len(report.figures) - missed} of {len(report.figures)} targets reached")
     if report.interrupted:
         lines.append("interrupted: what was not measured by then is missing")
     return lines
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 # ---------------------------------------------------------------- the figures

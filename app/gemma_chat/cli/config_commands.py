@@ -39,7 +39,7 @@ def show(context: click.Context) -> None:
 @click.argument("value")
 @click.pass_context
 def set_(context: click.Context, key: str, value: str) -> None:
-    """Set one setting, e.g. `gemma-chat config set terminal.theme paper`."""
+    """Set one setting, as in `gemma-chat config set terminal.theme parchment`."""
     from gemma_chat.config.settings import change
 
     paths = paths_of(context)
@@ -55,15 +55,15 @@ def edit(context: click.Context) -> None:
 
     A damaged settings file is opened too: that is how it is mended.
     """
+    from gemma_chat.config.library import read_text
     from gemma_chat.config.settings import read_settings, render
     from gemma_chat.errors import SettingsError
 
-    file = paths_of(context).settings_file
-    try:
-        text = file.read_text("utf-8") if file.exists() else render(read_settings(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {file} cannot be read: {error}.") from None
-    paths_of(context).make_folders()
+    paths = paths_of(context)
+    paths.make_folders()
+    # A settings file that is a link, as with managed dot files, stays one.
+    file = paths.settings_file.resolve()
+    text = read_text(file) if file.exists() else render(read_settings(file))
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix="settings-", suffix=".toml")
     copy = Path(name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -79,20 +79,24 @@ def edit(context: click.Context) -> None:
             f"{error} Nothing was taken over; your text is kept in {copy}."
         ) from None
     copy.replace(file)
-    click.echo(f"{file} is saved. A running host reads it when it is started the next time.")
+    click.echo(
+        f"{file} is saved. New tabs and terminals go by it at once, a running host when it is "
+        "started again."
+    )
 
 
 @config.command()
 @click.pass_context
 def keys(context: click.Context) -> None:
     """List the actions with their keys, and what is wrong with those of the settings file."""
+    from gemma_chat.cli.output import print_text, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.ui.keymap import Keymap
 
     settings = load_settings(paths_of(context))
     keymap = Keymap.of(dict(settings.keys))
-    for action in keymap.actions:
-        click.echo(f"{action.id:<24} {action.key_names or '-':<36} {action.label}")
+    rows = [(action.id, action.key_names or "-", action.label) for action in keymap.actions]
+    print_text(table(rows))
     for problem in keymap.problems:
         click.echo(problem, err=True)
     if keymap.problems:

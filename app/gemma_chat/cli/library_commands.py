@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from gemma_chat.cli.profile import paths_of
 
 if TYPE_CHECKING:
-    from gemma_chat.cli.library_work import Role, Which
+    from gemma_chat.cli.library_work import Which
     from gemma_chat.exchange.writing import Format
     from gemma_chat.host.protocol import HitView
     from gemma_chat.host.requests import Requester
@@ -70,7 +70,9 @@ def show(context: click.Context, name: str, as_json: bool) -> None:
 @click.command()
 @click.argument("words", nargs=-1, required=True)
 @click.option("-c", "--conversation", default="", metavar="NAME", help="Only in this one.")
-@click.option("--role", default="", type=click.Choice(["", "user", "assistant"]), show_choices=True)
+@click.option(
+    "--role", type=click.Choice(["user", "assistant"]), help="Only what this one has said."
+)
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
@@ -78,7 +80,7 @@ def search(
     context: click.Context,
     words: tuple[str, ...],
     conversation: str,
-    role: Role,
+    role: Literal["user", "assistant"] | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -92,7 +94,7 @@ def search(
     from gemma_chat.cli.reaching import run
 
     query = " ".join(words)
-    hits = run(paths_of(context), lambda host: found(host, query, conversation, role, limit))
+    hits = run(paths_of(context), lambda host: found(host, query, conversation, role or "", limit))
     for hit in hits:
         if as_json:
             print_json(fields_of(hit))
@@ -155,7 +157,7 @@ def export(
 def import_(context: click.Context, files: tuple[Path, ...]) -> None:
     """Take conversations over from FILES, closed; prints the number of each.
 
-    Read are exports of gemma-chat (.json), conversations.json of a ChatGPT export, and exports of
+    FILES are exports of gemma-chat (.json), conversations.json of a ChatGPT export, or exports of
     llama.cpp's web page.
     """
     from gemma_chat.cli.library_work import put_in

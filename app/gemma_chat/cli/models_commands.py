@@ -27,7 +27,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
-    """List the files on this machine (* is the one that is loaded), and what can be got."""
+    """List the files on this machine (* is loaded when the host starts), and what can be got."""
     from gemma_chat.cli.output import print_json, print_text, size, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.models.catalogue import CATALOGUE
@@ -127,7 +127,15 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
 
-    model = _named(local_models(paths_of(context)), name)
+    paths = paths_of(context)
+    try:
+        model = _named(local_models(paths), name)
+    except ModelLoadError:
+        other = _named(_files(paths), name)
+        raise ModelLoadError(
+            f"{other.path} is not in the program's own folder {paths.models_dir}. Remove it with "
+            "the program or package that it came with."
+        ) from None
     click.echo(f"{model.path}, {size(model.bytes)}", err=True)
     if not yes:
         click.confirm("Remove it?", abort=True, err=True)
@@ -143,14 +151,16 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
 @click.pass_context
 def info(context: click.Context, name: str, as_json: bool) -> None:
     """Say what the model NAME (on this machine, or a path) is, and whether its file is whole."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from gemma_chat.cli.output import print_json, print_text, size, table
     from gemma_chat.models.gguf_header import check_model_file
 
     header = check_model_file(_path(paths_of(context), name))
     if as_json:
-        print_json(asdict(header) | {"path": str(header.path)})
+        told = asdict(replace(header, tensors={}))
+        del told["tensors"]
+        print_json(told | {"path": str(header.path)})
         return
     rows = [
         ("file", f"{header.path}, {size(header.file_bytes)}, whole"),
@@ -167,7 +177,10 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.pass_context
 def default(context: click.Context, name: str | None) -> None:
-    """Print which model is loaded, or make NAME the one. A running host keeps the one it has."""
+    """Print which model the host starts with, or make NAME that one.
+
+    A running host keeps the one it has.
+    """
     from gemma_chat.cli.output import print_text
     from gemma_chat.config.settings import change, load_settings
     from gemma_chat.errors import ModelLoadError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gemma_chat.cli.output import one_line
 from gemma_chat.host.protocol import LockEntry, ModelView, Status
 
 
@@ -78,5 +79,5 @@ def _holder(holder: LockEntry | None) -> str:
 
 
 def _name(entry: LockEntry) -> str:
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in entry.name)
+    name = one_line(entry.name)
     return name if entry.background else f"{entry.session} {name}"

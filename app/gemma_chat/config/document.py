@@ -116,7 +116,10 @@ def render(settings: Settings) -> str:
         fields = [field for field in SETTING_FIELDS if field.section == section]
         parts += [_render_field(field, document.get(section, {})) for field in fields]
     presets = document.get(PRESETS_SECTION)
-    parts.append("\n# Presets of your own: [presets.NAME] with any of the keys of [defaults].\n")
+    parts.append(
+        "\n# Presets of your own: [presets.NAME] with an explanation and any of the keys of\n"
+        "# [defaults] but overflow.\n"
+    )
     if presets:
         parts.append("\n" + tomli_w.dumps({PRESETS_SECTION: presets}))
     parts.append(_ABOUT_KEYS)
@@ -203,7 +206,7 @@ def _presets(table: Any) -> tuple[Preset, ...]:
 
 
 def preset_of(name: str, values: Any) -> Preset:
-    """The preset in a table with the keys of `[defaults]` and an `explanation`.
+    """The preset in a table with an `explanation` and keys of `[defaults]`, all but `overflow`.
 
     Raises `SettingsError`.
     """

@@ -291,7 +291,7 @@ def _summarizer_fields() -> tuple[SettingField, ...]:
             section=section,
             name="paused",
             kind="switch",
-            explanation="Whether it starts paused; it can still be run on demand.",
+            explanation="Whether it starts paused, and writes nothing until it is resumed.",
         ),
         SettingField(
             section=section,

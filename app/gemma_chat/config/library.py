@@ -147,7 +147,11 @@ class Library:
             fresh.write_text(text, "utf-8")
             fresh.replace(target)
         except OSError as error:
-            raise SettingsError(f"{target} cannot be written ({error.strerror}).") from None
+            fresh.unlink(missing_ok=True)
+            raise SettingsError(
+                f"{target} cannot be written ({error.strerror}). Check the disk, and that nothing "
+                "else is in its place."
+            ) from None
 
 
 def read_text(file: Path) -> str:

@@ -111,11 +111,6 @@ class Paths:
         return self.cache_dir / "states"
 
     @property
-    def probe_dir(self) -> Path:
-        """What was found out about this machine; may be deleted at any time."""
-        return self.cache_dir / "probe"
-
-    @property
     def socket(self) -> Path:
         """The host's socket."""
         return self.runtime_dir / _SOCKET_NAME

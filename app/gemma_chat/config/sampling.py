@@ -168,7 +168,7 @@ class SamplingField:
         """The allowed range in words, as it stands in every message about it."""
         unit = "a whole number" if self.whole else "a number"
         empty = ", or empty" if self.optional else ""
-        return f"{unit} from {self.minimum:g} to {self.maximum:g}{empty}"
+        return f"{unit} from {self.minimum:,.10g} to {self.maximum:,.10g}{empty}"
 
     def check(self, value: Any) -> None:
         """Raise `SettingsError` when `value` is not allowed."""

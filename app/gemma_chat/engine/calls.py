@@ -68,15 +68,6 @@ def failed_call(text: str, error: str) -> ToolCall:
     return ToolCall("", name, "{}", error)
 
 
-def arguments_of(call: ToolCall) -> dict[str, Any]:
-    """The arguments as an object; those of a call that failed may be empty."""
-    try:
-        arguments = json.loads(call.arguments)
-    except (ValueError, RecursionError):
-        return {}
-    return arguments if isinstance(arguments, dict) else {}
-
-
 def is_call(text: str, tools: Sequence[ToolSpec]) -> bool:
     """Whether a whole reply in JSON is a call of one of `tools`, and not just an object."""
     try:

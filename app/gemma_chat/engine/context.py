@@ -33,7 +33,7 @@ MOST_SAMPLED = 16
 STREAMS = 2
 """One for the chats, one for the background."""
 
-Logits = Literal["none", "each"]
+Sampled = Literal["none", "each"]
 """Which tokens of a batch are to be sampled from. None saves the largest matrix of the model."""
 
 _PADDING = 256
@@ -138,7 +138,7 @@ class Context:
         self._abort.raise_()
 
     def evaluate(
-        self, stream: int, tokens: Sequence[int], position: int, logits: Logits
+        self, stream: int, tokens: Sequence[int], position: int, logits: Sampled
     ) -> Literal["done", "aborted"]:
         """Evaluate at most `micro_batch` tokens; those that give logits can be sampled from then.
 

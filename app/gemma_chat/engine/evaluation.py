@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from gemma_chat.engine.context import Context, Logits
+from gemma_chat.engine.context import Context, Sampled
 from gemma_chat.engine.interface import TokenCounts
 from gemma_chat.engine.memory import KVMemory, Lane
 from gemma_chat.engine.prefix import MediaSpan
@@ -115,7 +115,7 @@ class Evaluation:
         edges = (edge for span in self._spans for edge in (span.start, span.end))
         return length in self._boundaries or length in edges
 
-    def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Logits) -> bool:
+    def evaluate(self, tokens: Sequence[int], prompt_length: int, logits: Sampled) -> bool:
         """Evaluate the next tokens; `False` when interrupted, and then nothing has changed.
 
         `prompt_length` is how many of all tokens count as the prompt.
@@ -130,7 +130,7 @@ class Evaluation:
         return True
 
     def _compute(
-        self, tokens: Sequence[int], position: int, logits: Logits
+        self, tokens: Sequence[int], position: int, logits: Sampled
     ) -> Literal["done", "aborted"]:
         assert self._stream is not None
         span = self._next_span()

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
             weights.handle,
             width=weights.embedding_width,
             threads=mode["threads"] or 2,
-            use_gpu=mode["gpu_layers"] > 0,
+            use_gpu=mode["gpu_layers"] != 0,
         )
         projector.rehearse()
     except GemmaChatError:

@@ -34,16 +34,16 @@ def check_grammar(grammar: str) -> None:
         match element.group()[0]:
             case "(":
                 depth += 1
-                _limit("nests groups", depth, MAX_NESTED_GROUPS)
+                _limit(f"nests groups {depth} deep", depth, MAX_NESTED_GROUPS)
             case ")":
                 depth = max(0, depth - 1)
             case ":":
                 rules += 1
-                _limit("has rules", rules, MAX_RULES)
+                _limit(f"has {rules:,} rules", rules, MAX_RULES)
             case "{":
                 bounds = [int(bound[:9] or 0) for bound in element.groups("")]
                 repetitions += max(bounds)
-                _limit("repeats", repetitions, MAX_REPETITIONS)
+                _limit(f"repeats {repetitions:,} times", repetitions, MAX_REPETITIONS)
 
 
 def names_tokens(grammar: str) -> bool:
@@ -54,6 +54,5 @@ def names_tokens(grammar: str) -> bool:
 def _limit(what: str, count: int, most: int) -> None:
     if count > most:
         raise SettingsError(
-            f"The grammar is too large: it {what} {count:,} deep or times, and {most:,} are "
-            "allowed. Write it with fewer."
+            f"The grammar is too large: it {what}, and {most:,} is the most. Write it with fewer."
         )

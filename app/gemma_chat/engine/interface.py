@@ -343,6 +343,7 @@ class EngineOptions:
     states_disk_mb: int = 4096
     """Budget for these files."""
     gpu_layers: int = 0
+    """Layers put on a GPU; -1 is all."""
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
     """How the KV cache is stored; the smaller ones use flash attention."""
     micro_batch: int = 256
@@ -446,4 +447,3 @@ class LoadControl:
 
     progress: float = 0.0
     cancelled: bool = False
-    steps: list[str] = field(default_factory=list)

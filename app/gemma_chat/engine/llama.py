@@ -146,7 +146,7 @@ class LlamaEngine:
                 weights.handle,
                 width=weights.embedding_width,
                 threads=max(counts),
-                use_gpu=mode.gpu_layers > 0,
+                use_gpu=mode.uses_gpu,
             )
         self._mark_tokens = mark_tokens(self._writer.marks, self._vocabulary)
         self._prompts = PromptTokens(

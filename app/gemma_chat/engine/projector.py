@@ -8,6 +8,7 @@ its embeddings are in the cache.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Projector:
         parameters.warmup = False
         parameters.image_max_tokens = MEDIA_BATCH
         with log.excerpt() as lines:
-            handle = self._mtmd.mtmd_init_from_file(str(header.path).encode(), model, parameters)
+            handle = self._mtmd.mtmd_init_from_file(os.fsencode(header.path), model, parameters)
         if not handle:
             if any("mismatch between text model" in line for line in lines):
                 raise ModelLoadError(_mismatch(header, self._width))

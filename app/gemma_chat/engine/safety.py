@@ -42,6 +42,11 @@ class Mode:
     gpu_layers: int = 0
     words: str = ""
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether any layer is put on a GPU; -1 stands for all."""
+        return self.gpu_layers != 0
+
 
 def ladder(gpu_layers: int) -> tuple[Mode, ...]:
     """The ways to try, from the fastest to the safest."""
@@ -115,7 +120,8 @@ def _try(path: Path, mode: Mode) -> int:
 
 
 def _run(module: str, *paths: str, mode: Mode) -> int:
-    command = [sys.executable, "-m", module, *paths, json.dumps(asdict(mode))]
+    # -P keeps the directory the person stands in out of its imports.
+    command = [sys.executable, "-P", "-m", module, *paths, json.dumps(asdict(mode))]
     try:
         return subprocess.run(
             command,

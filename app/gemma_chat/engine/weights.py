@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,7 @@ class Weights:
         callback = self._llama.llama_progress_callback(watch)
         parameters.progress_callback = callback
         with log.excerpt() as lines:
-            self.handle: Any = self._llama.llama_model_load_from_file(
-                str(path).encode(), parameters
-            )
+            self.handle: Any = self._llama.llama_model_load_from_file(os.fsencode(path), parameters)
         if control.cancelled:
             self.close()
             raise LoadCancelledError(f"Loading {path.name} was cancelled.")

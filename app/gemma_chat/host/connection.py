@@ -225,7 +225,8 @@ class Connection:
             _log.exception("%s failed", type(message).__name__)
             return Failed(
                 message.id,
-                f"The host could not carry out {type(message).__name__}; its log says why.",
+                f"The host could not carry out {type(message).__name__}; `gemma-chat host log` "
+                "says why.",
             )
 
     async def _send(self) -> None:

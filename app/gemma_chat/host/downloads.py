@@ -18,7 +18,7 @@ import msgspec
 
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.downloading import Fetch
-from gemma_chat.host.protocol import DownloadState, DownloadView
+from gemma_chat.host.protocol import DownloadView
 from gemma_chat.models import fetch_process as told
 from gemma_chat.models.hub import forget_parts, wanted
 
@@ -29,8 +29,6 @@ SPEED_SECONDS: Final = 6.0
 """The speed is that of the last seconds."""
 
 _log = logging.getLogger(__name__)
-
-RUNNING: Final[tuple[DownloadState, ...]] = ("starting", "running", "checking")
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -75,6 +75,14 @@ class HostLaunch:
         return replace(self, arguments=(*self.arguments, "--again"))
 
     @property
+    def command(self) -> str:
+        """What is typed in a shell to reach the same host: `gemma-chat --profile NAME`."""
+        if "--profile" not in self.arguments:
+            return PROGRAM
+        profile = self.arguments[self.arguments.index("--profile") + 1]
+        return PROGRAM if profile == DEFAULT_PROFILE else f"{PROGRAM} --profile {profile}"
+
+    @property
     def start_lock(self) -> Path:
         """The file whose lock decides who starts the host."""
         return self.paths.runtime_dir / "start.lock"

@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import faulthandler
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -108,13 +110,19 @@ def _parse(argv: Sequence[str] | None) -> HostOptions:
     )
 
 
+class _PrivateLog(RotatingFileHandler):
+    """A log for its owner alone, each file that takes the place of a full one too."""
+
+    def _open(self) -> TextIOWrapper:
+        file = super()._open()
+        os.fchmod(file.fileno(), 0o600)
+        return file
+
+
 def _log_to(path: Path) -> None:
     """Log to `path`, private and bounded."""
     try:
-        to_file = RotatingFileHandler(
-            path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
-        )
-        path.chmod(0o600)
+        to_file = _PrivateLog(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
     except OSError as error:
         raise HostError(
             f"The log {path} cannot be written ({error.strerror}). Make the file and its folder "

@@ -36,7 +36,7 @@ from gemma_chat.models.catalogue import CATALOGUE
 from gemma_chat.models.discovery import choose_model, local_models
 from gemma_chat.models.gguf_file import read_layout
 from gemma_chat.models.gguf_header import MODEL, check_model_file, parts_of
-from gemma_chat.models.places import FoundModel, found_models
+from gemma_chat.models.places import FoundModel, found_models, named_models
 from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.models.projector_file import Modality, check_projector_file
 
@@ -105,9 +105,12 @@ class ModelLibrary:
         free, total = self._memory(settings)
         files = found_models(self._paths, os.environ, Path.home())
         chosen = choose_model(self._paths, settings.model.path)
+        named = named_models((self._loaded().path, str(chosen or "")), files)
         return Models(
             id=number,
-            files=tuple(_file_view(one, free, total) for one in files if _can_be_told(one.path)),
+            files=tuple(
+                _file_view(one, free, total) for one in (*named, *files) if _can_be_told(one.path)
+            ),
             offers=_offers(free, total),
             chosen="" if chosen is None or not _can_be_told(chosen) else str(chosen),
             memory_bytes=total,

@@ -95,7 +95,7 @@ class Summaries:
         if self._summarizer is None:
             raise HostError("There is no model to write a summary with; load one first.")
         if self._paused:
-            raise HostError("The summarizer is paused; let it go on first.")
+            raise HostError("The summarizer is paused; resume it first.")
         self._withdraw(session)
         self._ask(self._summarizer, session, again=True)
 

@@ -18,7 +18,7 @@ from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.turn import Turn
 
-UNFORESEEN: Final = "The host failed at this turn; its log says why. Ask again."
+UNFORESEEN: Final = "The host failed at this turn; `gemma-chat host log` says why. Ask again."
 
 _log = logging.getLogger(__name__)
 

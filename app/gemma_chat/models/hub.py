@@ -34,6 +34,8 @@ _REPOSITORY: Final = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _USUAL_PATTERNS: Final = ("*Q4_K_M*.gguf", "*Q4_K_XL*.gguf", "*Q8_0*.gguf")
 _FIRST_PART: Final = re.compile(r"-0*1-of-(\d+)\.gguf$")
 _CHUNK_BYTES: Final = 1 << 20
+_ANSWER_SECONDS: Final = 30.0
+"""How long the hub may take to tell what a repository has; its client would wait for ever."""
 _SHOWN_FILES: Final = 12
 _PARTS_FOLDER: Final = ".parts"
 _MOST_NAME_BYTES: Final = 255
@@ -120,7 +122,9 @@ class Hub:
     def files(self, want: Wanted) -> tuple[HubFile, ...]:
         """The files to get, the model first. Raises `ModelLoadError`."""
         with _sentences(want.repository):
-            about = self._api.model_info(want.repository, files_metadata=True)
+            about = self._api.model_info(
+                want.repository, files_metadata=True, timeout=_ANSWER_SECONDS
+            )
         every = [
             HubFile(
                 one.rfilename,

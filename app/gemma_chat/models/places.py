@@ -9,7 +9,7 @@ name (its documentation, docs/faq.md and server/manifest.go, tells where).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,9 @@ import msgspec
 from gemma_chat.config.paths import Paths
 from gemma_chat.models.discovery import embedded_model, is_model_name, local_models
 
-Place = Literal["own", "board", "hub", "lmstudio", "ollama"]
-"""Whose file it is: ours, of the demo package, or of one of the three programs."""
+Place = Literal["own", "board", "hub", "lmstudio", "ollama", "elsewhere"]
+"""Whose file it is: ours, of the demo package, of one of the three programs, or named by its path.
+"""
 
 MOST_FILES: Final = 500
 """Of one place; more cannot be looked through in a list."""
@@ -61,6 +62,14 @@ def found_models(
             found.append(model)
         seen.add(real)
     return tuple(found)
+
+
+def named_models(paths: Iterable[str], found: Sequence[FoundModel]) -> Iterator[FoundModel]:
+    """The files of these paths that are in none of the places where models are looked for."""
+    there = {str(model.path) for model in found}
+    for path in dict.fromkeys(paths):
+        if path and path not in there:
+            yield from _model(Path(path), "elsewhere", "", name=Path(path).stem)
 
 
 def _everywhere(paths: Paths, environment: Mapping[str, str], home: Path) -> Iterator[FoundModel]:

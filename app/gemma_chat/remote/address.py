@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, quote, urlsplit
@@ -56,14 +55,6 @@ class ServerAddress:
         usual = 443 if self.scheme == "https" else 80
         port = "" if self.port == usual else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.base}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is this machine, so that nobody listens on the way."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
 
     def target(self, path: str) -> str:
         """The request target of `path`, which begins with a slash."""

@@ -43,7 +43,7 @@ class RemoteEngine:
 
     @classmethod
     def connect(cls, url: str, options: ServerOptions) -> RemoteEngine:
-        """Ask the server at `url` what it offers. Blocks, a minute at the most.
+        """Ask the server at `url` what it offers. Blocks, half a minute at the most.
 
         Raises:
             ServerError: The server cannot be reached or used, or has no such model.

@@ -80,7 +80,7 @@ async def load_model(
         states_dir: Where saved states are kept in files, for a later process to go on from;
             `None` keeps none.
         states_disk_mb: Budget for these files.
-        gpu_layers: Layers to put on a GPU.
+        gpu_layers: Layers to put on a GPU; -1 is all.
         kv_type: How the KV cache is stored; `q8_0` takes half the memory, `q4_0` a quarter.
         micro_batch: Tokens evaluated at once in prefill, 16 to 512.
         prompt_lookup: Guess what a reply quotes from its conversation and verify several tokens
@@ -91,7 +91,7 @@ async def load_model(
     Raises:
         ModelLoadError: A file is missing, damaged, not GGUF, or too large for memory, or the
             projector is of another model.
-        SettingsError: `max_concurrent_sessions` is less than 1.
+        SettingsError: `max_concurrent_sessions`, `context_size` or `micro_batch` is not allowed.
     """
     check_limit(max_concurrent_sessions)
     options = EngineOptions(

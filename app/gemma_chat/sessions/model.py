@@ -160,10 +160,10 @@ class InferenceModel:
             )
 
         Args:
-            temperature: 0 always takes the likeliest token, 5 is the most varied; 0.8.
+            temperature: 0 always takes the likeliest token, 5 is the most varied (default 0.8).
             random_seed: The same seed and settings give the same text; `None` draws one for each
-                turn; 1.
-            top_k: Keep the k likeliest tokens, 0 all; 1.
+                turn (default 1).
+            top_k: Keep the k likeliest tokens, 0 all (default 1).
             top_p: Keep the likeliest tokens that together reach this probability, 0 to 1; `None`
                 and 1 keep all.
             lora_path: The GGUF file of a LoRA adapter, of this session alone.
@@ -182,11 +182,11 @@ class InferenceModel:
             min_p: Drop tokens less likely than this share of the likeliest one; 0 is off.
             typical_p: Keep tokens of typical surprise up to this probability; 1 is off.
             repeat_penalty: Above 1, tokens already used become less likely; 1 is off.
-            repeat_last_n: How many last tokens the penalties look at, -1 all; 64.
+            repeat_last_n: How many last tokens the penalties look at, -1 all (default 64).
             presence_penalty: Taken once from every token already used, -2 to 2; 0 is off.
             frequency_penalty: Taken for each time it was used, -2 to 2; 0 is off.
-            dry: The penalty against repeated phrases.
-            xtc: Setting the likeliest tokens aside now and then.
+            dry: `Dry(…)`, the penalty against repeated phrases; `None` is off.
+            xtc: `Xtc(…)` sets the likeliest tokens aside now and then; `None` is off.
             max_output_tokens: The most tokens of one reply; `None` leaves it to the window.
             stop: Strings before which a reply ends, at most 16.
             grammar: A GBNF grammar that replies follow.

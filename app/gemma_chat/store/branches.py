@@ -75,7 +75,9 @@ class Branches:
                 (session, parent, max(0, branch - 1)),
             ).fetchone()
         if row is None or branch < 1:
-            raise StoreError(f"Message {message} has no branch {branch}.")
+            raise StoreError(
+                f"Message {message} has no branch {branch}; it may have been deleted elsewhere."
+            )
         number: int = row[0]
         return number
 

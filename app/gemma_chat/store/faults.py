@@ -16,6 +16,11 @@ class AbsentError(StoreError):
     """There is no such message, or no longer."""
 
 
+def absent_conversation(session: int) -> StoreError:
+    """The error about a number that no conversation has."""
+    return StoreError(f"There is no conversation {session}; it may have been deleted.")
+
+
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: (
         "The database {path} is locked by another process. Close the other program that uses it."

@@ -62,7 +62,9 @@ def _read_header(path: Path) -> bytes:
     except IsADirectoryError:
         raise StoreError(f"The database {path} is a folder. Move it away.") from None
     except FileNotFoundError:
-        raise StoreError(f"The folder of the database {path} does not exist.") from None
+        raise StoreError(
+            f"The folder of the database {path} does not exist. Make it first."
+        ) from None
     except OSError as error:
         raise StoreError(
             f"The database {path} cannot be opened for writing ({error.strerror}). Make the file "

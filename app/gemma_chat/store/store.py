@@ -20,7 +20,7 @@ from gemma_chat.store.attachments import (
 from gemma_chat.store.attempts import Attempts
 from gemma_chat.store.branches import Branches
 from gemma_chat.store.database import Database, Durability
-from gemma_chat.store.faults import AbsentError
+from gemma_chat.store.faults import AbsentError, absent_conversation
 from gemma_chat.store.interruption import settle_unfinished
 from gemma_chat.store.last_model import LastModel
 from gemma_chat.store.library import Library
@@ -40,7 +40,7 @@ from gemma_chat.store.records import (
 )
 from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.scribe import Scribe, put_down
-from gemma_chat.store.tabs import Tabs, close_gaps, place_tab, remove_tab
+from gemma_chat.store.tabs import Tabs, place_tab, remove_tab
 from gemma_chat.store.text import storable
 
 _IN_MEMORY = ":memory:"
@@ -66,7 +66,7 @@ class Store:
         self._reading = database.reading
         self._writing = database.writing
         self.library = Library(database, clock)
-        """All conversations together: paged, searched, copied, deleted."""
+        """All conversations together: listed, searched, put in, deleted."""
         self.attempts = Attempts(database, clock)
         """What is under way and may end the process."""
         self.last_model = LastModel(database)
@@ -140,7 +140,7 @@ class Store:
                 f"{rows.SELECT_CONVERSATION} WHERE id = ?", (session,)
             ).fetchone()
         if row is None:
-            raise StoreError(f"There is no conversation {session}.")
+            raise absent_conversation(session)
         return rows.conversation(row)
 
     def create(
@@ -215,12 +215,6 @@ class Store:
             up_to,
             self._clock(),
         )
-
-    def delete_conversation(self, session: int) -> None:
-        """Delete a conversation with all its messages; its number is never used again."""
-        with self._writing():
-            self._touch("DELETE FROM conversations WHERE id = ?", session)
-            close_gaps(self._connection)
 
     # ------------------------------------------------------------ tabs
 
@@ -310,23 +304,6 @@ class Store:
         if data is None:
             raise StoreError("There is no such attachment; its message may have been deleted.")
         return data
-
-    def append_text(self, message: int, text: str) -> None:
-        """Put more text at the end of a reply that streams.
-
-        A power cut may take back the last seconds of it; the death of the process may not.
-        """
-        with self._writing("soon"):
-            self._touch_message(
-                "UPDATE messages SET text = text || ?2 WHERE id = ?1", message, storable(text)
-            )
-
-    def set_asides(self, message: int, asides: Sequence[Aside]) -> None:
-        """Keep the thoughts and calls of a reply so far; as safe as `append_text`."""
-        with self._writing("soon"):
-            self._touch_message(
-                "UPDATE messages SET asides = ?2 WHERE id = ?1", message, rows.asides_json(asides)
-            )
 
     def save_reply(
         self, message: int, turn: int, text: str, asides: Sequence[Aside]
@@ -422,11 +399,11 @@ class Store:
                 f"UPDATE conversations SET {assignments} WHERE id = ?", (*values, session)
             )
             if not changed.rowcount:
-                raise StoreError(f"There is no conversation {session}.")
+                raise absent_conversation(session)
 
     def _touch(self, statement: str, session: int, *values: object) -> None:
         if not self._connection.execute(statement, (session, *values)).rowcount:
-            raise StoreError(f"There is no conversation {session}.")
+            raise absent_conversation(session)
 
     def _touch_message(self, statement: str, message: int, *values: object) -> None:
         if not self._connection.execute(statement, (message, *values)).rowcount:

@@ -15,6 +15,7 @@ from typing import Final
 
 from gemma_chat.errors import StoreError
 from gemma_chat.store.database import Database
+from gemma_chat.store.faults import absent_conversation
 from gemma_chat.store.records import TabMark, TabPair
 from gemma_chat.store.text import storable
 
@@ -187,4 +188,4 @@ def _number(connection: sqlite3.Connection, tabs: Sequence[Standing]) -> None:
 def _touch(connection: sqlite3.Connection, assignment: str, session: int, *values: object) -> None:
     statement = f"UPDATE conversations SET {assignment} WHERE id = ?"
     if not connection.execute(statement, (*values, session)).rowcount:
-        raise StoreError(f"There is no conversation {session}.")
+        raise absent_conversation(session)

@@ -201,6 +201,8 @@ class ChatApp(App[None]):
             self.window.set_panel(make_panel(after.panel, self))
         if before is not after:
             self.window.show(after)
+            if before.active != after.active:
+                self.window.keyboard_to_input()
             for screen in self.screen_stack[1:]:
                 if isinstance(screen, Dialog):
                     screen.show_state(after)
@@ -410,8 +412,10 @@ class ChatApp(App[None]):
         self._commands.select(session)
 
     def say(self, text: str, severity: Severity) -> None:
-        """Tell the person something. The text is never read as markup."""
-        self.notify(shown(text, MOST_SAID), severity=severity, markup=False)
+        """Tell the person something, once while it is shown. It is never read as markup."""
+        said = shown(text, MOST_SAID)
+        if all(note.message != said for note in self._notifications):
+            self.notify(said, severity=severity, markup=False)
 
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
         """Do this beside everything else."""

@@ -46,6 +46,7 @@ class Chooser(FindDialog[int]):
     Chooser.-low Horizontal { margin-top: 0; }
     Chooser OptionList {
         width: 30; height: 1fr; border: none; padding: 0; background: transparent;
+        text-wrap: nowrap; text-overflow: ellipsis;
     }
     Chooser.-wide-list OptionList { width: 3fr; }
     Chooser.-wide-list VerticalScroll { width: 2fr; }

@@ -34,6 +34,7 @@ class JumpList(FindDialog[int]):
         Binding("ctrl+g", "give_up", show=False, priority=True),
     ]
     DEFAULT_CSS = """
+    JumpList DialogBox { width: 76; }
     JumpList OptionList, JumpList OptionList:focus {
         height: auto; max-height: 16; border: none; padding: 0; margin-top: 1;
         background: transparent; text-wrap: nowrap; text-overflow: ellipsis;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from gemma_chat.host.protocol import DraftBegun, ScrollPosition
+from gemma_chat.host.protocol import DraftBegun, ScrollPosition, SessionView
 from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.host_calls import HostCalls
 from gemma_chat.ui.state import TabState, TerminalState
@@ -23,8 +23,8 @@ class Keeper:
         self._taken_over: set[int] = set()
         """Tabs whose draft has replaced the one the host had."""
         self._scrolls: dict[int, ScrollPosition] = {}
-        self._read: dict[int, int] = {}
-        """For each session the turn that was told as read last."""
+        self._read: dict[int, SessionView] = {}
+        """For each session as what it was told as read last."""
         self._looked_at = 0
 
     def forget(self) -> None:
@@ -57,12 +57,15 @@ class Keeper:
                 await saving
 
     def mark_read(self, state: TerminalState) -> None:
-        """Tell the host that what is on the screen is being looked at, once for each reply."""
+        """Tell the host that what is on the screen is being looked at, whenever it says otherwise.
+
+        Not once for each turn: of several in a row the tab tells the last one from the beginning.
+        """
         for tab in filter(None, map(state.tab, state.visible)):
             if not (tab.view.unread or tab.view.failed) or state.link.phase != "connected":
                 continue
-            if self._read.get(tab.session) != tab.view.turn:
-                self._read[tab.session] = tab.view.turn
+            if self._read.get(tab.session) is not tab.view:
+                self._read[tab.session] = tab.view
                 self._spawn(self._calls.mark_read(tab.session))
 
     def look_at(self, state: TerminalState) -> None:

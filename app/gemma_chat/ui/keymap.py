@@ -98,11 +98,16 @@ class Keymap:
                 return action
         raise KeyError(id_)
 
+    def first_key(self, id_: str) -> str:
+        """The first key of an action as a person reads it, or an empty string."""
+        keys = self.action(id_).keys
+        return key_name(keys[0]) if keys else ""
+
     def shown(self, id_: str) -> str:
         """The first key of an action as a person reads it; `ctrl+p` where it has none."""
-        keys = self.action(id_).keys
-        if keys:
-            return key_name(keys[0])
+        key = self.first_key(id_)
+        if key:
+            return key
         palette = self.action("program.palette").keys
         return f"{key_name(palette[0])}: {self.action(id_).label}" if palette else ""
 

@@ -10,9 +10,12 @@ from gemma_chat.ui.state import TerminalState
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
 
-DETACHED = (
-    "Detached: the host stays. `gemma-chat attach` comes back, `gemma-chat host stop` ends it."
-)
+
+def detached(command: str) -> str:
+    """What is said in the shell; `command` is the program as it is called for the same host."""
+    return (
+        f"Detached: the host stays. `{command} attach` comes back, `{command} host stop` ends it."
+    )
 
 
 class Leaving:
@@ -32,7 +35,7 @@ class Leaving:
     async def _detach(self) -> None:
         # Whoever detaches relies on it: without the host's word this terminal stays.
         if await self._app.calls.detach():
-            self._app.farewell = DETACHED
+            self._app.farewell = detached(self._app.options.command)
             self._app.leave()
 
     def stop_host(self) -> None:

@@ -45,6 +45,8 @@ class AppOptions:
     """What this terminal was started with: which one it is, what lies in between, HF_TOKEN."""
     state_dir: Callable[[], Path] = field(default=lambda: Path())
     """Where a text is written that can be copied nowhere else."""
+    command: str = "gemma-chat"
+    """What is typed in a shell to come back to the same host."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     painted: Callable[[], None] = field(default=lambda: None)
     """Called once, after the first paint."""

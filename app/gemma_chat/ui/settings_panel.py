@@ -102,11 +102,11 @@ class SettingsPanel(SidePanel):
     SettingsPanel Horizontal { height: 1; }
     SettingsPanel Horizontal > Label { width: 20; color: $foreground; }
     SettingsPanel NumberField, SettingsPanel NumberField:focus {
-        width: 1fr; height: 1; border: none; padding: 0 1; background: $panel;
+        width: 1fr; height: 1; border: none; padding: 0 1 !important; background: $panel;
     }
     SettingsPanel NumberField:focus { background: $cursor-ground; }
     SettingsPanel PathField, SettingsPanel PathField:focus {
-        height: 1; border: none; padding: 0 1; background: $panel;
+        height: 1; border: none; padding: 0 1 !important; background: $panel;
     }
     SettingsPanel PathField:focus { background: $cursor-ground; }
     SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }

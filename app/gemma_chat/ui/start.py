@@ -151,6 +151,7 @@ def _app(
             warnings=(first.problem,) if first.problem else (),
             environment=os.environ,
             state_dir=lambda: options.launch.paths.state_dir,
+            command=options.launch.command,
             install_command=options.install_command,
             painted=painted,
             keep_setting=lambda key, value: _keep_setting(paths, key, value),

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from gemma_chat.host.protocol import ToolAnswer, ToolQuestion
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.sizes import NARROW
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.text import one_line
@@ -24,9 +25,9 @@ MAX_SHOWN = 600
 """Characters of the arguments that are shown; the transcript has them all."""
 
 CHOICES: tuple[tuple[ToolAnswer, str, str], ...] = (
-    ("once", "alt+o once", "alt+o once"),
-    ("always", "alt+k always in this tab", "alt+k always"),
-    ("never", "alt+n never", "alt+n never"),
+    ("once", "once", "once"),
+    ("always", "always in this tab", "always"),
+    ("never", "never", "never"),
 )
 """Each answer with its words, and with those for a narrow window."""
 
@@ -45,10 +46,10 @@ class Choice(Static):
 
         answer: ToolAnswer
 
-    def __init__(self, answer: ToolAnswer, label: str, short: str) -> None:
-        super().__init__(Content(label), id=f"tool-{answer}", markup=False)
+    def __init__(self, answer: ToolAnswer, key: str, words: str, short: str) -> None:
+        self._label, self._short = f"{key} {words}".lstrip(), f"{key} {short}".lstrip()
+        super().__init__(Content(self._label), id=f"tool-{answer}", markup=False)
         self._answer: ToolAnswer = answer
-        self._label, self._short = label, short
 
     def fit(self, *, narrow: bool) -> None:
         """Say it in the words for a window of this width."""
@@ -75,11 +76,14 @@ class ToolPrompt(Vertical):
     ToolPrompt Horizontal { height: 1; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keymap: Keymap) -> None:
         super().__init__(id="tool-prompt")
         self._asking: tuple[ToolQuestion, ...] = ()
         self._question = Static(id="tool-question", markup=False)
-        self._choices = [Choice(*words) for words in CHOICES]
+        self._choices = [
+            Choice(answer, keymap.first_key(f"tool.{answer}"), words, short)
+            for answer, words, short in CHOICES
+        ]
 
     def compose(self) -> ComposeResult:
         yield self._question

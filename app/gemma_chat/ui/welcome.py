@@ -83,6 +83,8 @@ def _no_model(install_command: str) -> list[_Line]:
 
 
 def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
+    from gemma_chat.ui.models.lines import progress_of
+
     lines: list[_Line] = []
     for one in downloads:
         share = one.done_bytes / one.total_bytes if one.total_bytes else 0.0
@@ -92,13 +94,18 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
         else:
             state = " paused" if one.state == "paused" else ""
             lines.append((f"{name}  {gauge(share, 1, 20)} {share:.0%}{state}", _PLAIN))
+            if one.total_bytes:
+                lines.append((progress_of(one), _QUIET))
+    lines.append(("", ""))
+    if any(one.state not in ("paused", "failed") for one in downloads):
+        lines.append(
+            ("It goes on when this terminal is closed, and is loaded when it is here.", _QUIET)
+        )
     return [
         *lines,
-        ("", ""),
-        ("It goes on when this terminal is closed, and is loaded when it is here.", _QUIET),
         ("Write meanwhile: what you type is kept as a draft.", _QUIET),
         ("", ""),
-        ("To pause it, or to choose another one", _QUIET),
+        ("To pause it, to let it go on, or to choose another one", _QUIET),
         ("  /model", _CODE),
     ]
 
@@ -150,6 +157,9 @@ def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     ]
 
 
+_PLAIN_CHAT = "A chat of its own on the one model in memory."
+_MOST_TOLD = 160
+"""Cells of a system instruction; f3 shows it whole."""
 _NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
 _FIRST = (
     ("message.send", "send"),
@@ -178,10 +188,16 @@ def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
         lines += [(f"Loading {name} {bar} {state.model.progress:.0%}", _QUIET), ("", "")]
     return [
         *lines,
-        ("A chat of its own on the one model in memory.", _PLAIN),
+        (_what_this_is(state), _PLAIN),
         ("", ""),
         *_keys(keymap, _FIRST),
     ]
+
+
+def _what_this_is(state: TerminalState) -> str:
+    tab = state.active_tab
+    told = tab.view.settings.system_instruction.strip() if tab is not None else ""
+    return f"“{one_line(told, _MOST_TOLD)}”" if told else _PLAIN_CHAT
 
 
 def _page(title: str, lines: list[_Line]) -> Content:

@@ -94,7 +94,7 @@ class Window(Screen[None]):
         self.tab_bar = TabBar()
         self.panes = Panes()
         self.welcome = Welcome()
-        self.tool_prompt = ToolPrompt()
+        self.tool_prompt = ToolPrompt(self._keymap)
         self.composer = Composer()
         self.status_bar = StatusBar()
         self._middle = Horizontal(id="middle")
@@ -120,6 +120,11 @@ class Window(Screen[None]):
     def transcript(self) -> Transcript | None:
         """The transcript of the active tab."""
         return self.panes.active
+
+    def keyboard_to_input(self) -> None:
+        """Another tab is shown: what is typed now is meant for it, not for a message of before."""
+        if any(self.focused is one and not one.selected for one in self.panes.transcripts):
+            self.composer.editor.focus()
 
     async def open_search(self) -> None:
         """Show the line in which a search is typed."""

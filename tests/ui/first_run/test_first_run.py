@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from tests.ui.models.offered import (
+    FOREIGN,
     MODELS,
     NO_MODEL,
     OWN,
@@ -73,6 +74,15 @@ async def test_a_file_that_is_there_is_loaded_and_the_message_waits_for_it() -> 
         assert [one.text for one in link.asked(p.SendMessage)] == ["/tell me"]
 
 
+async def test_a_file_that_is_too_large_is_not_what_enter_takes() -> None:
+    link = ModelLink(msgspec.structs.replace(MODELS, files=(FOREIGN,), chosen=""))
+    async with terminal(link, model=NO_MODEL, first_time=True) as (app, pilot):
+        assert FOREIGN.name in screen_text(app)
+        await press(pilot, "enter")
+        assert link.asked(p.LoadModel) == []
+        assert [one.name for one in link.asked(p.StartDownload)] == [SMALL.name]
+
+
 async def test_without_a_model_yet_the_message_stays_in_the_input() -> None:
     link = ModelLink(EMPTY)
     async with terminal(link, model=NO_MODEL, first_time=True) as (app, pilot):
@@ -106,6 +116,8 @@ async def test_everything_can_be_done_by_mouse() -> None:
         await click_on(pilot, app, "enter download")
         await click_on(pilot, app, "back")
         await click_on(pilot, app, "next")
+        await click_on(pilot, app, "enter choose")
+        await click_on(pilot, app, "back")
         await click_on(pilot, app, "pirate")
         link.event(p.ModelChanged(READY))
         await settle(pilot)

@@ -200,10 +200,12 @@ async def test_a_download_is_paused_goes_on_and_is_given_up_when_confirmed() -> 
         await press(pilot, "pageup")
         assert "140 s left" in screen_text(app) or "2 min left" in screen_text(app)
         assert "enter pause" in screen_text(app)
+        assert "It goes on when this terminal is closed." in screen_text(app)
         await press(pilot, "enter")
         link.event(p.DownloadsChanged((msgspec.structs.replace(RUNNING, state="paused"),)))
         await settle(pilot)
         assert "enter go on" in screen_text(app)
+        assert "It goes on when" not in screen_text(app)
         await press(pilot, "enter", "ctrl+d", "k")
         assert [one.wish for one in link.asked(p.ChangeDownload)] == ["pause", "resume"]
         await press(pilot, "ctrl+d", "g")
@@ -219,7 +221,12 @@ async def test_a_gated_model_is_told_step_by_step() -> None:
         screen = screen_text(app)
         assert all(
             words in screen
-            for words in ("https://huggingface.co/google/gemma", "hf auth login", "enter try again")
+            for words in (
+                "gated",
+                "https://huggingface.co/google/gemma",
+                "hf auth login",
+                "enter try again",
+            )
         )
 
 

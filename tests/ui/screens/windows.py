@@ -6,6 +6,7 @@ import msgspec
 from tests.ui.screens.stage import NOW, Stage
 from tests.ui.scripted import READY, message, tab
 
+from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.own_events import PairShown
@@ -116,6 +117,13 @@ async def in_a_chat(stage: Stage, *messages: p.MessageView) -> None:
 async def welcome(stage: Stage) -> None:
     """The first thing a person sees when all is well."""
     stage.link.connect((tab(1),))
+    await stage.settle()
+
+
+async def welcome_of_a_role(stage: Stage) -> None:
+    """A tab with a role, before anything is said in it."""
+    told = "You are a pirate captain.\nAnswer in two or three short sentences, and say Arr."
+    stage.link.connect((tab(1, settings=SessionSettings(system_instruction=told)),))
     await stage.settle()
 
 
@@ -356,6 +364,7 @@ async def notifications(stage: Stage) -> None:
 
 SCENES = (
     welcome,
+    welcome_of_a_role,
     looking_for_the_host,
     model_loading,
     no_model,

@@ -33,7 +33,7 @@ def model_findings(paths: Paths, settings: Settings, given: Path | None) -> Iter
         return
     yield ok("model file", f"{path}, {size(header.file_bytes)}, whole, {header.architecture}")
     try:
-        mode = safe_mode(path, EngineOptions(gpu_layers=max(0, settings.model.gpu_layers)))
+        mode = safe_mode(path, EngineOptions(gpu_layers=settings.model.gpu_layers))
     except ModelLoadError as error:
         yield fault("first decode", str(error), BUILD_AGAIN)
         return

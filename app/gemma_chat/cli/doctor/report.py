@@ -11,6 +11,7 @@ from gemma_chat.cli.doctor.data import data_findings, settings_findings
 from gemma_chat.cli.doctor.finding import Finding
 from gemma_chat.cli.doctor.host import host_findings
 from gemma_chat.cli.doctor.model import model_findings
+from gemma_chat.cli.doctor.server import server_findings
 from gemma_chat.cli.doctor.terminal import terminal_findings
 from gemma_chat.cli.output import visible
 from gemma_chat.config.paths import Paths
@@ -24,7 +25,10 @@ def all_findings(paths: Paths, model: Path | None) -> Iterator[Finding]:
     yield from machine_findings(paths)
     settings, found = settings_findings(paths)
     yield from found
-    yield from model_findings(paths, settings, model)
+    if settings.server.url and model is None:
+        yield from server_findings(settings.server)
+    else:
+        yield from model_findings(paths, settings, model)
     yield from data_findings(paths)
     yield from host_findings(paths)
     yield from terminal_findings(os.environ)

@@ -21,12 +21,10 @@ from gemma_chat.cli.doctor.finding import Finding, ok, warning
 
 ANSWER_SECONDS: Final = 0.6
 _KITTY_KEYS: Final = b"\033[?u"
-_KITTY_GRAPHICS: Final = b"\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
 _NAME: Final = b"\033[>0q"
 _ATTRIBUTES: Final = b"\033[c"
 _DA1: Final = re.compile(rb"\x1b\[\?([\d;]*)c")
 _MOST_BYTES: Final = 4096
-_SIXEL: Final = "4"
 _CLIPBOARD: Final = "52"
 
 
@@ -50,7 +48,7 @@ def ask_terminal(descriptor: int) -> bytes:
         return b""
     try:
         tty.setraw(descriptor, termios.TCSANOW)
-        os.write(descriptor, _NAME + _KITTY_KEYS + _KITTY_GRAPHICS + _ATTRIBUTES)
+        os.write(descriptor, _NAME + _KITTY_KEYS + _ATTRIBUTES)
         return _read_answer(descriptor)
     except OSError:
         return b""
@@ -98,7 +96,6 @@ def findings_of(answer: bytes, environment: Mapping[str, str]) -> Iterator[Findi
             "it does not say that it takes OSC 52",
             "Many take it all the same. In tmux: set -s set-clipboard on",
         )
-    yield _images(answer, abilities)
 
 
 def _colours(environment: Mapping[str, str]) -> Finding:
@@ -120,11 +117,3 @@ def _keys(answer: bytes, within: str) -> Finding:
     if within:
         remedy += " For shift+enter: set -s extended-keys on"
     return warning("keys", "shift+enter cannot be told from enter", remedy)
-
-
-def _images(answer: bytes, abilities: list[str]) -> Finding:
-    if b"\033_Gi=31;OK" in answer:
-        return ok("images", "kitty's protocol")
-    if _SIXEL in abilities:
-        return ok("images", "sixel")
-    return ok("images", "none; pictures are named instead of shown")

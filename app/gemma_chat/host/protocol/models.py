@@ -41,7 +41,7 @@ class ModelView(Wire, frozen=True):
 MemoryFit = Literal["fits", "tight", "too_large"]
 """`tight`: it fits the machine, but not into what is free at the moment."""
 
-ModelPlace = Literal["own", "board", "hub", "lmstudio", "ollama"]
+ModelPlace = Literal["own", "board", "hub", "lmstudio", "ollama", "elsewhere"]
 """Whose file it is: see `models.places`. Only files of our own are ever removed."""
 
 

@@ -227,6 +227,6 @@ class TurnFinished(Wire, frozen=True, tag="turn_finished"):
 
 
 class LockChanged(Wire, frozen=True, tag="lock_changed"):
-    """The lock or its queue changed, or the holder's figures did (at most four times a second)."""
+    """The lock or its queue changed, or the holder's figures did (once a second at most)."""
 
     lock: LockView

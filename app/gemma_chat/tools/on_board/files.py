@@ -8,6 +8,7 @@ check is the opening itself: there is no moment between the two.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -94,8 +95,9 @@ def _names(path: str) -> list[str]:
 
 def _why(error: OSError) -> str:
     # ELOOP is what O_NOFOLLOW says of a link; with O_DIRECTORY, Linux says ENOTDIR instead.
-    loop = error.strerror == os.strerror(40) or "symbolic" in (error.strerror or "")
-    return "it is a link, and links are not followed" if loop else error.strerror or "it failed"
+    if error.errno == errno.ELOOP:
+        return "it is a link, and links are not followed"
+    return error.strerror or "it failed"
 
 
 def _text_of(folder: Path, path: str) -> str:

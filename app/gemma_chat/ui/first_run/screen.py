@@ -92,6 +92,8 @@ class FirstRun(Dialog[Beginning]):
                 self.action_give_up()
             case "begin" if isinstance(self._pane, MessagePane):
                 self._pane.finish()
+            case "choose" if isinstance(self._pane, RolePane):
+                self._pane.action_choose()
             case "back" | "next":
                 self.run_worker(self.action_go(-1 if message.id == "back" else 1))
 
@@ -149,6 +151,8 @@ def _ways(step: int) -> Iterator[tuple[str, Content]]:
     ways = [("leave", "esc", "leave")]
     if step:
         ways.insert(0, ("back", "ctrl+b", "back"))
+    if step == 1:
+        ways.insert(0, ("choose", "enter", "choose"))
     if step + 1 < len(STEPS):
         ways.insert(-1, ("next", "ctrl+n", "next"))
     else:

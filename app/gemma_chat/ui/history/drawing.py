@@ -15,7 +15,8 @@ _FOUND = "bold on $warning 35%"
 MARK = "✓"
 MARK_CELLS = 2
 """What the mark takes at the beginning of a line; a click there sets it."""
-_LEAST_TITLE_CELLS = 12
+_LEAST_TITLE_CELLS = 20
+"""A title that needs as much is not cut further for the sake of what stands beside it."""
 _MOST_SHOWN = 1_500
 """Characters of one message in the preview."""
 
@@ -28,7 +29,8 @@ def title_of(view: ConversationView, cells: int) -> str:
 def line_of(view: ConversationView, *, marked: bool, now: float, cells: int) -> Content:
     """One line of the list: mark, title, and when it was used last."""
     when = age(max(0.0, now - view.updated))
-    free = cells - MARK_CELLS - _LEAST_TITLE_CELLS - 2
+    title_cells = min(_LEAST_TITLE_CELLS, cell_len(title_of(view, cells)))
+    free = cells - MARK_CELLS - title_cells - 2
     rights = (f"open · {when}", "open", "") if view.open else (when, "")
     right = next(words for words in rights if cell_len(words) <= max(0, free))
     room = max(1, cells - MARK_CELLS - (cell_len(right) + 2 if right else 0))

@@ -74,7 +74,7 @@ class Completing:
             return False
         typed = editor.document[row][offer.start : offer.end]
         self._hide()
-        if by_enter and marked.kind in ("command", "argument") and typed == marked.text.strip():
+        if by_enter and typed == marked.text.strip():
             return False
         self._put(offer, marked, row)
         complete = marked.kind in ("command", "argument") and not marked.text.endswith(" ")

@@ -84,12 +84,15 @@ def lines_of(
 
 
 def first_of(lines: tuple[Line, ...], models: Models | None, loaded: str) -> int:
-    """Where the cursor begins: on the model in memory, a file, or what suits this machine best."""
+    """Where the cursor begins: on the model in memory, a file, or what suits this machine best.
+
+    A file that is too large for this machine comes last: enter would load it.
+    """
     best = recommended(models)
     wishes: tuple[Callable[[Line], bool], ...] = (
         lambda line: isinstance(line, TypedLine),
         lambda line: isinstance(line, FileLine) and line.view.path == loaded,
-        lambda line: isinstance(line, FileLine),
+        lambda line: isinstance(line, FileLine) and line.view.fit != "too_large",
         lambda line: isinstance(line, OfferLine) and line.view == best,
         lambda line: not isinstance(line, Heading),
     )
@@ -172,12 +175,33 @@ def _with_size(sign: str, name: str, size_bytes: int, fit: MemoryFit, cells: int
     )
 
 
+def progress_of(view: DownloadView) -> str:
+    """How far a download has come: `1.4 GB of 2.8 GB · 10 MB/s · 2 min left`."""
+    return f"{size(view.done_bytes)} of {size(view.total_bytes)}{_rest(view)}"
+
+
+def _rest(view: DownloadView) -> str:
+    """Speed and time left."""
+    if view.state != "running" or view.bytes_per_second <= 0:
+        return ""
+    speed = f" · {size(int(view.bytes_per_second))}/s"
+    seconds = int((view.total_bytes - view.done_bytes) / view.bytes_per_second)
+    if seconds < 0:
+        return speed
+    if seconds < 60:
+        return f"{speed} · {seconds} s left"
+    minutes = seconds // 60
+    return f"{speed} · {minutes} min left" if minutes < 120 else f"{speed} · {minutes // 60} h left"
+
+
 _STATES = {"starting": "…", "checking": "checking", "paused": "paused", "failed": "failed"}
 
 
 def _download(view: DownloadView, cells: int) -> Content:
     share = view.done_bytes / view.total_bytes if view.total_bytes else 0.0
     state = _STATES.get(view.state, f"{size(int(view.bytes_per_second))}/s")
+    if view.state == "failed" and view.page:
+        state = "gated"
     bar = gauge(share, 1, _GAUGE_CELLS)
     right = f"{bar} {share:4.0%} {state:>9}" if view.total_bytes else f"{state:>9}"
     if view.total_bytes and cells - _SIGN_CELLS - cell_len(right) - 1 < _LEAST_NAME_CELLS:

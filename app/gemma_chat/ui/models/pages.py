@@ -21,6 +21,7 @@ from gemma_chat.ui.models.lines import (
     Line,
     OfferLine,
     TypedLine,
+    progress_of,
     recommended,
 )
 from gemma_chat.ui.status_line import gauge
@@ -34,6 +35,7 @@ _PLACES: dict[ModelPlace, str] = {
     "board": "On board, with the demo package.",
     "hub": "In the cache of the Hugging Face hub; it is read there and never changed.",
     "lmstudio": "In the folder of LM Studio; it is read there and never changed.",
+    "elsewhere": "Where you named it; it is read there and never changed.",
     "ollama": "In the folder of Ollama; it is read there and never changed.",
 }
 _MEDIA = {"text": "text", "image": "images", "audio": "audio"}
@@ -164,11 +166,11 @@ def _of_download(view: DownloadView) -> list[_Row]:
     rows = [(one_line(view.name, 200), TITLE)]
     if view.total_bytes and (view.done_bytes or view.state != "failed"):
         rows.append((f"{gauge(share, 1, _GAUGE_CELLS)} {share:.0%}", WARN))
-        rows.append((f"{size(view.done_bytes)} of {size(view.total_bytes)}{_rest(view)}", ""))
+        rows.append((progress_of(view), ""))
     rows += [*_state(view), ("", "")]
     if view.file:
         rows.append((one_line(view.file, 300), QUIET))
-    if view.state != "failed":
+    if view.state not in ("paused", "failed"):
         rows.append(("It goes on when this terminal is closed.", QUIET))
     return rows
 
@@ -201,20 +203,6 @@ def _gated(page: str) -> list[_Row]:
         ("   hf auth login", "$ink-mark"),
         ("4  Press enter here", ""),
     ]
-
-
-def _rest(view: DownloadView) -> str:
-    """Speed and time left."""
-    if view.state != "running" or view.bytes_per_second <= 0:
-        return ""
-    speed = f" · {size(int(view.bytes_per_second))}/s"
-    seconds = int((view.total_bytes - view.done_bytes) / view.bytes_per_second)
-    if seconds < 0:
-        return speed
-    if seconds < 60:
-        return f"{speed} · {seconds} s left"
-    minutes = seconds // 60
-    return f"{speed} · {minutes} min left" if minutes < 120 else f"{speed} · {minutes // 60} h left"
 
 
 def _page(rows: list[_Row]) -> Content:

@@ -266,8 +266,3 @@ class Reader(ScrollView):
     def _clear_selection(self) -> None:
         if self.is_attached and self.text_selection is not None:
             self.screen.clear_selection()
-
-    def source_of(self, message: int) -> str:
-        """What a message says, as it was written."""
-        entry = self._rows.entry(message)
-        return entry.text if entry is not None else ""

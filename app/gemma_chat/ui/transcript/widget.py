@@ -165,10 +165,6 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
         self._rows.toggle_all_asides()
         self._rearrange()
 
-    def name_assistant(self, name: str) -> None:
-        """Set the name above the replies that are shown from now on."""
-        self._names["assistant"] = name
-
     # ------------------------------------------------------------ where the reader stands
 
     @property
