@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
-from tests.engine.conftest import forget_all, run_to_end, speak, talk
+from tests.engine.conftest import OPTIONS, forget_all, run_to_end, speak, talk
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import ChatMessage, Ended, Generated, SequenceHandle
@@ -86,13 +87,22 @@ def test_a_stop_string_ends_the_reply_in_the_middle_of_a_guess(engine: LlamaEngi
     assert run_to_end(run) == whole[: whole.index(stop)]
 
 
-def test_after_a_verified_turn_only_new_tokens_are_evaluated(engine: LlamaEngine) -> None:
-    sequence = engine.open_sequence()
-    first = quote(engine, sequence)
+@pytest.fixture(params=["smollm2", "gemma3_of_all_tokens"])
+def spelling(request: pytest.FixtureRequest) -> Iterator[LlamaEngine]:
+    """Models whose nonsense a reader spells with the same tokens."""
+    path = request.getfixturevalue(f"short_{request.param}_path")
+    engine = LlamaEngine.load(path, OPTIONS)
+    yield engine
+    engine.close()
+
+
+def test_after_a_verified_turn_only_new_tokens_are_evaluated(spelling: LlamaEngine) -> None:
+    sequence = spelling.open_sequence()
+    first = quote(spelling, sequence)
     answer = run_to_end(first)
     held = cast(HeldSequence, sequence).token_count
     _, second = speak(
-        engine, sequence, [*QUOTING, ChatMessage("assistant", answer), *talk("Thanks.")]
+        spelling, sequence, [*QUOTING, ChatMessage("assistant", answer), *talk("Thanks.")]
     )
     assert second.counts.reused == held
     assert second.counts.evaluated == second.prompt_tokens - held

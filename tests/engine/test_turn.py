@@ -286,6 +286,24 @@ def test_the_sliding_window_is_never_trusted_beyond_its_edge(gemma3: LlamaEngine
     assert run.counts.reused + run.counts.restored + run.counts.evaluated == run.prompt_tokens
 
 
+def test_what_is_cut_off_beyond_the_sliding_window_is_gone_from_every_layer(
+    gemma3: LlamaEngine,
+) -> None:
+    """Layers without a window hold no token of the branch that was left, and have its room."""
+    sequence = gemma3.open_sequence()
+    opening = talk(LONG * 2)
+    answer, _ = speak(gemma3, sequence, opening, max_output_tokens=2)
+    opening.append(ChatMessage("assistant", answer))
+    _, long = speak(gemma3, sequence, [*opening, *talk("Row, row, row your boat. " * 150)])
+    short = [*opening, *talk("Sing of something else, of a hill or of a tree. " * 8)]
+    text, run = speak(gemma3, sequence, short)
+    assert run.counts.reused > 512
+    assert long.prompt_tokens + run.counts.evaluated > 2048
+    forget_all(gemma3)
+    fresh, _ = speak(gemma3, gemma3.open_sequence(), short)
+    assert text == fresh
+
+
 def test_a_session_that_is_not_resident_holds_no_bytes_of_its_own(gemma3: LlamaEngine) -> None:
     """What it could go back to is in its saved state, which leaves RAM as a whole."""
     sequence = cast(HeldSequence, gemma3.open_sequence())

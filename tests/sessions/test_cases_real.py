@@ -1,7 +1,8 @@
 """The 20 cases of the session API on both real models, where a case is about a model.
 
-Exact timing is tested on the scripted engine; here the same promises are kept by llama.cpp. The
-docstring of a test names its case, here and in the other files: look for "Case 9".
+Exact timing is tested on the scripted engine; here the same promises are kept by llama.cpp: on
+the whole models where it matters what they know, else on their first layers. The docstring of a
+test names its case, here and in the other files: look for "Case 9".
 """
 
 from __future__ import annotations
@@ -40,20 +41,39 @@ FAMILY = "👩‍👩‍👧‍👦 שלום 🏳️‍🌈 ẅ"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def loaded(model_path: Path) -> AsyncIterator[InferenceModel]:
+async def short(short_model_path: Path) -> AsyncIterator[InferenceModel]:
+    """The first layers of each real model, once for the whole module."""
+    async with await load_model(short_model_path, context_size=WINDOW, threads=1) as model:
+        yield model
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole(model_path: Path) -> AsyncIterator[InferenceModel]:
     """Each real model once for the whole module."""
     async with await load_model(model_path, context_size=WINDOW, threads=1) as model:
         yield model
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def model(loaded: InferenceModel) -> AsyncIterator[InferenceModel]:
-    """The loaded model, given back without sessions and with a free lock."""
-    yield loaded
-    for session in loaded.sessions:
+async def given_back(model: InferenceModel) -> None:
+    """Without sessions, and with a free lock."""
+    for session in model.sessions:
         await session.close()
-    assert loaded.lock.holder is None
-    assert loaded.lock.waiting == ()
+    assert model.lock.holder is None
+    assert model.lock.waiting == ()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def model(short: InferenceModel) -> AsyncIterator[InferenceModel]:
+    """A model that says anything."""
+    yield short
+    await given_back(short)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def whole_model(whole: InferenceModel) -> AsyncIterator[InferenceModel]:
+    """A model that knows what it was told."""
+    yield whole
+    await given_back(whole)
 
 
 async def alone(model: InferenceModel, *questions: str, **options: object) -> list[str]:
@@ -151,19 +171,21 @@ async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(model: Inference
     assert [await session.get_response("Name a colour.")] == await alone(model, "Name a colour.")
 
 
-async def test_case_8_alice_and_bob_each_know_their_own_name(model: InferenceModel) -> None:
+async def test_case_8_alice_and_bob_each_know_their_own_name(whole_model: InferenceModel) -> None:
     """Case 8 of the session API."""
     names = ("Alice", "Bob")
     # Neither model is good at answering; which of the names it finds likelier shows what it knows.
     choice = SamplingSettings(temperature=0.0, grammar='root ::= "Alice" | "Bob"')
-    sessions = {name: await model.open_session(**GREEDY) for name in names}
+    sessions = {name: await whole_model.open_session(**GREEDY) for name in names}
     told = {name: f"Hello, my name is {name}." for name in names}
     for name, session in sessions.items():
-        assert [await session.get_response(told[name])] == await alone(model, told[name])
+        assert [await session.get_response(told[name])] == await alone(whole_model, told[name])
         session.settings = SessionSettings(sampling=choice)
     for more in (1, 1, 18):
         for number in range(more):
-            async with await model.open_session(temperature=0.0, max_output_tokens=1) as other:
+            async with await whole_model.open_session(
+                temperature=0.0, max_output_tokens=1
+            ) as other:
                 await other.get_response(f"I am Zoe{number}")
         for name, session in sessions.items():
             assert await session.get_response("What is my name?") == name
@@ -189,12 +211,15 @@ async def test_case_9_a_preempted_background_turn_gives_what_an_undisturbed_one_
 
 
 async def test_case_9_a_session_that_others_came_between_and_its_fork_say_what_they_would_alone(
-    model: InferenceModel,
+    whole_model: InferenceModel,
 ) -> None:
     """Case 9 of the session API."""
     questions = ("The sea is wide and the ship is small.", "Why?", "And then?")
-    expected = await alone(model, *questions)
-    first, other = await model.open_session(**GREEDY), await model.open_session(**GREEDY)
+    expected = await alone(whole_model, *questions)
+    first, other = (
+        await whole_model.open_session(**GREEDY),
+        await whole_model.open_session(**GREEDY),
+    )
     assert await first.get_response(questions[0]) == expected[0]
     await other.get_response("Name a colour.")
     assert await first.get_response(questions[1]) == expected[1]
@@ -240,13 +265,13 @@ async def test_case_11_settings_of_one_session_never_reach_another(
     assert "yes" not in {replies[0], replies[2]}
 
 
-async def test_case_11_a_stop_string_ends_its_own_session_only(model: InferenceModel) -> None:
+async def test_case_11_a_stop_string_ends_its_own_session_only(whole_model: InferenceModel) -> None:
     """Case 11 of the session API."""
-    whole = (await alone(model, "Tell me about the sea."))[0]
+    whole = (await alone(whole_model, "Tell me about the sea."))[0]
     word = whole.split()[3]
-    stopped = await model.open_session(**GREEDY, stop=word)
+    stopped = await whole_model.open_session(**GREEDY, stop=word)
     assert await stopped.get_response("Tell me about the sea.") == whole.partition(word)[0]
-    assert await alone(model, "Tell me about the sea.") == [whole]
+    assert await alone(whole_model, "Tell me about the sea.") == [whole]
 
 
 async def test_case_12_the_seed_decides_and_temperature_zero_does_not_ask_it(
@@ -320,15 +345,15 @@ async def test_case_20_characters_split_over_tokens_arrive_whole(model: Inferenc
     assert "\ufffd" not in "".join(pieces)
 
 
-async def test_case_15_a_restored_chat_sees_its_whole_history(model: InferenceModel) -> None:
+async def test_case_15_a_restored_chat_sees_its_whole_history(whole_model: InferenceModel) -> None:
     """Case 15 of the session API."""
     told = "My dog is called Rex."
-    first = await model.open_chat(**GREEDY)
+    first = await whole_model.open_chat(**GREEDY)
     await first.get_response(told)
     await first.close()
-    again = await model.open_chat(history=first.history, grammar='root ::= "Rex" | "Max"')
+    again = await whole_model.open_chat(history=first.history, grammar='root ::= "Rex" | "Max"')
     assert again.session.totals.evaluated_tokens == 0
-    assert again.session.context_used > model.size_in_tokens(told)
+    assert again.session.context_used > whole_model.size_in_tokens(told)
     assert await again.get_response("What is my dog called?") == "Rex"
 
 
@@ -346,13 +371,13 @@ async def test_a_fork_and_a_rewind_evaluate_only_what_is_new(model: InferenceMod
 
 
 async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_again(
-    model_path: Path,
+    short_model_path: Path,
 ) -> None:
     """Case 7, and case 10 of the session API."""
     shares: list[float] = []
     for _ in range(2):
         model = await load_model(
-            model_path,
+            short_model_path,
             context_size=256,
             threads=1,
             max_concurrent_sessions=3,
@@ -376,7 +401,7 @@ async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_aga
 
 
 async def test_case_17_a_required_call_is_carried_out_and_the_model_goes_on(
-    model: InferenceModel,
+    whole_model: InferenceModel,
 ) -> None:
     """Case 17 of the session API."""
     switched: list[str] = []
@@ -387,7 +412,7 @@ async def test_case_17_a_required_call_is_carried_out_and_the_model_goes_on(
         return f"It is {state}."
 
     options: SessionOptions = {**GREEDY, "max_output_tokens": 40}
-    async with await model.open_chat(tools=[light], **options) as chat:
+    async with await whole_model.open_chat(tools=[light], **options) as chat:
         result = await chat.start_turn("Light on!", tool_choice="required").finished()
         assert result.error is None
         assert switched[0] in ("on", "off")
@@ -424,14 +449,14 @@ async def test_case_15_a_restored_chat_keeps_calls_results_and_thoughts_apart_fr
 
 
 async def test_case_9_a_conversation_that_was_saved_to_disk_goes_on_as_if_it_was_not(
-    model_path: Path, tmp_path: Path
+    short_model_path: Path, tmp_path: Path
 ) -> None:
     """Case 9 of the session API."""
     said: list[HistoryMessage] = []
     restored = []
     for states in (tmp_path / "kept", tmp_path / "kept", tmp_path / "fresh"):
         async with await load_model(
-            model_path, context_size=256, threads=1, states_dir=states
+            short_model_path, context_size=256, threads=1, states_dir=states
         ) as model:
             chat = await model.open_chat(history=said[:2], **GREEDY)
             await chat.get_response("Why?" if said else "The sea is wide, the ship is small.")

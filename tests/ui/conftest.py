@@ -1,4 +1,4 @@
-"""Pilots that wait for the program, not for the clock."""
+"""Pilots that wait for the program, not for the clock; and style sheets that are read once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 import textual.app
 import textual.pilot
 import textual.screen
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
+from textual.css.types import CSSLocation
 
 from gemma_chat.ui import status_bar
 from gemma_chat.ui.pace import Pace
@@ -39,4 +42,29 @@ def pilots_wait_for_the_program() -> Iterator[None]:
         patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
         for module in (textual.app, textual.pilot):
             patch.setattr(module, "wait_for_idle", until_idle)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def style_sheets_are_read_once() -> Iterator[None]:
+    """Every program has the same widgets: a tenth of the time of a test is reading their styles."""
+    read = Stylesheet._parse_rules
+    known: dict[tuple[object, ...], list[RuleSet]] = {}
+
+    def read_once(
+        sheet: Stylesheet,
+        css: str,
+        read_from: CSSLocation,
+        is_default_rules: bool = False,
+        tie_breaker: int = 0,
+        scope: str = "",
+    ) -> list[RuleSet]:
+        variables = frozenset(sheet._variables.items())
+        key = (css, read_from, is_default_rules, tie_breaker, scope, variables)
+        if key not in known:
+            known[key] = read(sheet, css, read_from, is_default_rules, tie_breaker, scope)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", read_once)
         yield

@@ -21,6 +21,7 @@ from tests.ui.screens import dialogs, models, windows
 from tests.ui.screens.picture import Shot, picture
 from tests.ui.screens.stage import NOW, Scene, stage
 from tests.ui.small_vt import SmallVt
+from textual.widgets import Input, TextArea
 
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.splash import outline
@@ -52,9 +53,11 @@ def assert_as_kept(taken: str, file: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def the_same_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the day, nor the folder, nor the terminal of the tests is seen."""
+    """Neither the day, nor the folder, nor the terminal of the tests is seen; no cursor blinks."""
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(ChatApp, "NOTIFICATION_TIMEOUT", 3_600)
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
+    monkeypatch.setattr(TextArea, "_toggle_cursor_blink_visible", lambda _: None)
     monkeypatch.chdir("/")
     for name in ("NO_COLOR", "COLORTERM", "TMUX", "STY"):
         monkeypatch.delenv(name, raising=False)

@@ -232,8 +232,9 @@ class Context:
         if length <= 0:
             self.clear(stream)
             return length == 0
-        if self.length(stream) > length:
-            self._llama.llama_memory_seq_rm(self._memory, stream, length, -1)
+        # Also when it seems to end there: a window that was put back hides from `length` what the
+        # other layers still hold beyond it, and would attend to.
+        self._llama.llama_memory_seq_rm(self._memory, stream, length, -1)
         if self.length(stream) == length and 0 <= self.first(stream) <= self.edge(length):
             return True
         self.clear(stream)

@@ -11,7 +11,6 @@ from tests.ui.screens.picture import Shot
 from tests.ui.scripted import make_app, screen_text
 from tests.ui.stored_chats import StoringLink
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
 
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
@@ -94,9 +93,6 @@ class Stage:
 
     async def shot(self) -> Shot:
         """The screen as it stands."""
-        for field in self.app.screen.query("Input, TextArea"):
-            if isinstance(field, Input | TextArea):
-                field.cursor_blink = False
         await self.settle()
         return Shot.of(self.app)
 
