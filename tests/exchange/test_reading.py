@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gemma_chat.errors import ExchangeError, GemmaChatError
 from gemma_chat.exchange import reading
+from gemma_chat.exchange.message_tree import check_branches
 from gemma_chat.exchange.reading import parse_conversations, read_conversations
 from gemma_chat.exchange.transcript import Line, Tab, Transcript
 
@@ -152,6 +153,57 @@ def test_a_file_of_before_names_no_model_and_arranges_no_tab() -> None:
     assert found == Transcript("t", (Line("user", "x"), Line("assistant", "y", 5.0)), 4.0)
 
 
+OWN_TREE: list[dict[str, Any]] = [
+    {"role": "user", "text": "Why?"},
+    {"role": "assistant", "text": "First", "chosen": False},
+    {
+        "role": "assistant",
+        "text": "Second",
+        "parent": 1,
+        "asides": [{"type": "thought", "at": 0, "text": "Hm"}, {"type": "tool_use", "at": 0}],
+        "attachments": [
+            {"name": "a.png", "digest": "ab", "kind": "image", "format": "png", "size": 1}
+        ],
+    },
+]
+
+
+def own(*messages: dict[str, Any]) -> dict[str, Any]:
+    """A file of the program's own with one conversation."""
+    return {**OWN, "version": 2, "conversations": [{"title": "t", "messages": messages}]}
+
+
+def test_the_branches_of_a_file_are_read_and_what_a_later_program_adds_is_passed_over() -> None:
+    [found] = parsed(own(*({**message, "later": [1]} for message in OWN_TREE)))
+    assert [line.text for line in found.lines] == ["Why?", "First", "Second"]
+    assert [line.text for line in found.shown] == ["Why?", "Second"]
+    assert [type(aside).__name__ for aside in found.lines[2].asides] == ["Thought", "ToolUse"]
+    assert found.lines[2].attachments[0].name == "a.png"
+
+
+@pytest.mark.parametrize(
+    ("places", "said_"),
+    [
+        ([(2, True), (1, True)], "message 1 follows message 2, which does not stand before it"),
+        ([(1, True)], "message 1 follows message 1,"),
+        ([(0, True), (99, True)], "message 2 follows message 99,"),
+        ([(0, True), (-1, True)], "message 2 follows message -1,"),
+        ([(0, True), (10**30, True)], "message 2 follows|not as gemma-chat writes it"),
+        ([(0, True), (0, True)], "begins with, 2 are chosen; exactly one"),
+        ([(0, True), (1, False)], "that follow message 1, 0 are chosen; exactly one"),
+    ],
+)
+def test_messages_that_are_no_tree_are_refused(places: list[tuple[int, bool]], said_: str) -> None:
+    messages = ({"role": "user", "text": "x", "parent": at, "chosen": on} for at, on in places)
+    with pytest.raises(ExchangeError, match=said_):
+        parsed(own(*messages))
+
+
+def test_a_conversation_of_too_many_messages_is_refused() -> None:
+    with pytest.raises(ExchangeError, match="has 200,001 messages; at most 200,000"):
+        check_branches([(None, True)] * 200_001)
+
+
 def test_a_sign_of_a_later_program_is_none_here() -> None:
     tab = {"mark": "anchor", "group": "Work"}
     message = {"role": "user", "text": "x"}
@@ -170,7 +222,7 @@ def test_settings_that_are_not_allowed_are_refused() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 3, "x", [], {}, True, 1e400, -5, [[]], {"role": 1}])
 def test_a_wrong_type_anywhere_is_left_out_or_a_sentence(wrong: Any) -> None:
-    for document in (CHATGPT[0], WEBUI):
+    for document in (CHATGPT[0], WEBUI, own(*OWN_TREE)):
         for spoilt in _spoilt(document, wrong):
             for found in read_or_refused(json.dumps(spoilt).encode()):
                 assert all(isinstance(line.text, str) for line in found.lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -16,7 +17,18 @@ from hypothesis import strategies as st
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.reading import parse_conversations
-from gemma_chat.exchange.transcript import Ending, Line, Role, Tab, TabMark, Transcript
+from gemma_chat.exchange.transcript import (
+    Attachment,
+    Ending,
+    Line,
+    Role,
+    Tab,
+    TabMark,
+    Thought,
+    ToolUse,
+    Transcript,
+    UseOutcome,
+)
 from gemma_chat.exchange.writing import (
     FORMATS,
     Format,
@@ -48,6 +60,26 @@ SEA = Transcript(
         sampling=SamplingSettings(temperature=0.3, stop=("END",)),
     ),
     Tab("Work", "star", pinned=True),
+)
+TREE = Transcript(
+    "Tides",
+    (
+        Line("user", "Why?", attachments=(Attachment("sea.png", "ab", "image", "png", 9, 3, 2),)),
+        Line("assistant", "a first try", chosen=False),
+        Line(
+            "assistant",
+            "The moon.",
+            parent=1,
+            asides=(
+                Thought(0, text="Hm", seconds=1.5),
+                ToolUse(0, 0, "c1", "sky", '{"at": 1}', outcome="answered", result="full"),
+                Thought(4, 1, "So"),
+            ),
+        ),
+        Line("user", "And the other question", parent=0, chosen=False),
+        Line("user", "More of the first try", parent=2),
+        Line("user", "And the sun?", parent=3),
+    ),
 )
 HOSTILE = (
     "</p></title></style></svg><script>alert(1)</script> & \x1b[31mred\x1b[0m \x00 ]]> \u202e "
@@ -91,25 +123,68 @@ def test_the_model_is_named_where_another_one_begins_to_answer(form: Format) -> 
     assert text.count("Model · SmolLM2 135M") == 1
 
 
-def transcripts() -> st.SearchStrategy[Transcript]:
-    times = st.floats(0, 4e9)
-    line = st.builds(
+@pytest.mark.parametrize("form", ["markdown", "html", "svg"])
+def test_what_a_person_reads_is_the_chosen_branch(form: Format) -> None:
+    text = rendered(TREE, form)
+    assert [line.text for line in TREE.shown] == ["Why?", "The moon.", "And the sun?"]
+    assert all(line.text in text for line in TREE.shown)
+    assert "first try" not in text
+    assert "other question" not in text
+
+
+def asides() -> st.SearchStrategy[tuple[Thought | ToolUse, ...]]:
+    places, words = st.integers(0, 9), st.text(max_size=9)
+    thought = st.builds(Thought, places, places, words, st.floats(0, 99))
+    outcome = st.sampled_from(get_args(UseOutcome))
+    use = st.builds(ToolUse, places, places, words, words, words, words, outcome, words)
+    return st.lists(st.one_of(thought, use), max_size=2).map(tuple)
+
+
+def attachments() -> st.SearchStrategy[tuple[Attachment, ...]]:
+    kind = st.sampled_from(("image", "audio"))
+    one = st.builds(Attachment, st.text(), st.text(), kind, st.text(), st.integers(0, 10**9))
+    return st.lists(one, max_size=1).map(tuple)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[Line, ...]:
+    """Messages each of which follows any earlier one, any of those beside each other chosen."""
+    lines = draw(st.lists(a_line(), max_size=6))
+    parents = [draw(st.none() | st.integers(0, place)) for place in range(len(lines))]
+    beside: dict[int, list[int]] = {}
+    for place, parent in enumerate(parents):
+        beside.setdefault(place if parent is None else parent, []).append(place)
+    chosen = {draw(st.sampled_from(places)) for places in beside.values()}
+    return tuple(
+        replace(line, parent=parent, chosen=place in chosen)
+        for place, (line, parent) in enumerate(zip(lines, parents, strict=True))
+    )
+
+
+def a_line() -> st.SearchStrategy[Line]:
+    return st.builds(
         Line,
         st.sampled_from(get_args(Role)),
         st.text(),
-        times,
+        st.floats(0, 4e9),
         st.sampled_from(get_args(Ending)),
         st.text(max_size=9),
         st.booleans(),
+        asides=asides(),
+        attachments=attachments(),
     )
+
+
+def transcripts() -> st.SearchStrategy[Transcript]:
+    times = st.floats(0, 4e9)
     tab = st.builds(Tab, st.text(max_size=9), st.sampled_from(get_args(TabMark)), st.booleans())
     settings = st.builds(SessionSettings, system_instruction=st.text(max_size=20))
-    lines = st.lists(line, max_size=5).map(tuple)
-    return st.builds(Transcript, st.text(max_size=9), lines, times, settings, tab)
+    return st.builds(Transcript, st.text(max_size=9), trees(), times, settings, tab)
 
 
 @given(transcripts())
 @example(SEA)
+@example(TREE)
 def test_json_comes_back_as_it_went(transcript: Transcript) -> None:
     assert parse_conversations(rendered(transcript, "json").encode()) == (transcript,)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gemma_chat.host.protocol import (
     BackUp,
     CloseSession,
     DeleteConversations,
+    EditMessage,
     FetchConversation,
     FetchMessages,
     GroupTabs,
@@ -27,14 +29,21 @@ from gemma_chat.host.protocol import (
     Notice,
     OpenSession,
     PinMessage,
+    Regenerate,
     RenameSession,
     ReopenSession,
     Request,
     SearchMessages,
+    SelectBranch,
     SendMessage,
     SessionClosed,
     TabLook,
+    Thought,
+    ToolUse,
 )
+from gemma_chat.store.records import Attachment, NewAttachment
+from gemma_chat.store.records import Thought as StoredThought
+from gemma_chat.store.records import ToolUse as StoredUse
 from gemma_chat.store.store import Store
 
 
@@ -172,25 +181,124 @@ async def test_an_imported_conversation_goes_on_where_it_ended(terminal: Termina
     assert roles == ["user", "assistant", "user", "assistant"]
 
 
+async def exported(terminal: Terminal, session: int) -> Transcript:
+    """All of a conversation as a file holds it."""
+    fetched = await terminal.client.request(FetchConversation(0, session))
+    found = await terminal.client.request(FetchMessages(0, session, branches="all"))
+    return transcript_from(fetched, found.messages)
+
+
 async def test_what_was_exported_comes_back_with_its_tab_its_pins_and_its_models(
     terminal: Terminal,
 ) -> None:
-    async def exported(session: int) -> Transcript:
-        fetched = await terminal.client.request(FetchConversation(0, session))
-        return transcript_from(fetched, await terminal.transcript(session))
-
     sea = await terminal.open("Sea")
     await terminal.ask(sea, "Why?")
     question, reply = await terminal.transcript(sea)
     await terminal.client.request(PinMessage(0, sea, question.message, True))
     await terminal.client.request(GroupTabs(0, (sea,), "work"))
     await terminal.client.request(MarkTab(0, sea, "star"))
-    written = await exported(sea)
+    written = await exported(terminal, sea)
     assert written.tab == Tab("work", "star")
     assert [line.pinned for line in written.lines] == [True, False]
     assert written.lines[1].model == reply.model != ""
     again = await terminal.client.request(import_request(written))
-    assert await exported(again.session) == written
+    assert await exported(terminal, again.session) == written
+
+
+async def test_what_was_exported_comes_back_with_all_its_branches(terminal: Terminal) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.ask(sea, "Why?")
+    question, reply = await terminal.transcript(sea)
+    again = await terminal.client.request(Regenerate(0, sea, reply.message))
+    await terminal.finished(sea, again.turn)
+    await terminal.ask(sea, "And then?")
+    other = await terminal.client.request(EditMessage(0, sea, question.message, "Where?"))
+    await terminal.finished(sea, other.turn)
+    edited = (await terminal.transcript(sea))[0]
+    await terminal.client.request(SelectBranch(0, sea, edited.message, 1))
+    written = await exported(terminal, sea)
+    texts = [one.text for one in await terminal.transcript(sea)]
+    assert [line.text for line in written.shown] == texts
+    assert (len(written.shown), len(written.lines)) == (4, 7)
+
+    copy = (await terminal.client.request(import_request(written))).session
+    assert await exported(terminal, copy) == written
+    await terminal.client.request(ReopenSession(0, copy))
+    first = (await terminal.transcript(copy))[0]
+    await terminal.client.request(SelectBranch(0, copy, first.message, 2))
+    assert (await terminal.transcript(copy))[0].text == "Where?"
+
+
+async def test_thoughts_and_tool_calls_come_back_and_the_names_of_attachments_are_written(
+    rig: Rig, terminal: Terminal
+) -> None:
+    asides = (
+        StoredThought(at=0, text="Hm", seconds=1.5),
+        StoredUse(at=0, call="c", name="sky", outcome="answered", result="blue"),
+    )
+    facts = Attachment("sea.png", "ab" * 32, "image", "png", 3, 2, 1)
+    session = rig.store.create(SessionSettings(), title="Sea").session
+    rig.store.add_message(
+        session,
+        turn=1,
+        role="user",
+        text="Look",
+        state="complete",
+        attachments=(NewAttachment(facts=facts, data=b"png"),),
+    )
+    reply = rig.store.add_message(session, turn=1, role="assistant", state="streaming")
+    rig.store.finish_message(reply.message, state="complete", text="Yes.", asides=asides)
+    written = await exported(terminal, session)
+    assert [(one.name, one.size) for one in written.lines[0].attachments] == [("sea.png", 3)]
+    copy = (await terminal.client.request(import_request(written))).session
+    assert [one.asides for one in rig.store.messages(copy)] == [(), asides]
+    assert [one.attachments for one in rig.store.messages(copy)] == [(), ()]
+
+
+async def test_a_reply_that_streams_is_left_out_and_the_one_before_it_is_chosen(
+    rig: Rig, terminal: Terminal
+) -> None:
+    sea = await terminal.open("Sea")
+    await terminal.ask(sea, "Why?")
+    _, reply = await terminal.transcript(sea)
+    rig.engine.gate.hold()
+    again = await terminal.client.request(Regenerate(0, sea, reply.message))
+    await terminal.order((sea, again.turn))
+    written = await exported(terminal, sea)
+    rig.engine.gate.open()
+    await terminal.finished(sea, again.turn)
+    assert [(line.text, line.chosen) for line in written.lines] == [
+        ("Why?", True),
+        (reply.text, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ImportedMessage("user", "x", parent=1),
+        ImportedMessage("user", "x", parent=9),
+        ImportedMessage("user", "x", parent=-1),
+        ImportedMessage("user", "x", chosen=False),
+        ImportedMessage("user", "x", asides=(Thought(at=0),)),
+        ImportedMessage("assistant", "x", asides=(Thought(at=-1),)),
+        ImportedMessage("assistant", "x", asides=(Thought(at=10**9),)),
+        ImportedMessage("assistant", "x", asides=(Thought(at=0, step=10**9),)),
+        ImportedMessage("assistant", "x", asides=(Thought(at=0, seconds=math.inf),)),
+        ImportedMessage("assistant", "x", asides=(Thought(at=0, text="x" * 4_000_001),)),
+        ImportedMessage("assistant", "x", asides=(ToolUse(at=0, result="x" * 4_000_001),)),
+        ImportedMessage("assistant", "x", asides=(ToolUse(at=0, arguments="[1]"),)),
+        ImportedMessage("assistant", "x", asides=(ToolUse(at=0, arguments="{"),)),
+        ImportedMessage("assistant", "x", asides=(ToolUse(at=0, arguments="[" * 99_999),)),
+    ],
+)
+async def test_of_an_import_that_is_no_conversation_nothing_is_stored(
+    rig: Rig, terminal: Terminal, message: ImportedMessage
+) -> None:
+    with pytest.raises(HostError) as refused:
+        await terminal.client.request(ImportConversation(0, "x", (message,)))
+    assert str(refused.value).endswith(".")
+    assert rig.store.library.page() == ()
 
 
 async def test_what_is_too_long_in_a_file_is_cut_on_its_way_in(terminal: Terminal) -> None:

@@ -13,7 +13,7 @@ from tests.store.conftest import SETTINGS, Clock
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
 from gemma_chat.store.copies import back_up
-from gemma_chat.store.records import NewMessage, NewTab
+from gemma_chat.store.records import NewMessage, NewTab, Thought
 from gemma_chat.store.store import Store
 
 
@@ -87,6 +87,39 @@ def test_what_comes_from_elsewhere_keeps_its_models_its_pins_and_its_place(store
     conversation = store.conversation(session)
     assert (conversation.mark, conversation.pinned) == ("star", True)
     assert store.tabs.order() == (session, other)
+
+
+def test_a_tree_from_elsewhere_shows_its_chosen_branch_and_keeps_the_others(store: Store) -> None:
+    thought = Thought(at=0, text="Hm", seconds=1.0)
+    session = store.library.add(
+        "Import",
+        SETTINGS,
+        [
+            NewMessage(role="user", text="Q"),
+            NewMessage(role="assistant", text="A1", chosen=False),
+            NewMessage(role="user", text="Q after A1"),
+            NewMessage(role="assistant", text="A2", parent=1, asides=(thought,)),
+            NewMessage(role="user", text="Another Q", parent=0, chosen=False),
+            NewMessage(role="user", text="Q after A2", parent=4),
+        ],
+    )
+    shown = store.messages(session)
+    assert [one.text for one in shown] == ["Q", "A2", "Q after A2"]
+    assert [(one.branch, one.branches) for one in shown] == [(1, 2), (2, 2), (1, 1)]
+    assert shown[1].asides == (thought,)
+    every = store.messages(session, branches="all")
+    assert [(one.text, one.turn) for one in every] == [
+        ("Q", 1),
+        ("A1", 1),
+        ("Q after A1", 2),
+        ("A2", 3),
+        ("Another Q", 4),
+        ("Q after A2", 5),
+    ]
+    assert store.conversation(session).turn == 5
+    assert [one.chosen for one in every] == [True, False, True, True, False, True]
+    store.branches.show(every[1].message)
+    assert [one.text for one in store.messages(session)] == ["Q", "A1", "Q after A1"]
 
 
 def test_several_are_deleted_at_once_with_all_their_messages(three: Store) -> None:

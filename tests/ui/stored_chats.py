@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+import msgspec
 from tests.ui.scripted import ScriptedLink, make_app, message, tab
 from textual.pilot import Pilot
 
@@ -30,8 +31,12 @@ class StoringLink(ScriptedLink):
         self.open = {TAB}
         self.titles = {session: title for session, (title, _) in talks.items()}
         for session, (_, texts) in talks.items():
+            first = 1000 * session
             self.stored[session] = tuple(
-                message(1000 * session + at, text, role="assistant" if at % 2 else "user")
+                msgspec.structs.replace(
+                    message(first + at, text, role="assistant" if at % 2 else "user"),
+                    parent=first + at - 1 if at else 0,
+                )
                 for at, text in enumerate(texts)
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.ui.scripted import message, notes, screen_text
 from tests.ui.stored_chats import BIRDS, CODE, TAB, StoringLink, settle, terminal
@@ -63,6 +64,23 @@ async def told(pilot: Pilot[None]) -> None:
     if len(pilot.app.screen_stack) == 1:
         await pilot.app.workers.wait_for_complete(busy)
     await settle(pilot)
+
+
+async def test_json_has_all_branches_and_what_is_read_the_shown_one(folder: Path) -> None:
+    link = StoringLink()
+    question, reply = link.stored[TAB]
+    other = message(reply.message + 1, "Aye.", role="assistant")
+    other = msgspec.structs.replace(other, parent=question.message, chosen=False)
+    link.stored[TAB] = (question, reply, other)
+    async with terminal(link) as (app, pilot):
+        await say(pilot, app, "/export chat.json")
+        assert link.asked(p.FetchMessages)[-1].branches == "all"
+        await say(pilot, app, "/export chat.md")
+        assert f"Written to {folder / 'chat.json'} (3 messages)." in notes(app)
+        assert f"Written to {folder / 'chat.md'} (2 messages)." in notes(app)
+    [read] = read_conversations(folder / "chat.json")
+    assert [line.text for line in read.lines] == ["Ahoy!", "Arr, the sea is rough.", "Aye."]
+    assert "Aye." not in (folder / "chat.md").read_text()
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40)])

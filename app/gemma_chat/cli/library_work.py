@@ -50,11 +50,11 @@ async def found(
 
 
 async def messages_of(requester: Requester, session: int) -> list[MessageView]:
-    """All messages of a conversation, oldest first."""
+    """The messages of all branches of a conversation, oldest first."""
     found: list[MessageView] = []
     before = 0
     while True:
-        page = await requester.request(FetchMessages(0, session, before, _PAGE))
+        page = await requester.request(FetchMessages(0, session, before, _PAGE, branches="all"))
         found[:0] = page.messages
         if not page.more or not page.messages:
             return found

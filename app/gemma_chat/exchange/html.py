@@ -66,7 +66,7 @@ $articles
 def write_html(transcript: Transcript) -> str:
     """The conversation as a page, light or dark as the reader's system is."""
     markdown = _renderer()
-    articles = [_article(line, speaker, markdown) for line, speaker in introduced(transcript.lines)]
+    articles = [_article(line, speaker, markdown) for line, speaker in introduced(transcript.shown)]
     system = transcript.settings.system_instruction
     if system:
         articles.insert(0, _box("system", "System instruction", f"<p>{_lines(system)}</p>"))

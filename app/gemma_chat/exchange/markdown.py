@@ -14,7 +14,7 @@ def write_markdown(transcript: Transcript) -> str:
     system = transcript.settings.system_instruction
     if system:
         parts += ["## System instruction", _quoted(system)]
-    for line, speaker in introduced(transcript.lines):
+    for line, speaker in introduced(transcript.shown):
         parts += [_heading(line, speaker), line.text.strip("\n")]
     return "\n\n".join(parts) + "\n"
 

@@ -1,11 +1,12 @@
-"""What the exports of other programs have in common: a tree of messages with one branch shown."""
+"""Trees of messages with one branch shown, as exports of this and other programs have them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gemma_chat.errors import ExchangeError
+from gemma_chat.exchange.transcript import parent_of
 
 MAX_MESSAGES: Final = 200_000
 
@@ -24,6 +25,37 @@ def branch(
         found.append(nodes[at])
         at = parent_of(nodes[at])
     return found[::-1]
+
+
+def check_branches(places: Sequence[tuple[int | None, bool]]) -> None:
+    """Raise `ExchangeError` unless these, each the parent and `chosen` of a `Line`, are a tree.
+
+    A message follows one that stands before it, so none is missing and there is no ring; and of
+    those that follow the same one, exactly one is chosen.
+    """
+    if len(places) > MAX_MESSAGES:
+        raise ExchangeError(
+            f"a conversation has {len(places):,} messages; at most {MAX_MESSAGES:,} are read. "
+            "Split it."
+        )
+    chosen: dict[int, int] = {}
+    for place, (named, is_chosen) in enumerate(places, start=1):
+        parent = parent_of(named, place)
+        if not 0 <= parent < place:
+            raise ExchangeError(
+                f"message {place} follows message {parent}, which does not stand before it. "
+                "Export the conversation again."
+            )
+        chosen[parent] = chosen.get(parent, 0) + is_chosen
+    for parent, count in chosen.items():
+        if count != 1:
+            behind = (
+                f"that follow message {parent}" if parent else "that a conversation begins with"
+            )
+            raise ExchangeError(
+                f"of the messages {behind}, {count} are chosen; exactly one has to be. Export the "
+                "conversation again."
+            )
 
 
 def text_or_empty(value: object) -> str:

@@ -1,13 +1,23 @@
 """The program's own file format: JSON, versioned, with everything that belongs to a conversation.
 
-{"format": "gemma-chat conversations", "version": 1, "conversations": [
+{"format": "gemma-chat conversations", "version": 2, "conversations": [
     {"title": "…", "created": 1700000000.0, "settings": {…},
      "tab": {"group": "Work", "mark": "star", "pinned": true},
      "messages": [
         {"role": "user", "text": "…", "created": 1700000001.0, "pinned": true},
-        {"role": "assistant", "text": "…", "created": 1700000002.0, "model": "…"}]}]}
+        {"role": "assistant", "text": "…", "created": 1700000002.0, "model": "…",
+         "asides": [{"type": "thought", "at": 0, "text": "…", "seconds": 1.5},
+                    {"type": "tool_use", "at": 0, "name": "clock", "arguments": "{}",
+                     "outcome": "answered", "result": "…"}]},
+        {"role": "assistant", "text": "…", "parent": 1, "chosen": false}]}]}
 
-What a file leaves out is as by default: those of earlier programs have neither tabs nor models.
+The messages are those of all branches. `parent` is the place in this list, from 1, of the message
+that one follows, 0 for a first one; without it that is the message right before. Of those that
+follow the same message one is chosen. `asides` are thoughts and tool calls with their results;
+`attachments` says what is known of files, without their bytes.
+
+What a file leaves out is as by default: those of earlier programs have neither tabs nor models,
+and those of version 1 have one branch.
 """
 
 from __future__ import annotations
@@ -20,10 +30,21 @@ import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import ExchangeError
-from gemma_chat.exchange.transcript import Ending, Line, Role, Tab, TabMark, Transcript
+from gemma_chat.exchange.message_tree import check_branches
+from gemma_chat.exchange.transcript import (
+    Aside,
+    Attachment,
+    Ending,
+    Line,
+    Role,
+    Tab,
+    TabMark,
+    Transcript,
+)
 
 FORMAT: Final = "gemma-chat conversations"
-VERSION: Final = 1
+VERSION: Final = 2
+_READ: Final = (1, VERSION)
 
 _MARKS: Final = {mark: mark for mark in get_args(TabMark)}
 
@@ -35,6 +56,10 @@ class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
     ending: Ending = "complete"
     model: str = ""
     pinned: bool = False
+    parent: int | None = None
+    chosen: bool = True
+    asides: tuple[Aside, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class _Tab(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,15 +107,17 @@ def is_own(document: Any) -> bool:
 def read_own(document: Mapping[str, Any]) -> tuple[Transcript, ...]:
     """The conversations of a file of ours; raises `ExchangeError`."""
     version = document.get("version")
-    if version != VERSION:
+    if version not in _READ:
         raise ExchangeError(
             f"it was written by another gemma-chat (version {version!r} of the format; this one "
-            f"reads version {VERSION}). Install a newer gemma-chat."
+            f"reads those up to {VERSION}). Install a newer gemma-chat."
         )
     try:
         file = msgspec.convert(document, _File)
     except msgspec.ValidationError as error:
         raise ExchangeError(f"it is not as gemma-chat writes it: {error}.") from None
+    for one in file.conversations:
+        check_branches([(message.parent, message.chosen) for message in one.messages])
     return tuple(
         Transcript(
             one.title,

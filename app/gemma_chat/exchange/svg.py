@@ -72,7 +72,7 @@ def _rows(transcript: Transcript) -> Iterator[_Row]:
 def _all_rows(transcript: Transcript) -> Iterator[_Row]:
     for text in _wrapped(transcript.title or "Conversation"):
         yield "ink title", text
-    for line, speaker in introduced(transcript.lines):
+    for line, speaker in introduced(transcript.shown):
         yield "faint", ""
         for text in _wrapped(_head(line, speaker)):
             yield "faint", text

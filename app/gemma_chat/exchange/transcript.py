@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from gemma_chat.config.sampling import SessionSettings
 
 Role = Literal["user", "assistant"]
@@ -24,11 +26,65 @@ ENDINGS: dict[Ending, str] = {
 TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
 
 
+UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
+
+
+class Thought(msgspec.Struct, frozen=True, omit_defaults=True, tag="thought"):
+    """What the model thought before it went on at character `at` of the reply.
+
+    `step` counts the replies of one turn, from 0: another one begins after the results of calls.
+    """
+
+    at: int
+    step: int = 0
+    text: str = ""
+    seconds: float = 0.0
+
+
+class ToolUse(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_use"):
+    """A call the model made at character `at` of the reply, and its result.
+
+    `arguments` is a JSON object, as text; `error` tells why the call could not be carried out as
+    it was written.
+    """
+
+    at: int
+    step: int = 0
+    call: str = ""
+    name: str = ""
+    arguments: str = "{}"
+    error: str = ""
+    outcome: UseOutcome = "waiting"
+    result: str = ""
+
+
+Aside = Thought | ToolUse
+"""What belongs to a reply and is no text of it."""
+
+
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a file of a message, without its bytes.
+
+    `digest` is their SHA-256 in hex, `size` their number; `width` and `height` are in pixels.
+    """
+
+    name: str
+    digest: str
+    kind: Literal["image", "audio"]
+    format: str
+    size: int
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One message. `created` is in seconds since the epoch, 0 where nobody knows.
 
     `model` names what wrote a reply, where that is known; what is `pinned` stays in the context.
+    `parent` is the place, from 1, of the message that it follows, 0 for a first one and `None` for
+    the message right before it; `chosen` is one of those that follow the same message.
     """
 
     role: Role
@@ -37,6 +93,10 @@ class Line:
     ending: Ending = "complete"
     model: str = ""
     pinned: bool = False
+    parent: int | None = None
+    chosen: bool = True
+    asides: tuple[Aside, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +110,29 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A conversation, its messages in the order in which they were said."""
+    """A conversation: the messages of all its branches, each behind the one that it follows."""
 
     title: str
     lines: tuple[Line, ...]
     created: float = 0.0
     settings: SessionSettings = field(default_factory=SessionSettings)
     tab: Tab = Tab()
+
+    @property
+    def shown(self) -> tuple[Line, ...]:
+        """The messages of the chosen branch, in the order in which they were said."""
+        shown: list[Line] = []
+        end = 0
+        for place, line in enumerate(self.lines, start=1):
+            if line.chosen and parent_of(line.parent, place) == end:
+                shown.append(line)
+                end = place
+        return tuple(shown)
+
+
+def parent_of(parent: int | None, place: int) -> int:
+    """The place, from 1, of the message that the one at `place` follows; 0 for a first one."""
+    return place - 1 if parent is None else parent
 
 
 def introduced(lines: tuple[Line, ...]) -> Iterator[tuple[Line, str]]:

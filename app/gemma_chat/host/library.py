@@ -9,7 +9,9 @@ import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import HostError
+from gemma_chat.exchange.message_tree import check_branches
 from gemma_chat.host.limits import (
+    checked_asides,
     checked_draft,
     checked_group,
     checked_model_name,
@@ -31,6 +33,7 @@ from gemma_chat.host.protocol import (
     SummaryView,
     TabLook,
 )
+from gemma_chat.host.views import stored_aside
 from gemma_chat.store.copies import back_up
 from gemma_chat.store.records import NewMessage, NewTab
 from gemma_chat.store.store import Store
@@ -92,6 +95,7 @@ def imported(store: Store, request: ImportConversation) -> Imported:
     """The number of a conversation that was put in."""
     if not request.messages:
         raise HostError("A conversation without messages is not imported.")
+    check_branches([(message.parent, message.chosen) for message in request.messages])
     settings = (request.settings or SessionSettings()).validated()
     messages = [
         NewMessage(
@@ -101,6 +105,9 @@ def imported(store: Store, request: ImportConversation) -> Imported:
             created=message.created or None,
             model=checked_model_name(message.model),
             pinned=message.pinned,
+            parent=message.parent,
+            chosen=message.chosen,
+            asides=tuple(map(stored_aside, checked_asides(message))),
         )
         for message in request.messages
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,14 @@ from gemma_chat.host.protocol import (
     MAX_MESSAGE_CHARACTERS,
     MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
+    Aside,
     HubToken,
+    ImportedMessage,
+    Thought,
 )
 
 _MAX_TOKEN_CHARACTERS: Final = 500
+_MAX_THOUGHT_SECONDS: Final = 1e9
 
 
 def checked_message(text: str) -> str:
@@ -60,6 +65,39 @@ def checked_model_name(name: str) -> str:
             "allowed."
         )
     return line
+
+
+def checked_asides(message: ImportedMessage) -> tuple[Aside, ...]:
+    """The thoughts and tool calls of an imported message, which only a reply has."""
+    if message.asides and message.role != "assistant":
+        raise HostError("A message of a person has thoughts or tool calls; only a reply has them.")
+    for place, aside in enumerate(message.asides):
+        what = "thought" if isinstance(aside, Thought) else "tool call"
+        # A step without any is none, so its number is never larger than the place.
+        if not 0 <= aside.at <= MAX_MESSAGE_CHARACTERS or not 0 <= aside.step <= place:
+            raise HostError(
+                f"A {what} stands at character {aside.at} of step {aside.step}, where a reply has "
+                "no place for it. Export the chat again."
+            )
+        if isinstance(aside, Thought):
+            checked_draft(aside.text)
+            if not 0 <= aside.seconds < _MAX_THOUGHT_SECONDS:
+                raise HostError(f"A thought cannot have taken {aside.seconds} seconds.")
+            continue
+        for text in (aside.call, aside.name, aside.arguments, aside.error, aside.result):
+            checked_draft(text)
+        if not aside.error and not _is_object(aside.arguments):
+            raise HostError(
+                "The arguments of a tool call are no JSON object. Export the chat again."
+            )
+    return message.asides
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def checked_token(token: HubToken) -> str:

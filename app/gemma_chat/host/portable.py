@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
 
+import msgspec
+
+from gemma_chat.exchange import transcript as file
 from gemma_chat.exchange.transcript import Line, Tab, Transcript
 from gemma_chat.host.protocol import (
     MAX_GROUP_CHARACTERS,
     MAX_MODEL_CHARACTERS,
     MAX_TITLE_CHARACTERS,
+    Aside,
     Conversation,
     ImportConversation,
     ImportedMessage,
     MessageView,
     TabLook,
+    Thought,
+    ToolUse,
 )
+
+T = TypeVar("T")
 
 
 def transcript_from(conversation: Conversation, messages: Iterable[MessageView]) -> Transcript:
-    """A conversation with all its messages, ready to be written to a file."""
+    """A conversation with the messages of all its branches, ready to be written to a file."""
     return Transcript(
         title=conversation.view.title,
-        lines=tuple(_lines(messages)),
+        lines=_lines(messages),
         created=conversation.view.created,
         settings=conversation.settings,
         tab=Tab(conversation.tab.group, conversation.tab.mark, conversation.tab.pinned),
@@ -29,7 +39,7 @@ def transcript_from(conversation: Conversation, messages: Iterable[MessageView])
 
 
 def import_request(transcript: Transcript) -> ImportConversation:
-    """The request that stores what was read from a file."""
+    """The request that stores what was read from a file; the bytes of attachments it has not."""
     tab = transcript.tab
     return ImportConversation(
         0,
@@ -42,22 +52,70 @@ def import_request(transcript: Transcript) -> ImportConversation:
 
 
 def _message(line: Line) -> ImportedMessage:
-    model = _one_line(line.model, MAX_MODEL_CHARACTERS)
-    return ImportedMessage(line.role, line.text, line.created, line.ending, model, line.pinned)
+    return ImportedMessage(
+        role=line.role,
+        text=line.text,
+        created=line.created,
+        state=line.ending,
+        model=_one_line(line.model, MAX_MODEL_CHARACTERS),
+        pinned=line.pinned,
+        parent=line.parent,
+        chosen=line.chosen,
+        asides=tuple(map(_aside, line.asides)),
+    )
+
+
+def _aside(aside: file.Aside) -> Aside:
+    if isinstance(aside, file.Thought):
+        return _same_fields(aside, Thought)
+    return _same_fields(aside, ToolUse)
 
 
 def _one_line(text: str, most: int) -> str:
     return " ".join(text.split())[:most]
 
 
-def _lines(messages: Iterable[MessageView]) -> Iterator[Line]:
+def _lines(messages: Iterable[MessageView]) -> tuple[Line, ...]:
+    """The finished messages; what follows one that is not follows the last finished one above."""
+    lines: list[Line] = []
+    places = {0: 0}
+    chosen: dict[int, int] = {}
     for message in messages:
-        if message.state != "queued" and message.state != "streaming":
-            yield Line(
-                message.role,
-                message.text,
-                message.created,
-                message.state,
-                message.model,
-                message.pinned,
-            )
+        parent = places.get(message.parent, 0)
+        if message.state == "queued" or message.state == "streaming":
+            places[message.message] = parent
+            continue
+        place = len(lines) + 1
+        places[message.message] = place
+        if message.chosen or parent not in chosen:
+            chosen[parent] = place
+        lines.append(_line(message, message.state, None if parent == place - 1 else parent))
+    # Where the chosen one is not finished, or another was chosen meanwhile, one is all the same.
+    return tuple(
+        replace(line, chosen=chosen[file.parent_of(line.parent, place)] == place)
+        for place, line in enumerate(lines, start=1)
+    )
+
+
+def _line(message: MessageView, ending: file.Ending, parent: int | None) -> Line:
+    return Line(
+        role=message.role,
+        text=message.text,
+        created=message.created,
+        ending=ending,
+        model=message.model,
+        pinned=message.pinned,
+        parent=parent,
+        asides=tuple(map(_file_aside, message.asides)),
+        attachments=tuple(_same_fields(one, file.Attachment) for one in message.attachments),
+    )
+
+
+def _file_aside(aside: Aside) -> file.Aside:
+    if isinstance(aside, Thought):
+        return _same_fields(aside, file.Thought)
+    return _same_fields(aside, file.ToolUse)
+
+
+def _same_fields(record: Any, kind: type[T]) -> T:
+    return msgspec.convert(record, kind, from_attributes=True)

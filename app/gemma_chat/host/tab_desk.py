@@ -160,6 +160,7 @@ class TabDesk:
             limit=request.limit,
             unfinished=self._conversations.turns.replies(request.session),
             since=request.since,
+            branches=request.branches,
             shown=self._conversations.unstored.view,
         )
         return Messages(request.id, request.session, messages, more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -35,11 +35,12 @@ def page(
     limit: int,
     unfinished: Mapping[int, str | None],
     since: int = 0,
+    branches: Literal["shown", "all"] = "shown",
     shown: Callable[[MessageView], MessageView | None] = lambda view: view,
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
-    Only messages from number `since` on are looked at.
+    Only messages from number `since` on are looked at, of the branches named by `branches`.
 
     There may be fewer than `limit` when they are long; the newest is always among them.
     `unfinished` has, for each reply that is not finished, all its text so far, or `None` when it
@@ -49,7 +50,9 @@ def page(
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
     store.conversation(session)
-    stored = store.messages(session, before=before, limit=limit + 1 + len(unfinished))
+    stored = store.messages(
+        session, before=before, limit=limit + 1 + len(unfinished), branches=branches
+    )
     spoken = [one for one in stored if one.role == "user" or one.state != "queued"]
     found = [one for one in spoken if one.message >= since]
     taken: list[MessageView] = []

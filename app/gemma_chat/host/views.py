@@ -22,6 +22,7 @@ from gemma_chat.store.records import Aside as StoredAside
 from gemma_chat.store.records import Conversation, Message, Scroll
 from gemma_chat.store.records import TabPair as StoredPair
 from gemma_chat.store.records import Thought as StoredThought
+from gemma_chat.store.records import ToolUse as StoredUse
 from gemma_chat.store.records import TurnMetrics as StoredMetrics
 
 UNTITLED = "New chat"
@@ -69,6 +70,8 @@ def message_view(message: Message) -> MessageView:
         pinned=message.pinned,
         attachments=tuple(_same_fields(one, AttachmentView) for one in message.attachments),
         model=message.model,
+        parent=message.parent,
+        chosen=message.chosen,
     )
 
 
@@ -77,6 +80,13 @@ def aside_view(aside: StoredAside) -> Aside:
     if isinstance(aside, StoredThought):
         return _same_fields(aside, Thought)
     return _same_fields(aside, ToolUse)
+
+
+def stored_aside(aside: Aside) -> StoredAside:
+    """A thought or a tool call of a reply as the store keeps it."""
+    if isinstance(aside, Thought):
+        return _same_fields(aside, StoredThought)
+    return _same_fields(aside, StoredUse)
 
 
 def stored_scroll(scroll: ScrollPosition) -> Scroll:

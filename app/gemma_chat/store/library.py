@@ -156,27 +156,7 @@ class Library:
                 ),
             ).lastrowid
             assert session is not None
-            turn = 0
-            parent: int | None = 0
-            for message in messages:
-                # A reply that stands before the first question is a turn of its own.
-                turn = max(1, turn + (message.role == "user"))
-                parent = connection.execute(
-                    "INSERT INTO messages "
-                    "(conversation, parent, turn, role, text, state, created, model, pinned) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        session,
-                        parent,
-                        turn,
-                        message.role,
-                        storable(message.text),
-                        message.state,
-                        now if message.created is None else message.created,
-                        storable(message.model),
-                        message.pinned,
-                    ),
-                ).lastrowid
+            turn = _add_messages(connection, session, messages, now)
             connection.execute("UPDATE conversations SET turn = ? WHERE id = ?", (turn, session))
         return session
 
@@ -188,6 +168,49 @@ class Library:
                 if not gone.rowcount:
                     raise StoreError(f"There is no conversation {session}; nothing was deleted.")
             close_gaps(connection)
+
+
+def _add_messages(
+    connection: sqlite3.Connection, session: int, messages: Iterable[NewMessage], now: float
+) -> int:
+    """Put the messages into an empty conversation; returns the number of its newest turn.
+
+    A reply belongs to the turn of what it follows, unless another reply does already.
+    """
+    newest = 0
+    numbers, turns, shown = [0], [0], [True]
+    answered = {0}
+    for place, message in enumerate(messages, start=1):
+        parent = place - 1 if message.parent is None else message.parent
+        if message.role == "user" or parent in answered:
+            newest += 1
+            turns.append(newest)
+        else:
+            turns.append(turns[parent])
+        if message.role == "assistant":
+            answered.add(parent)
+        shown.append(message.chosen and shown[parent])
+        number = connection.execute(
+            "INSERT INTO messages (conversation, parent, turn, role, text, state, created, model, "
+            "pinned, chosen, shown, asides) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                session,
+                numbers[parent],
+                turns[place],
+                message.role,
+                storable(message.text),
+                message.state,
+                now if message.created is None else message.created,
+                storable(message.model),
+                message.pinned,
+                message.chosen,
+                shown[place],
+                rows.asides_json(message.asides),
+            ),
+        ).lastrowid
+        assert number is not None
+        numbers.append(number)
+    return newest
 
 
 def _only_index_damaged(error: StoreError) -> bool:

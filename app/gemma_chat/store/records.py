@@ -120,6 +120,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     model: str = ""
     """The name of the model that answered, where that is known."""
+    chosen: bool = True
+    """It is the one of its branches that is shown where its parent is."""
 
 
 class Scroll(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +207,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished message that comes from elsewhere; without `created` it was made now."""
+    """A finished message that comes from elsewhere; without `created` it was made now.
+
+    `parent` is the place, from 1, of the message of the same conversation that it follows, which
+    stands before it; 0 for a first one, `None` for the message right before. Exactly one of those
+    that follow the same message is `chosen`.
+    """
 
     role: MessageRole
     text: str
@@ -213,6 +220,9 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     created: float | None = None
     model: str = ""
     pinned: bool = False
+    parent: int | None = None
+    chosen: bool = True
+    asides: tuple[Aside, ...] = ()
 
 
 class NewTab(msgspec.Struct, frozen=True):

@@ -42,7 +42,7 @@ SELECT_MESSAGE = """
             AND beside.parent = messages.parent AND beside.id <= messages.id),
         (SELECT count(*) FROM messages AS beside WHERE beside.conversation = messages.conversation
             AND beside.parent = messages.parent),
-        model
+        model, chosen
     FROM messages
 """
 
@@ -78,7 +78,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
 def message(row: tuple[Any, ...]) -> Message:
     """The record of one row of `SELECT_MESSAGE`."""
     number, session, turn, role, text, state, created, error, metrics, asides = row[:10]
-    parent, pinned, branch, branches, model = row[10:]
+    parent, pinned, branch, branches, model, chosen = row[10:]
     return Message(
         message=number,
         session=session,
@@ -95,6 +95,7 @@ def message(row: tuple[Any, ...]) -> Message:
         branches=branches,
         pinned=bool(pinned),
         model=model,
+        chosen=bool(chosen),
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Final, Literal
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
@@ -44,6 +45,7 @@ from gemma_chat.store.tabs import Tabs, place_tab, remove_tab
 from gemma_chat.store.text import storable
 
 _IN_MEMORY = ":memory:"
+_ONLY: Final = {"shown": "AND shown = 1 ", "all": ""}
 
 
 class Store:
@@ -231,15 +233,20 @@ class Store:
     # ------------------------------------------------------------ messages
 
     def messages(
-        self, session: int, *, before: int = 0, limit: int | None = None
+        self,
+        session: int,
+        *,
+        before: int = 0,
+        limit: int | None = None,
+        branches: Literal["shown", "all"] = "shown",
     ) -> tuple[Message, ...]:
         """The newest `limit` messages (all, when None) older than number `before`, oldest first.
 
-        `before` 0 means from the end. Only the branch that is shown is looked at.
+        `before` 0 means from the end. `branches` tells which of them are looked at.
         """
         with self._reading():
             found = self._connection.execute(
-                f"{rows.SELECT_MESSAGE} WHERE conversation = ?1 AND shown = 1 "
+                f"{rows.SELECT_MESSAGE} WHERE conversation = ?1 {_ONLY[branches]}"
                 "AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3",
                 (session, before, -1 if limit is None else max(0, limit)),
             ).fetchall()

@@ -159,7 +159,7 @@ class HostCalls:
         return await self._done(p.DeleteConversations(0, sessions))
 
     async def whole_conversation(self, session: int) -> Transcript | None:
-        """A conversation with all its messages."""
+        """A conversation with the messages of all its branches."""
         from gemma_chat.host.portable import transcript_from
 
         found = await self._ask(p.FetchConversation(0, session), p.Conversation)
@@ -282,12 +282,12 @@ class HostCalls:
             self._changed(MessagesFetched(session, answer.messages, answer.more, before))
 
     async def all_messages(self, session: int) -> tuple[p.MessageView, ...] | None:
-        """Every message of a conversation, oldest first; `None` when they could not be had."""
+        """Every message of all branches, oldest first; `None` when they could not be had."""
         messages: tuple[p.MessageView, ...] = ()
         more = True
         while more:
             before = messages[0].message if messages else 0
-            request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH)
+            request = p.FetchMessages(0, session, before=before, limit=OLDER_FETCH, branches="all")
             answer = await self._ask(request, p.Messages)
             if answer is None:
                 return None

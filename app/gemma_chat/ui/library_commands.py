@@ -111,7 +111,7 @@ class LibraryCommands:
         except ExchangeError as error:
             self._app.say(str(error), "error")
             return
-        count = len(transcript.lines)
+        count = len(transcript.lines if form == "json" else transcript.shown)
         messages = f"{count:,} message{'' if count == 1 else 's'}"
         self._app.say(f"Written to {files.short(target)} ({messages}).", "information")
 

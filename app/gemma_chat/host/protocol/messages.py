@@ -110,10 +110,19 @@ class MessageView(Wire, frozen=True):
     attachments: tuple[AttachmentView, ...] = ()
     model: str = ""
     """The name of the model that answered, where that is known."""
+    parent: int = 0
+    """The message that it follows, 0 for a first one."""
+    chosen: bool = True
+    """It is the one of its branches that is shown where its parent is."""
 
 
 class ImportedMessage(Wire, frozen=True):
-    """A finished message from elsewhere; `created` 0 is now."""
+    """A finished message from elsewhere; `created` 0 is now.
+
+    `parent` is the place, from 1, of the message of the same import that it follows, which stands
+    before it; 0 for a first one, `None` for the message right before. Exactly one of those that
+    follow the same message is `chosen`.
+    """
 
     role: Literal["user", "assistant"]
     text: str
@@ -122,6 +131,10 @@ class ImportedMessage(Wire, frozen=True):
     model: str = ""
     """The name of the model that answered, where that is known."""
     pinned: bool = False
+    parent: int | None = None
+    chosen: bool = True
+    asides: tuple[Aside, ...] = ()
+    """Thoughts and tool calls of a reply, in their order."""
 
 
 class Upload(Wire, frozen=True):
@@ -137,7 +150,8 @@ class Upload(Wire, frozen=True):
 class FetchMessages(Wire, frozen=True, tag="fetch_messages"):
     """The messages of a conversation before message number `before` (0: from the end).
 
-    Only those from number `since` on. Answer: `Messages`, oldest first.
+    Only those from number `since` on; `branches` tells whether also those that are not shown.
+    Answer: `Messages`, oldest first.
     """
 
     id: int
@@ -145,6 +159,7 @@ class FetchMessages(Wire, frozen=True, tag="fetch_messages"):
     before: int = 0
     limit: int = 500
     since: int = 0
+    branches: Literal["shown", "all"] = "shown"
 
 
 class FetchPreview(Wire, frozen=True, tag="fetch_preview"):
