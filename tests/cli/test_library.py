@@ -16,6 +16,7 @@ from tests.cli.conftest import Shell
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.exchange.reading import parse_conversations, read_conversations
 from gemma_chat.store.records import MessageRole, NewMessage
 from gemma_chat.store.store import Store
 
@@ -83,6 +84,29 @@ def test_what_is_exported_can_be_imported(shell: Shell, tmp_path: Path) -> None:
     assert shell("export", "sea", str(file)).exit_code == 0
     assert shell("import", str(file)).stdout == "3\tThe sea\n"
     assert shell("show", "3", "--json").stdout.count("Salt") == 1
+
+
+def test_all_branches_are_exported_to_json_and_the_chosen_one_is_printed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    store = Store.open(Paths.default().database)
+    said = [
+        NewMessage(role="user", text="Why?"),
+        NewMessage(role="assistant", text="First try", chosen=False),
+        NewMessage(role="assistant", text="Second try", parent=1),
+    ]
+    store.library.add("Tides", SessionSettings(), said)
+    store.close()
+    file = tmp_path / "tides.json"
+    shell("export", "Tides", str(file))
+    shell("import", str(file))
+    [before] = read_conversations(file)
+    [after] = parse_conversations(shell("show", "4", "--json").stdout.encode())
+    assert after.lines == before.lines
+    assert [line.text for line in after.lines] == ["Why?", "First try", "Second try"]
+    printed = shell("show", "4").stdout
+    assert "Second try" in printed
+    assert "First try" not in printed
 
 
 @pytest.mark.parametrize("ending", [".md", ".html", ".svg"])

@@ -199,9 +199,11 @@ def test_messages_that_are_no_tree_are_refused(places: list[tuple[int, bool]], s
         parsed(own(*messages))
 
 
-def test_a_conversation_of_too_many_messages_is_refused() -> None:
+def test_a_conversation_of_too_many_messages_or_branches_is_refused() -> None:
     with pytest.raises(ExchangeError, match="has 200,001 messages; at most 200,000"):
         check_branches([(None, True)] * 200_001)
+    with pytest.raises(ExchangeError, match="more than 10,000 messages follow message 0"):
+        check_branches([(0, False)] * 10_001)
 
 
 def test_a_sign_of_a_later_program_is_none_here() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.transcript import parent_of
 
 MAX_MESSAGES: Final = 200_000
+MAX_BRANCHES: Final = 10_000
+"""Of messages that follow the same one, which are counted whenever one of them is read."""
 
 
 def branch(
@@ -39,6 +42,7 @@ def check_branches(places: Sequence[tuple[int | None, bool]]) -> None:
             "Split it."
         )
     chosen: dict[int, int] = {}
+    branches: Counter[int] = Counter()
     for place, (named, is_chosen) in enumerate(places, start=1):
         parent = parent_of(named, place)
         if not 0 <= parent < place:
@@ -47,6 +51,11 @@ def check_branches(places: Sequence[tuple[int | None, bool]]) -> None:
                 "Export the conversation again."
             )
         chosen[parent] = chosen.get(parent, 0) + is_chosen
+        branches[parent] += 1
+        if branches[parent] > MAX_BRANCHES:
+            raise ExchangeError(
+                f"more than {MAX_BRANCHES:,} messages follow message {parent}. Leave some out."
+            )
     for parent, count in chosen.items():
         if count != 1:
             behind = (

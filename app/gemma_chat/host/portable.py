@@ -76,12 +76,15 @@ def _one_line(text: str, most: int) -> str:
 
 
 def _lines(messages: Iterable[MessageView]) -> tuple[Line, ...]:
-    """The finished messages; what follows one that is not follows the last finished one above."""
+    """The finished messages; what follows one that is not follows the last finished one above.
+
+    One whose parent was removed while they were fetched follows the message right before it.
+    """
     lines: list[Line] = []
     places = {0: 0}
     chosen: dict[int, int] = {}
     for message in messages:
-        parent = places.get(message.parent, 0)
+        parent = places.get(message.parent, len(lines))
         if message.state == "queued" or message.state == "streaming":
             places[message.message] = parent
             continue
