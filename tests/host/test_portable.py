@@ -70,5 +70,11 @@ def test_what_follows_a_message_that_is_not_finished_follows_what_stands_above_i
     assert written(views) == [("message 5", None), ("message 6", None), ("message 8", 1)]
 
 
+def test_a_question_that_waits_to_be_answered_anew_is_kept_with_its_answers() -> None:
+    answered = [view(5, 0, "queued"), view(6, 5), view(7, 5, "queued")]
+    assert written(answered) == [("message 5", None), ("message 6", None)]
+    assert written([view(5, 0), view(6, 5, "queued")]) == [("message 5", None)]
+
+
 def test_what_follows_a_message_that_is_gone_follows_the_one_right_before_it() -> None:
     assert written([view(5, 0), view(7, 6)]) == [("message 5", None), ("message 7", None)]

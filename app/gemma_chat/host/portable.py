@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -31,7 +31,7 @@ def transcript_from(conversation: Conversation, messages: Iterable[MessageView])
     """A conversation with the messages of all its branches, ready to be written to a file."""
     return Transcript(
         title=conversation.view.title,
-        lines=_lines(messages),
+        lines=_lines(tuple(messages)),
         created=conversation.view.created,
         settings=conversation.settings,
         tab=Tab(conversation.tab.group, conversation.tab.mark, conversation.tab.pinned),
@@ -75,29 +75,45 @@ def _one_line(text: str, most: int) -> str:
     return " ".join(text.split())[:most]
 
 
-def _lines(messages: Iterable[MessageView]) -> tuple[Line, ...]:
+def _lines(messages: Sequence[MessageView]) -> tuple[Line, ...]:
     """The finished messages; what follows one that is not follows the last finished one above.
 
     One whose parent was removed while they were fetched follows the message right before it.
     """
     lines: list[Line] = []
+    followed = {one.parent for one in messages if _is_finished(one)}
     places = {0: 0}
     chosen: dict[int, int] = {}
     for message in messages:
         parent = places.get(message.parent, len(lines))
-        if message.state == "queued" or message.state == "streaming":
+        ending = _ending(message, followed=message.message in followed)
+        if ending is None:
             places[message.message] = parent
             continue
         place = len(lines) + 1
         places[message.message] = place
         if message.chosen or parent not in chosen:
             chosen[parent] = place
-        lines.append(_line(message, message.state, None if parent == place - 1 else parent))
+        lines.append(_line(message, ending, None if parent == place - 1 else parent))
     # Where the chosen one is not finished, or another was chosen meanwhile, one is all the same.
     return tuple(
         replace(line, chosen=chosen[file.parent_of(line.parent, place)] == place)
         for place, line in enumerate(lines, start=1)
     )
+
+
+def _is_finished(message: MessageView) -> bool:
+    return message.state not in ("queued", "streaming")
+
+
+def _ending(message: MessageView, *, followed: bool) -> file.Ending | None:
+    """How a message ended; `None` while it has not.
+
+    A question waits again while it is to be answered anew, and is whole all the same.
+    """
+    if message.state == "queued":
+        return "complete" if followed and message.role == "user" else None
+    return None if message.state == "streaming" else message.state
 
 
 def _line(message: MessageView, ending: file.Ending, parent: int | None) -> Line:
