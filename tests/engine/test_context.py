@@ -50,3 +50,29 @@ def test_the_number_of_threads_changes_no_bit_of_the_kv_cache(
     context.close()
     assert np.array_equal(states[0], states[1])
     assert np.array_equal(states[0], states[2])
+
+
+def test_going_back_by_a_checkpoint_leaves_nothing_of_the_other_branch_in_any_layer(
+    short_gemma3_path: Path,
+) -> None:
+    """Layers without a window would attend to what stays there, beside what comes in its place."""
+    weights = Weights(short_gemma3_path, use_extra_bufts=True, gpu_layers=0, control=LoadControl())
+    context = Context(
+        weights.handle,
+        context_size=1024,
+        thread_counts=(1,),
+        sliding_window=weights.sliding_window,
+    )
+    boundary = weights.sliding_window + 88
+    tokens = [number * 37 % 900 + 20 for number in range(boundary + 200)]
+    for start in range(0, boundary, 100):
+        context.evaluate(0, tokens[start : start + 100], start, "none")
+    there, checkpoint = context.save(0), context.save_window(0)
+    for start in range(boundary, boundary + 200, 100):
+        context.evaluate(0, tokens[start : start + 100], start, "none")
+    assert context.restore_window(0, checkpoint)
+    assert context.cut(0, boundary)
+    back = context.save(0)
+    context.close()
+    weights.close()
+    assert np.array_equal(back, there)

@@ -288,7 +288,7 @@ async def test_thinking_is_switched_in_the_panel_and_keeps_through_presets_and_r
         await pilot.pause()
         await pilot.press("0")
         await pilot.pause()
-        assert "from 1 to 100000" in advice(app)
+        assert "from 1 to 100,000" in advice(app)
         number(app, "thinking_budget").value = "256"
         await pilot.press("enter")
         await pilot.pause()
