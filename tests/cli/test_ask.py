@@ -373,7 +373,7 @@ async def host_on(server: ScriptedServer) -> AsyncIterator[Rig]:
     paths.make_folders()
     settings = Settings(summarizer=SummarizerSettings(enabled=False))
     async with running(paths.socket.parent, settings=settings, load=False) as rig:
-        rig.service._slot._load_model = loader(settings, rig.folder)
+        rig.service._slot._load_model = loader(lambda: settings, rig.folder)
         rig.service.load(ServerModel(server.url))
         terminal = await rig.connect()
         await terminal.model("ready")

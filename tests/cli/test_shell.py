@@ -173,6 +173,38 @@ def test_config_set_refuses_with_what_is_allowed(
     assert not Paths.default().settings_file.exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("host.keep_alive", "12.0"),
+        ("model.memory_map", "false"),
+        ("defaults.random_seed", "7"),
+        ("defaults.stop", "END\nSTOP"),
+        ("model.path", "/models/a file.gguf"),
+        ("presets.calm.temperature", "0.2"),
+    ],
+)
+def test_config_get_prints_a_setting_as_config_set_takes_it(key: str, value: str) -> None:
+    assert shell("config", "set", key, value).exit_code == 0
+    assert shell("config", "get", key).output == f"{value}\n"
+
+
+def test_config_get_prints_the_default_of_what_was_never_set() -> None:
+    assert shell("config", "get", "terminal.notify").output == "bell\n"
+    assert shell("config", "get", "defaults.random_seed").output == "\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("host.keep_alife", "keep_alive"), ("presets.nobody.temperature", "nobody"), ("", "setting")],
+)
+def test_config_get_names_what_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], key: str, said: str
+) -> None:
+    assert run_main(monkeypatch, "config", "get", key) == 1
+    assert said in capsys.readouterr().err
+
+
 def editor(tmp_path: Path, script: str) -> str:
     """An "editor" that runs a shell script on the file, named in `$1`."""
     path = tmp_path / "editor"

@@ -27,7 +27,7 @@ def server() -> Iterator[ScriptedServer]:
 
 def use_servers(rig: Rig, settings: Settings) -> None:
     """Let the rig load as the host does, instead of scripted engines."""
-    rig.service._slot._load_model = loader(settings, rig.folder)
+    rig.service._slot._load_model = loader(lambda: settings, rig.folder)
 
 
 async def test_a_tab_is_answered_by_the_server(tmp_path: Path, server: ScriptedServer) -> None:
@@ -45,6 +45,21 @@ async def test_a_tab_is_answered_by_the_server(tmp_path: Path, server: ScriptedS
             ("user", "Hello", "complete"),
             ("assistant", "You said: Hello", "complete"),
         ]
+
+
+async def test_each_load_goes_by_the_settings_of_its_moment(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    settings = [Settings(summarizer=QUIET, server=ServerSettings(context_size=1))]
+    async with running(tmp_path, settings=settings[0], load=False) as rig:
+        rig.service._slot._load_model = loader(lambda: settings[-1], rig.folder)
+        for context_size in (2000, 3000):
+            settings.append(
+                Settings(summarizer=QUIET, server=ServerSettings(context_size=context_size))
+            )
+            model = await rig.service._slot._load_model(ServerModel(server.url), lambda _: None)
+            assert model.description.context_size == context_size
+            await model.close()
 
 
 async def test_a_reply_that_the_server_breaks_off_is_kept_and_says_why(

@@ -84,6 +84,23 @@ async def test_the_input_grows_to_ten_lines_and_leaves_room_for_the_rest(
         assert app.window.tab_bar.region.y == 0
 
 
+@pytest.mark.parametrize("lines", [9, 10, 11, 30])
+async def test_the_line_that_is_begun_is_on_the_screen(lines: int) -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(100, 30)) as pilot:
+        link.connect([tab(1, draft="\n".join("line" for _ in range(lines)))])
+        await pilot.pause()
+        editor = app.window.composer.editor
+        editor.move_cursor(editor.document.end)
+        for _ in range(3):
+            await pilot.press("ctrl+j")
+            await pilot.pause()
+            row, _ = editor.cursor_location
+            assert editor.scroll_offset.y <= row < editor.scroll_offset.y + editor.size.height
+            assert editor.size.height == min(10, row + 1)
+
+
 async def test_a_large_paste_becomes_a_chip_and_is_sent_in_full() -> None:
     link = ScriptedLink()
     app = make_app(link)

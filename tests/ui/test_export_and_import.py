@@ -118,6 +118,15 @@ async def test_the_format_changes_with_the_arrows_with_a_click_and_with_the_name
         assert [line.text for line in read.lines] == ["Ahoy!", "Arr, the sea is rough."]
 
 
+async def test_a_name_without_ending_takes_that_of_the_marked_format(folder: Path) -> None:
+    async with terminal(StoringLink(), (80, 24)) as (app, pilot):
+        await pilot.press("alt+e", "ctrl+u", *"notes v1.2", "down", "enter")
+        await told(pilot)
+        [read] = read_conversations(folder / "notes v1.2.json")
+        assert [line.text for line in read.lines] == ["Ahoy!", "Arr, the sea is rough."]
+        assert any("notes v1.2.json" in note for note in notes(app))
+
+
 async def test_a_file_that_exists_is_replaced_only_when_the_person_says_so(folder: Path) -> None:
     (folder / "1-Pirate.md").write_text("mine")
     async with terminal(StoringLink(), (80, 24)) as (app, pilot):

@@ -11,7 +11,7 @@ from gemma_chat.host import protocol as p
 from gemma_chat.ui.link import LinkPhase
 from gemma_chat.ui.own_events import LinkState
 from gemma_chat.ui.state import TerminalState, apply
-from gemma_chat.ui.status_line import Row, advice_of, gauge, rows_of
+from gemma_chat.ui.status_line import Row, action_at, advice_of, gauge, rows_of
 
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
 RUNNING = p.LockEntry(1, 4, "Pirate", False, "generating", 0, 0, 80, 43.2, 12.3)
@@ -36,6 +36,19 @@ def state_with(
 
 def words(rows: tuple[Row, ...]) -> str:
     return "\n".join("".join(shown.text for shown in row) for row in rows)
+
+
+def test_a_click_on_each_thing_leads_to_what_it_is_about() -> None:
+    [row] = rows_of(state_with(), 140, 1)
+    shown = words((row,))
+    for thing, action in [
+        ("lock free", "panel.lock"),
+        ("context", "context.show"),
+        (READY.name, "model.load"),
+        ("weights", "panel.lock"),
+    ]:
+        assert action_at(row, shown.index(thing)) == action
+    assert action_at(row, 139) == "program.palette"
 
 
 def test_a_free_lock_is_said() -> None:

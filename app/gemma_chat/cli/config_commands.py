@@ -34,6 +34,16 @@ def show(context: click.Context) -> None:
     click.echo(render(load_settings(paths_of(context))), nl=False)
 
 
+@config.command()
+@click.argument("key")
+@click.pass_context
+def get(context: click.Context, key: str) -> None:
+    """Print one setting as it is now, in the form that `config set` takes."""
+    from gemma_chat.config.settings import load_settings, setting_text
+
+    click.echo(setting_text(load_settings(paths_of(context)), key))
+
+
 @config.command(name="set")
 @click.argument("key")
 @click.argument("value")
@@ -80,8 +90,8 @@ def edit(context: click.Context) -> None:
         ) from None
     copy.replace(file)
     click.echo(
-        f"{file} is saved. New tabs and terminals go by it at once, a running host when it is "
-        "started again."
+        f"{file} is saved. New tabs and terminals go by it at once, a running host when it loads "
+        "a model or is started again."
     )
 
 

@@ -140,6 +140,26 @@ def value_of(settings: Settings, field: SettingField) -> Any:
     return getattr(section, field.name)
 
 
+def setting_text(settings: Settings, key: str) -> str:
+    """What one setting, named by its dotted key, is: as `SettingField.parse` takes it back.
+
+    A list has one text a line; a setting that is empty, or that a preset leaves as it is, is "".
+    Raises `SettingsError` when there is no such setting or preset.
+    """
+    field = field_of(key)
+    section, _, name = field.section.partition(".")
+    if section == PRESETS_SECTION:
+        presets = {preset.name: preset for preset in settings.presets}
+        if name not in presets:
+            raise unknown(name, presets, "preset of the settings file")
+        value = preset_table(presets[name]).get(field.name, "")
+    else:
+        value = field.to_toml(value_of(settings, field))
+    if isinstance(value, list):
+        return "\n".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def field_of(key: str) -> SettingField:
     """The field a dotted key names; raises `SettingsError` with the nearest key there is."""
     section, _, name = key.partition(".")

@@ -12,6 +12,7 @@ from gemma_chat.config.document import (
     field_of,
     parse_document,
     render,
+    setting_text,
     to_document,
     to_settings,
     value_of,
@@ -50,6 +51,7 @@ __all__ = [
     "render",
     "reset",
     "save_settings",
+    "setting_text",
     "value_of",
 ]
 

@@ -53,7 +53,7 @@ async def local_host(
     settings = load_settings(paths)
     # Nobody waits for titles and summaries here.
     quiet = msgspec.structs.replace(settings, summarizer=SummarizerSettings(enabled=False))
-    loading = load_model or loader(settings, paths.states_dir)
+    loading = load_model or loader(lambda: settings, paths.states_dir)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(_store(paths, stack, stored=stored)))
         service = _service(store, quiet, loading, listener)

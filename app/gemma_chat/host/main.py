@@ -174,7 +174,7 @@ async def _serve(
     service = Service(
         store,
         lambda: load_settings(paths),
-        last.noted(loader(settings, paths.states_dir)),
+        last.noted(loader(lambda: load_settings(paths), paths.states_dir)),
         server.publish,
         program=PROGRAM,
         on_stop=lambda: leave("it was told to stop."),

@@ -42,10 +42,15 @@ def chosen_source(
     return choose_model(paths, model or settings.model.path)
 
 
-def loader(settings: Settings, states_dir: Path) -> ModelLoader:
-    """How a model is loaded, or a server connected, with these settings."""
+def loader(read_settings: Callable[[], Settings], states_dir: Path) -> ModelLoader:
+    """How a model is loaded, or a server connected, with the settings of that moment.
+
+    They are read for each model anew: a setting that kept one from being loaded can be mended
+    while the host runs.
+    """
 
     async def load(source: ModelSource, progress: Callable[[float], None]) -> InferenceModel:
+        settings = read_settings()
         if isinstance(source, ServerModel):
             return await _connect(source, settings.server)
         return await _load(source, settings.model, settings.memory, states_dir, progress)

@@ -83,11 +83,12 @@ class LibraryCommands:
     def _ask_export_one(self, session: int, title: str, shown_title: str) -> None:
         from gemma_chat.exchange.writing import file_name
         from gemma_chat.ui.history.file_dialogs import ExportDialog
-        from gemma_chat.ui.history.files import here, short
+        from gemma_chat.ui.history.files import here, short, with_ending
 
         def chosen(wish: ExportWish | None) -> None:
             if wish is not None:
-                self._app.spawn(self._export_one(session, wish.path, wish.form))
+                path = with_ending(wish.path, wish.form)
+                self._app.spawn(self._export_one(session, path, wish.form))
 
         suggested = short(here() / file_name(title, session, "markdown"))
         dialog = ExportDialog(f"Export “{one_line(shown_title, 30)}”", suggested, "file")

@@ -33,6 +33,7 @@ PALETTE = "program.palette"
 """What a click does where nothing else is meant: the way to everything by mouse."""
 LOCK = "panel.lock"
 CONTEXT = "context.show"
+MODELS = "model.load"
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -59,7 +60,8 @@ Row = tuple[Shown, ...]
 def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row, ...]:
     """The rows of the bar: the lock at the left, and context, model and memory after it."""
     lock = [*_lock_parts(state), *_safe_mode(state.model)]
-    figures = [_context(state), _model(state), _memory(state.model)]
+    model = msgspec.structs.replace(_model(state), action=MODELS)
+    figures = [_context(state), model, _memory(state.model)]
     if rows == 1:
         return (_fitted([*lock, *figures], width),)
     return (_fitted(lock, width), _fitted(figures, width))

@@ -9,6 +9,8 @@ from pathlib import Path
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.transcript import Transcript
 from gemma_chat.exchange.writing import (
+    ENDING_OF,
+    ENDINGS,
     FORMATS,
     Format,
     file_name,
@@ -53,6 +55,20 @@ def target_of(wish: str, form: Format, title: str, session: int) -> tuple[Path, 
         form = named or form
         return path / file_name(title, session, form), form
     return path, format_of(path)
+
+
+def with_ending(typed: str, form: Format) -> str:
+    """A typed path that does not say its format, with the ending of `form`.
+
+    A folder, and what no file can be named by, stay as they are.
+    """
+    try:
+        path = typed_path(typed)
+    except ExchangeError:
+        return typed
+    if _is_folder(path) or not path.name or path.suffix.lower() in ENDINGS:
+        return typed
+    return typed.strip() + ENDING_OF[form]
 
 
 def _is_folder(path: Path) -> bool:

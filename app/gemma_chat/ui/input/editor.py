@@ -17,6 +17,8 @@ from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.keys import MODIFIED_ENTER
 
 if TYPE_CHECKING:
+    from textual.widgets.text_area import Edit, EditResult
+
     from gemma_chat.ui.input.vi.machine import Outcome, ViMachine
 
 
@@ -167,6 +169,12 @@ class Editor(TextArea):
             await self.app.run_action(binding.action, self)
             return
         await super()._on_key(event)
+
+    def edit(self, edit: Edit) -> EditResult:
+        result = super().edit(edit)
+        # Textual scrolls to the cursor before the text, and the input, have their new height.
+        self.call_after_refresh(self.scroll_cursor_visible)
+        return result
 
     def action_delete_left(self) -> None:
         if self.selection.is_empty and self.selection.end == (0, 0):
