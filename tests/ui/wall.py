@@ -119,12 +119,19 @@ class Wall:
         waiting = {screen for screen in wanted if not holds(screen)}
         deadline = time.monotonic() + PATIENCE
         while waiting:
-            assert time.monotonic() < deadline, next(iter(waiting)).shown
+            assert time.monotonic() < deadline, self._seen(waiting)
             for screen in self._read_once(0.1) & waiting:
                 if holds(screen):
                     drawn[screen] = screen.drawn_at
                     waiting.remove(screen)
         return [drawn[screen] for screen in wanted]
+
+    def _seen(self, waiting: set[Screen]) -> str:
+        """All screens, for whoever wants to know what was shown instead."""
+        return "\n".join(
+            f"terminal {number}{' still waits' if screen in waiting else ''}:\n{screen.shown}"
+            for number, screen in enumerate(self.screens, 1)
+        )
 
     def shows(self, text: str, *screens: Screen) -> None:
         """Read until all of these screens show it."""
