@@ -85,6 +85,19 @@ def test_a_process_that_becomes_busy_is_noticed_within_a_few_tokens(
     assert tuner.settled == 1
 
 
+@given(st.integers(0, 10_000), st.integers(1, 12), st.floats(1.6, 6))
+def test_what_holds_the_machine_up_for_a_moment_changes_little(
+    seed: int, held_up: int, slower: float
+) -> None:
+    tuner = ThreadTuner((1, 2), DECODE)
+    quiet = steady(QUIET, 0.05, seed)
+    run(tuner, quiet, 100)
+    run(tuner, lambda step, threads: slower * quiet(step, threads), held_up)
+    seconds, _ = run(tuner, quiet, 100)
+    assert tuner.settled == 2
+    assert seconds <= 100 * QUIET[2] / 0.94
+
+
 def test_a_machine_that_becomes_quiet_again_is_used_in_full_within_seconds() -> None:
     tuner = ThreadTuner((1, 2), DECODE)
     run(tuner, steady(BUSY, 0.05), 200)

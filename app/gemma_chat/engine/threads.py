@@ -90,6 +90,7 @@ class ThreadTuner:
         self._credit = pace.credit
         self._in_vain = 0
         self._alarmed = False
+        self._doubted = False
 
     @property
     def threads(self) -> int:
@@ -151,7 +152,7 @@ class ThreadTuner:
         self._losses.clear()
         self._last_tries.clear()
         self._in_vain = 0
-        self._alarmed = self._credit > -_MOST_DEBT
+        self._alarmed = self._doubted = self._credit > -_MOST_DEBT
 
     # ------------------------------------------------------------ another number
 
@@ -190,6 +191,7 @@ class ThreadTuner:
             self._losses[tried] = max(lost, self._least_loss)
             self._in_vain = min(self._in_vain + 1, _HALVINGS)
             self._tried = None
+            self._doubted = False
         elif steps >= self._pace.probe + self._pace.trial:
             self._take(tried, usual)
 
@@ -197,6 +199,11 @@ class ThreadTuner:
         slower = before / max(_typical(self._trial), 1e-9) - 1
         self._losses = {self._at: max(self._pace.probe * slower, self._least_loss)}
         self._recent = deque(self._trial, maxlen=_WINDOW)
+        # What slowed the machine down may have been over before the trial was: the number that was
+        # left is looked at once more, and at once.
+        self._alarmed, self._doubted = self._doubted, False
+        if self._alarmed:
+            self._last_tries = {2 * tried - self._at: self._tries}
         self._at = tried
         self._in_vain = 0
         self._tried = None
