@@ -163,6 +163,8 @@ class Round:
         while text not in (before := _selected(acting)):
             self._wall.type(ALT_UP)
             self._wall.until(partial(_is_not_on, before), acting)
+            # A frame that is read in parts shows the cursor nowhere, or half of its message.
+            self._wall.read(REST)
 
     def tab_bar(self) -> None:
         """A title, and the order."""
