@@ -15,7 +15,6 @@ from gemma_chat.host.protocol import (
     ContinueReply,
     FetchMessages,
     ReopenSession,
-    Request,
     SaveDraft,
     StopTurn,
 )
@@ -47,7 +46,7 @@ async def stop(machine: Machine) -> None:
         return
     turn = await machine.send(tab)
     if turn is not None:
-        await _try(machine, StopTurn(0, tab, turn))
+        await machine.takes(StopTurn(0, tab, turn))
 
 
 async def go_on(machine: Machine) -> None:
@@ -63,7 +62,7 @@ async def go_on(machine: Machine) -> None:
         return
     if messages and messages[-1].role == "assistant":
         machine.promises[tab].reopened.add(messages[-1].message)
-        await _try(machine, ContinueReply(0, tab, messages[-1].message))
+        await machine.takes(ContinueReply(0, tab, messages[-1].message))
 
 
 async def draft(machine: Machine) -> None:
@@ -72,7 +71,7 @@ async def draft(machine: Machine) -> None:
         return
     tab = machine.random.choice(machine.tabs)
     text = f"half of {machine.text()}"
-    if await _try(machine, SaveDraft(0, tab, text)):
+    if await machine.takes(SaveDraft(0, tab, text)):
         machine.promises[tab].draft = text
     else:
         machine.promises[tab].other_draft = text
@@ -85,20 +84,10 @@ async def close_and_reopen(machine: Machine) -> None:
     tab = machine.random.choice(machine.tabs)
     machine.touched.add(tab)
     machine.tabs.remove(tab)
-    if not await _try(machine, CloseSession(0, tab)):
+    if not await machine.takes(CloseSession(0, tab)):
         machine.unsure.add(tab)
-    elif len(machine.tabs) < 4 and await _try(machine, ReopenSession(0, tab)):
+    elif len(machine.tabs) < 4 and await machine.takes(ReopenSession(0, tab)):
         machine.tabs.append(tab)
-
-
-async def _try(machine: Machine, request: Request) -> bool:
-    try:
-        await machine.link.request(request)
-    except HostError as error:
-        machine.say(f"{request}: {error}")
-        return False
-    machine.say(f"{request}")
-    return True
 
 
 DEEDS: Final[tuple[Deed, ...]] = (

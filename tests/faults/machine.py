@@ -37,6 +37,7 @@ from gemma_chat.host.protocol import (
     MessageView,
     Notice,
     OpenSession,
+    Request,
     SendMessage,
     SessionView,
     Snapshot,
@@ -195,6 +196,16 @@ class Machine:
     def say(self, line: str) -> None:
         """Add a line to the log of what was done."""
         self.log.append(f"{time.strftime('%H:%M:%S')} {line}")
+
+    async def takes(self, request: Request) -> bool:
+        """Whether the host does this; the log tells what it answered."""
+        try:
+            await self.link.request(request)
+        except HostError as error:
+            self.say(f"{request}: {error}")
+            return False
+        self.say(f"{request}")
+        return True
 
     # ------------------------------------------------------------ the host
 

@@ -141,7 +141,7 @@ def _forked(title: str) -> str:
 
 async def _rename(machine: Machine, tab: int, _: Transcript) -> bool:
     title = f"title {machine.random.randint(1, 999)}"
-    answered = await _ask(machine, RenameSession(0, tab, title))
+    answered = await machine.takes(RenameSession(0, tab, title))
     machine.rewritten[tab].rename(title, answered=answered)
     return answered
 
@@ -161,19 +161,9 @@ def _has_branches(found: Transcript) -> bool:
 
 async def _change(machine: Machine, request: Request, change: Change) -> bool:
     tab: int = getattr(request, "session", 0)
-    answered = await _ask(machine, request)
+    answered = await machine.takes(request)
     machine.rewritten[tab].change(change, answered=answered)
     return answered
-
-
-async def _ask(machine: Machine, request: Request) -> bool:
-    try:
-        await machine.link.request(request)
-    except HostError as error:
-        machine.say(f"{request}: {error}")
-        return False
-    machine.say(f"{request}")
-    return True
 
 
 _ACTS: Final[tuple[Act, ...]] = (
