@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import pytest
 from tests.ui.scripted import ScriptedLink, make_app, message, tab
@@ -35,6 +36,17 @@ def click(app: ChatApp, word: str) -> Iterable[events.Event]:
         yield kind(None, x, y, 0, 0, 1, False, False, False, x, y)
 
 
+@asynccontextmanager
+async def three_tabs() -> AsyncIterator[tuple[ScriptedLink, ChatApp, Pilot[None]]]:
+    """The program with its tabs shown."""
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        yield link, app, pilot
+
+
 async def settle(pilot: Pilot[None]) -> None:
     for _ in range(3):
         await pilot.app.workers.wait_for_complete()
@@ -52,33 +64,21 @@ def sent(link: ScriptedLink) -> list[tuple[int, str]]:
 
 
 async def test_letters_land_in_the_tab_that_was_shown_when_they_were_typed() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (_, app, pilot):
         send(app, *"sea", "alt+right", *"sky", "ctrl+pagedown", *"sand", "alt+1", *"!")
         await settle(pilot)
         assert drafts(app) == {1: "sea!", 2: "sky", 3: "sand"}
 
 
 async def test_letters_before_a_click_on_another_tab_stay_in_the_first() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (_, app, pilot):
         send(app, *"sea", *click(app, "Sand"), *"sand", *click(app, "Sky"), *"sky")
         await settle(pilot)
         assert drafts(app) == {1: "sea", 2: "sky", 3: "sand"}
 
 
 async def test_what_follows_enter_is_the_next_message_and_each_goes_to_its_tab() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         send(app, *"one", "enter", *"two", "enter", "alt+right", *"three", "enter", *"rest")
         await settle(pilot)
         assert sent(link) == [(1, "one"), (1, "two"), (2, "three")]
@@ -86,23 +86,15 @@ async def test_what_follows_enter_is_the_next_message_and_each_goes_to_its_tab()
 
 
 async def test_a_paste_goes_where_it_was_pasted() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
     large = "line\n" * 5_000
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (_, app, pilot):
         send(app, "a", events.Paste("b"), "alt+right", events.Paste(large), "alt+right", "c")
         await settle(pilot)
         assert drafts(app) == {1: "ab", 2: large, 3: "c"}
 
 
 async def test_letters_after_the_key_for_a_new_tab_land_in_the_new_tab() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         link.held = {p.OpenSession}
         send(app, *"sea", "ctrl+t", *"new")
         await link.is_asked(p.OpenSession)
@@ -113,11 +105,7 @@ async def test_letters_after_the_key_for_a_new_tab_land_in_the_new_tab() -> None
 
 
 async def test_letters_after_a_close_land_in_the_tab_that_is_shown_then() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         send(app, "alt+right", *"sky", "alt+w", *"next", "alt+u", "x")
         await settle(pilot)
         shown = app.state.active
@@ -132,11 +120,7 @@ async def test_a_host_that_does_not_answer_holds_the_keyboard_no_longer_than_a_m
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(input_order, "PATIENCE", 0.0)
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         link.held = {p.OpenSession}
         send(app, "ctrl+t", *"still here")
         await link.is_asked(p.OpenSession)
@@ -146,11 +130,7 @@ async def test_a_host_that_does_not_answer_holds_the_keyboard_no_longer_than_a_m
 
 
 async def test_letters_after_the_key_of_a_list_are_typed_into_the_list() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         send(app, *"sea", "ctrl+g", *"sand", "enter", *"here", "f2", *"!", "enter", *"too")
         await settle(pilot)
         assert drafts(app) == {1: "sea", 2: "", 3: "heretoo"}
@@ -173,11 +153,7 @@ async def test_a_message_is_selected_and_edited_in_one_bundle() -> None:
 
 async def test_however_keys_are_bundled_they_mean_the_same() -> None:
     chance = random.Random(5)
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         expected = {1: "", 2: "", 3: ""}
         expected_sent: list[tuple[int, str]] = []
         at = 0
@@ -210,11 +186,7 @@ async def test_however_keys_are_bundled_they_mean_the_same() -> None:
 
 
 async def test_events_of_the_host_do_not_wait_for_the_keyboard() -> None:
-    link = ScriptedLink()
-    app = make_app(link)
-    async with app.run_test() as pilot:
-        link.connect(TABS)
-        await pilot.pause()
+    async with three_tabs() as (link, app, pilot):
         link.held = {p.OpenSession}
         send(app, "ctrl+t", *"new")
         await link.is_asked(p.OpenSession)
