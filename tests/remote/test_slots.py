@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.remote.conftest import connected
-from tests.remote.scripted import Line, Request, ScriptedServer, reply
+from tests.remote.scripted import Line, Request, ScriptedServer, echo
 
 from gemma_chat.errors import ServerError
 from gemma_chat.sessions.model import InferenceModel
@@ -83,12 +83,11 @@ async def test_a_summary_gives_its_slot_to_a_person_and_is_asked_anew(
     person, summarizer = await model.open_session(), await model.open_session(background=True)
     behind = summarizer.start_turn("summary")
     await open_chats(server, 1)
-    server.chat = reply("answer")
-    assert await person.get_response("question") == "answer"
+    server.chat = echo
+    assert await person.get_response("question") == "You said: question"
     held.let_go.set()
-    server.chat = reply("a summary")
     result = await behind.finished()
-    assert (result.text, result.reason) == ("a summary", "stop")
+    assert (result.text, result.reason) == ("You said: summary", "stop")
     assert [request.json["messages"][-1]["content"] for request in server.chats] == [
         "summary",
         "question",
