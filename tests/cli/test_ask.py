@@ -19,6 +19,7 @@ from tests.projectors import picture, tone
 from tests.remote.scripted import ScriptedServer
 from tests.sessions.scripted import Said, ScriptedEngine
 
+from gemma_chat.byte_sizes import MB
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
 from gemma_chat.cli.asking import Asking
@@ -199,7 +200,7 @@ def test_a_model_that_takes_no_images_says_so(shell: Shell, tmp_path: Path) -> N
     [
         (b"no picture", "PNG, JPEG, WebP, WAV, MP3 or FLAC"),
         (b"\x89PNG\r\n\x1a\n", "cat.png"),
-        (b"x" * (20 * 1024**2 + 1), "at most 20.0 MB are taken"),
+        (b"x" * (20 * MB + 1), "at most 20 MB are taken"),
         (None, "does not exist"),
     ],
 )

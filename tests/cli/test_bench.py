@@ -123,7 +123,7 @@ def test_a_narrow_terminal_gets_a_paragraph_for_each_figure() -> None:
     text = report_text(report(FAST, SMALL), width=60)
     assert "decode at depth 256, greedy: ✓ reached" in text
     assert "  ratio 0.987 (0.983 to 0.991), target ≥ 0.97" in text
-    assert "  19 KB\n  target ≤ 100 KB" in text
+    assert "  19 kB\n  target ≤ 100 kB" in text
 
 
 def test_what_the_output_cannot_encode_is_written_with_simpler_signs() -> None:

@@ -139,7 +139,7 @@ async def test_a_tab_that_is_reopened_while_it_is_deleted_is_gone_everywhere(
     assert set((await rig.connect()).tabs) == {other}
 
 
-# ---------------------------------------------------------------- work ahead
+# ---------------------------------------------------------------- warm-ups
 
 
 async def test_a_tab_that_is_closed_while_its_tools_start_has_no_chat_afterwards(

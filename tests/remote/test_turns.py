@@ -312,10 +312,10 @@ def test_a_stopped_background_turn_gives_what_it_held_back(server: ScriptedServe
     assert run.finish() == "half"
 
 
-def test_nothing_is_asked_ahead(server: ScriptedServer) -> None:
+def test_a_server_is_asked_for_no_warm_up(server: ScriptedServer) -> None:
     engine = connected(server)
     prompt = engine.prompt([ChatMessage("user", "Hello")])
-    run = engine.anticipate(engine.open_sequence(), prompt, prompt, "background")
+    run = engine.warm_up(engine.open_sequence(), prompt, prompt, "background")
     assert run.step() == Ended("stop", "")
     run.give_way()
     run.interrupt()

@@ -372,7 +372,7 @@ class ScriptedEngine:
                 reply += [stretch] if isinstance(stretch, ReplyPart) else self._split(stretch)
             return ScriptedRun(self, sequence, tokens, reply, sampling.max_output_tokens)
 
-    def anticipate(
+    def warm_up(
         self,
         sequence: SequenceHandle,
         left: Prompt,

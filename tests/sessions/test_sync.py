@@ -149,7 +149,7 @@ def test_turns_tools_and_branches_work_without_a_loop(
     assert session.history[2].text == "three"
     assert session.history[3].text.startswith("2:")
     session.go_to(session.history[:2])
-    session.anticipate("four")
+    session.warm_up("four")
     session.tools = (gemma_chat.ToolSpec("clock", "Tell the time.", '{"type": "object"}'),)
     assert session.tools[0].name == "clock"
     assert (session.modalities, session.left_out, session.closed) == ((), 0, False)

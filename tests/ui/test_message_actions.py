@@ -107,7 +107,7 @@ async def test_a_click_selects_a_message_and_a_click_on_its_sign_opens_the_menu(
         await pilot.pause()
         assert app.state.selected == 1
         line = screen_text(app).splitlines()[1]
-        assert "⋯ enter" in line
+        assert "⋯ menu" in line
         await pilot.click(offset=(line.index("⋯"), 1), times=1)
         await pilot.pause()
         assert "Edit and send again" in screen_text(app)

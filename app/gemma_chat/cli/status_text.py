@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.output import one_line
 from gemma_chat.host.protocol import LockEntry, ModelView, Status
 
@@ -67,7 +68,7 @@ def _memory(model: ModelView) -> str:
         ("KV saved", model.kv_saved_bytes),
         ("process", model.process_bytes),
     )
-    return ", ".join(f"{name} {size / 1024**2:.0f} MiB" for name, size in parts)
+    return ", ".join(f"{name} {byte_size(size)}" for name, size in parts)
 
 
 def _holder(holder: LockEntry | None) -> str:

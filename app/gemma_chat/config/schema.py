@@ -50,6 +50,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine does by itself."""
 
     anticipate: bool = True
+    """Whether there are warm-ups."""
 
 
 class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.config.document import (
     field_of,
     parse_document,
@@ -55,7 +56,7 @@ __all__ = [
     "value_of",
 ]
 
-MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_FILE_BYTES = 8 * MB
 
 
 def load_settings(paths: Paths) -> Settings:
@@ -142,7 +143,7 @@ def _read_text(settings_file: Path) -> str:
             raise SettingsError("it is a device or a pipe.")
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
-        raise SettingsError(f"it is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
+        raise SettingsError(f"it is larger than {byte_size(MAX_FILE_BYTES)}.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Evaluating the tokens of one session, step by step: what a turn and an anticipation share.
+"""Evaluating the tokens of one session, step by step: what a turn and a warm-up share.
 
 It keeps the session resident while it computes, brings it back after another one took its stream,
 and takes interrupts from other threads.

@@ -27,6 +27,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
 
 Tokens = npt.NDArray[np.int32]
@@ -35,7 +36,7 @@ _MAGIC = b"gemma-chat state 2\n"
 _SUFFIX = ".state"
 _MOST_HEADER = 4096
 
-LEFT_FREE = 256 * 1024 * 1024
+LEFT_FREE = 256 * MB
 """Saved states never take the last bytes of a disk: conversations are written there, too."""
 
 _log = logging.getLogger(__name__)
@@ -286,7 +287,9 @@ class StateFiles:
             total -= _size(file)
             file.unlink(missing_ok=True)
         if total > allowed:
-            raise OSError(errno.ENOSPC, f"the last {LEFT_FREE >> 20} MB of the disk are left free")
+            raise OSError(
+                errno.ENOSPC, f"the last {byte_size(LEFT_FREE)} of the disk are left free"
+            )
 
     def _remove(self, path: Path, reason: str) -> None:
         _log.info("The saved state %s is removed: %s", path.name, reason)

@@ -73,7 +73,7 @@ async def _load(
         use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
         states_mb=memory.states_mb,
         states_dir=states_dir,
-        states_disk_mb=round(memory.disk_gb * 1024),
+        states_disk_mb=round(memory.disk_gb * 1_000),
         gpu_layers=model.gpu_layers,
         kv_type=model.kv_type,
         micro_batch=model.micro_batch,

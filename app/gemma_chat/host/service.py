@@ -310,7 +310,7 @@ class Service:
         """Other messages are shown, or pinned: let the context follow."""
         match request:
             case PinMessage():
-                self._tabs.anticipate(request.session)
+                self._tabs.warm_up(request.session)
             case SelectBranch() | DeleteMessage():
                 self._conversations.idle_work.measure(request.session)
             case ForkFrom() if isinstance(reply, Opened):

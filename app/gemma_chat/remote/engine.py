@@ -24,7 +24,7 @@ from gemma_chat.remote.faults import Faults
 from gemma_chat.remote.options import ServerOptions
 from gemma_chat.remote.request import RequestWriter
 from gemma_chat.remote.tokens import TokenCounter, TokenEstimate
-from gemma_chat.remote.turn import NothingAhead, RemoteTurn
+from gemma_chat.remote.turn import NoWarmUp, RemoteTurn
 from gemma_chat.remote.wire import Exchange, Patience, Question
 
 Lane = Literal["foreground", "background"]
@@ -173,11 +173,11 @@ class RemoteEngine:
             on_usage=lambda usage: self._estimate.learn(prompt.messages, usage.prompt),
         )
 
-    def anticipate(
+    def warm_up(
         self, sequence: SequenceHandle, left: Prompt, right: Prompt, lane: Lane
-    ) -> NothingAhead:
-        """Nothing is evaluated ahead: that would take a slot of the server's."""
-        return NothingAhead()
+    ) -> NoWarmUp:
+        """Nothing is warmed up: that would take a slot of the server's."""
+        return NoWarmUp()
 
     def close(self) -> None:
         """Nothing is open: each turn has a connection of its own."""

@@ -205,10 +205,10 @@ class Chat(Answering):
         """Let waiting turns ask something else; see `Session.rephrase`."""
         return self.session.rephrase(questions)
 
-    def anticipate(self, draft: str = "") -> None:
-        """Evaluate ahead while nobody waits; see `Session.anticipate`."""
+    def warm_up(self, draft: str = "") -> None:
+        """Evaluate what the next turn begins with; see `Session.warm_up`."""
         if not self._turns:
-            self.session.anticipate(draft)
+            self.session.warm_up(draft)
 
     async def make_room(self) -> bool:
         """Prepare for a full window while nobody waits; see `Session.make_room`."""

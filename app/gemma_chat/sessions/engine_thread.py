@@ -299,7 +299,7 @@ class EngineThread:
             job.seed = sampling.random_seed if sampling.temperature else None
             run = self._engine.begin(job.sequence, prepared.prompt, sampling, lane)
         else:
-            run = self._engine.anticipate(job.sequence, prepared.prompt, prepared.alternative, lane)
+            run = self._engine.warm_up(job.sequence, prepared.prompt, prepared.alternative, lane)
         job.counts = run.counts
         job.prompt_total = run.prompt_tokens
         job.prompt_done = run.counts.reused + run.counts.restored

@@ -38,7 +38,7 @@ class PreparedTurn:
     sampling: SamplingSettings
     dropped: TurnsDropped | None = None
     alternative: Prompt | None = None
-    """Another prompt that is possible: only what both begin with is evaluated, ahead of a turn."""
+    """Another prompt that is possible: a warm-up evaluates only what both begin with."""
 
 
 class TurnOwner(Protocol):

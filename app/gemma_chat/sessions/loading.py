@@ -52,7 +52,7 @@ async def load_model(
     use_extra_bufts: bool | None = None,
     states_mb: int = 0,
     states_dir: str | PathLike[str] | None = None,
-    states_disk_mb: int = 4096,
+    states_disk_mb: int = 4_000,
     gpu_layers: int = 0,
     kv_type: Literal["f16", "q8_0", "q4_0"] = "f16",
     micro_batch: int = 256,
@@ -76,10 +76,10 @@ async def load_model(
         projector_path: The file with which the model takes images or audio (`mmproj-….gguf`);
             images need Pillow: `pip install "gemma-chat[media]"`.
         use_extra_bufts: llama.cpp's repacked weights; `None` finds out whether they work.
-        states_mb: Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048.
+        states_mb: MB of RAM for saved states; 0 is a quarter of free memory, at most 2,000.
         states_dir: Where saved states are kept in files, for a later process to go on from;
             `None` keeps none.
-        states_disk_mb: Budget for these files.
+        states_disk_mb: MB of disk for these files.
         gpu_layers: Layers to put on a GPU; -1 is all.
         kv_type: How the KV cache is stored; `q8_0` takes half the memory, `q4_0` a quarter.
         micro_batch: Tokens evaluated at once in prefill, 16 to 512.

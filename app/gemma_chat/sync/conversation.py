@@ -152,9 +152,9 @@ class Conversation(Generic[Asked]):
         """Let waiting turns, by number, ask something else; `False` when one has begun."""
         return self._loop.call(lambda: self._asked.rephrase(questions))
 
-    def anticipate(self, draft: str = "") -> None:
-        """Evaluate ahead, while nobody waits, what the next turn is going to begin with."""
-        self._loop.call(lambda: self._asked.anticipate(draft))
+    def warm_up(self, draft: str = "") -> None:
+        """Evaluate, while nobody waits, what the next turn is going to begin with."""
+        self._loop.call(lambda: self._asked.warm_up(draft))
 
     def make_room(self) -> bool:
         """While nobody waits, see whether the window is nearly full, and prepare for that."""

@@ -164,7 +164,7 @@ def _app(
             install_command=options.install_command,
             painted=painted,
             keep_setting=lambda key, value: _keep_setting(paths, key, value),
-            keymap=Keymap.of(dict(options.settings.keys)) if options.settings.keys else Keymap(),
+            keymap=Keymap.of(dict(options.settings.keys)),
             library=lambda: _library(paths),
             sent=SentMessages(paths.sent_file, options.settings.terminal.sent_history),
             models=lambda: _models(paths),

@@ -60,8 +60,8 @@ class TabCommands:
         choices = []
         for id_, key in _MENU:
             each = action(id_)
-            keys = app.keymap.shown(id_) if app.keymap.action(id_).keys else ""
-            choices.append(Choice(id_, names.get(id_, each.label), keys, key))
+            own_key = app.keymap.first_key(id_)
+            choices.append(Choice(id_, names.get(id_, each.label), own_key, key))
 
         def chosen(id_: str | None) -> None:
             if id_ is not None:

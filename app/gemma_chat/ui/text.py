@@ -78,14 +78,6 @@ def count(number: int) -> str:
     return f"{number / 1_000_000:.1f}M"
 
 
-def size(bytes_: int) -> str:
-    """A size in bytes in few cells: `0 MB`, `138 MB`, `4.1 GB`."""
-    megabytes = bytes_ / 1_000_000
-    if megabytes < 999.5:
-        return f"{megabytes:.0f} MB"
-    return f"{megabytes / 1_000:.1f} GB"
-
-
 def age(seconds: float) -> str:
     """How long ago, in words: `just now`, `3 min ago`, `2 h ago`, `5 days ago`."""
     if seconds < 60:

@@ -11,17 +11,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from gemma_chat.host.protocol import DownloadView
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
 from gemma_chat.ui.text import one_line
 
-CATALOGUE_EXAMPLES = (
-    ("SmolLM2 135M Instruct Q4_1", "98 MB", "small and quick, to try things out"),
-    ("Gemma 3 1B it Q4_K_M", "0.8 GB", "useful on any laptop"),
-    ("Gemma 3 4B it Q4_K_M", "2.5 GB", "good answers, 8 GB of memory"),
-    ("Gemma 3 12B it Q4_K_M", "7.3 GB", "very good answers, 16 GB of memory"),
-)
+_EXAMPLES = ("smollm2-135m", "gemma-3-1b", "gemma-3-4b", "gemma-3-12b")
+"""Of the catalogue."""
 
 _Line = tuple[str, str]
 """Text and style."""
@@ -34,10 +30,9 @@ _BAD = "bold $ink-bad"
 
 
 def page_for(
-    state: TerminalState, install_command: str, keymap: Keymap | None = None
+    state: TerminalState, install_command: str, keymap: Keymap = DEFAULT_KEYS
 ) -> Content | None:
     """What to show instead of the transcript; `None` when there is something to read."""
-    keymap = keymap or Keymap()
     tab = state.active_tab
     if state.shown_pair is not None and state.model.phase in ("loading", "ready"):
         return None
@@ -111,8 +106,16 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
 
 
 def _catalogue() -> list[_Line]:
-    lines: list[_Line] = [("Names to look for", _QUIET)]
-    lines += [(f"  {name:<28}{size:>7}  {use}", _PLAIN) for name, size, use in CATALOGUE_EXAMPLES]
+    # Only a terminal without a model shows it; the first paint of others does without.
+    from gemma_chat.byte_sizes import byte_size
+    from gemma_chat.models.catalogue import CATALOGUE
+
+    lines: list[_Line] = [("Some that can be downloaded there", _QUIET)]
+    lines += [
+        (f"  {one.id:<14}{byte_size(one.download_bytes):>7}  {one.explanation}", _PLAIN)
+        for one in CATALOGUE
+        if one.id in _EXAMPLES
+    ]
     return lines
 
 
@@ -150,7 +153,7 @@ def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
         (one_line(state.link.sentence, 600), _BAD),
         ("", ""),
         ("The host is the process that holds the model. To try again", _QUIET),
-        (f"  {keymap.shown('program.palette')}  Connect again", _CODE),
+        (f"  {keymap.offered('host.retry')}", _CODE),
         ("", ""),
         ("To see what is wrong", _QUIET),
         ("  gemma-chat host status", _CODE),
@@ -159,7 +162,7 @@ def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
 
 _PLAIN_CHAT = "A chat of its own on the one model in memory."
 _MOST_TOLD = 160
-"""Cells of a system instruction; f3 shows it whole."""
+"""Cells of a system instruction; the settings of the tab show it whole."""
 _NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
 _FIRST = (
     ("message.send", "send"),

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.doctor.finding import Finding, fault, ok, warning
-from gemma_chat.cli.output import size
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import SettingsError, StoreError
@@ -66,7 +66,7 @@ def _database(path: Path) -> Iterator[Finding]:
         return
     yield ok(
         "conversations",
-        f"{path}, {size(path.stat().st_size)}, sound: {found.conversations} conversations, "
+        f"{path}, {byte_size(path.stat().st_size)}, sound: {found.conversations} conversations, "
         f"{found.messages} messages",
     )
 

@@ -26,7 +26,7 @@ TABS: tuple[Action, ...] = (
         ("alt+w",),
         "Close tab",
         "Tabs",
-        "The conversation is kept; alt+u opens it again.",
+        "The conversation is kept; /reopen opens it again.",
         slash=("close",),
     ),
     Action(

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from gemma_chat.host.protocol import DownloadView, ModelView
-from gemma_chat.ui.history.offers import Offers
+from gemma_chat.ui.offers import Offers
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
 from gemma_chat.ui.text import one_line
@@ -140,6 +140,6 @@ def _coming(download: DownloadView) -> Content:
     return Content.assemble(
         Content.styled(f"{name}  {gauge(share, 1, _GAUGE_CELLS)} {share:.0%}\n", "$ink-wait"),
         Content.styled(
-            "Your message stays in the input until it is here; enter sends it then.", "$ink-quiet"
+            "Your message stays in the input until it is here; then you can send it.", "$ink-quiet"
         ),
     )

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from gemma_chat.exchange.writing import ENDING_OF, ENDINGS, FORMATS, Format
 from gemma_chat.ui.dialog import DialogBox
-from gemma_chat.ui.history.offers import Offers
+from gemma_chat.ui.offers import Offers
 from gemma_chat.ui.path_dialog import PathDialog
 
 _NAMES: Final[dict[Format, str]] = {

@@ -14,14 +14,13 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from gemma_chat.host.protocol import ConversationView
-from gemma_chat.ui.actions import key_name
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.choice import Choice, ChoiceDialog
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.history.chat_list import ChatList
 from gemma_chat.ui.history.drawing import preview_of_messages, preview_of_passages, title_of
-from gemma_chat.ui.history.offers import Offers
 from gemma_chat.ui.host_calls import MOST_SEARCHED
+from gemma_chat.ui.offers import Offers, offer
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
@@ -328,6 +327,4 @@ def _why_empty(words: str, *, failed: bool) -> str:
 
 def _offers(keymap: Keymap) -> Iterator[tuple[str, Content]]:
     for id_, word in _SHORT.items():
-        keys = keymap.action(id_).keys
-        key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
-        yield id_, Content.assemble(key, Content.styled(word, "$ink-quiet"))
+        yield id_, offer(keymap.first_key(id_), word)

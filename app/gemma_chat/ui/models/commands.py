@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import SettingsError
 from gemma_chat.host.protocol import HubToken
 from gemma_chat.ui.models.lines import DownloadLine, FileLine, OfferLine, TypedLine
 from gemma_chat.ui.status_line import entry_name
-from gemma_chat.ui.text import one_line, size
+from gemma_chat.ui.text import one_line
 
 if TYPE_CHECKING:
     from gemma_chat.host.protocol import ModelView
@@ -193,11 +194,12 @@ class ModelCommands:
         app = self._app
         if isinstance(line, DownloadLine):
             view = line.view
+            about = f"{byte_size(view.done_bytes)} have come"
             question = ChoiceDialog(
                 f"Give up {one_line(view.name, 30)}?",
                 (
                     Choice("keep", "Keep it", key="k"),
-                    Choice("drop", "Give it up", f"{size(view.done_bytes)} have come", key="g"),
+                    Choice("drop", "Give it up", about, key="g"),
                 ),
             )
             if await app.push_screen_wait(question) == "drop":
@@ -208,7 +210,7 @@ class ModelCommands:
                 f"Delete {one_line(file.name, 30)}?",
                 (
                     Choice("keep", "Keep it", key="k"),
-                    Choice("delete", "Delete the file", f"frees {size(file.bytes)}", key="d"),
+                    Choice("delete", "Delete the file", f"frees {byte_size(file.bytes)}", key="d"),
                 ),
             )
             if await app.push_screen_wait(question) == "delete" and await app.calls.remove_model(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual.content import Content
 
+from gemma_chat.byte_sizes import byte_size
 from gemma_chat.host.protocol import (
     DownloadView,
     MemoryFit,
@@ -25,7 +26,7 @@ from gemma_chat.ui.models.lines import (
     recommended,
 )
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import count, one_line, shown, size
+from gemma_chat.ui.text import count, one_line, shown
 
 _MOST_SHOWN = 1_000
 _GAUGE_CELLS = 24
@@ -77,7 +78,7 @@ def _of_file(
     elif facts is not None:
         rows += [("", ""), *_of_facts(view.bytes, facts, models)]
     else:
-        rows += [("", ""), (size(view.bytes), "")]
+        rows += [("", ""), (byte_size(view.bytes), "")]
     rows += [("", ""), (_PLACES[view.place], QUIET)]
     if view.source and view.source != view.name:
         rows.append((one_line(view.source, 200), QUIET))
@@ -98,7 +99,12 @@ def _standing(path: str, models: Models | None, model: ModelView) -> list[_Row]:
 
 
 def _of_facts(file_bytes: int, facts: ModelFacts, models: Models | None) -> list[_Row]:
-    what = [size(file_bytes), facts.quantisation, _weights(facts.parameters), facts.architecture]
+    what = [
+        byte_size(file_bytes),
+        facts.quantisation,
+        _weights(facts.parameters),
+        facts.architecture,
+    ]
     rows = [(" · ".join(one_line(part, 30) for part in what if part), "")]
     media = ", ".join(_MEDIA[one] for one in ("text", *facts.modalities))
     window = f" · up to {count(facts.context_length)} tokens" if facts.context_length else ""
@@ -116,8 +122,8 @@ def _weights(parameters: int) -> str:
 
 
 def _memory(fit: MemoryFit, needed: int, models: Models | None) -> _Row:
-    there = f" of {size(models.memory_bytes)}" if models is not None else ""
-    need = f"Takes about {size(needed)}{there} of memory"
+    there = f" of {byte_size(models.memory_bytes)}" if models is not None else ""
+    need = f"Takes about {byte_size(needed)}{there} of memory"
     match fit:
         case "fits":
             return (f"{need}: it fits.", GOOD)
@@ -136,12 +142,12 @@ def _of_offer(offer: OfferView, models: Models | None) -> list[_Row]:
         ("", ""),
         (f"{media}{abilities}", ""),
         _memory(offer.fit, offer.needed_bytes, models),
-        (f"Download of about {size(offer.download_bytes)}.", ""),
+        (f"Download of about {byte_size(offer.download_bytes)}.", ""),
     ]
     if offer == recommended(models):
         rows.insert(2, ("The one that suits this machine best.", GOOD))
     if models is not None and models.disk_bytes and models.disk_bytes < offer.download_bytes:
-        rows.append((f"✕ The disk has {size(models.disk_bytes)} free.", BAD))
+        rows.append((f"✕ The disk has {byte_size(models.disk_bytes)} free.", BAD))
     rows += [
         ("", ""),
         (f"Licence: {one_line(offer.licence, 60)}", QUIET),
@@ -201,7 +207,7 @@ def _gated(page: str) -> list[_Row]:
         ("   https://huggingface.co/settings/tokens", "$ink-mark"),
         ("3  Give it to the hub's own program, in a shell", ""),
         ("   hf auth login", "$ink-mark"),
-        ("4  Press enter here", ""),
+        ("4  Come back here and try again", ""),
     ]
 
 
