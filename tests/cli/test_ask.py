@@ -19,7 +19,6 @@ from tests.projectors import picture, tone
 from tests.remote.scripted import ScriptedServer
 from tests.sessions.scripted import Said, ScriptedEngine
 
-from gemma_chat.byte_sizes import MB
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
 from gemma_chat.cli.asking import Asking
@@ -30,6 +29,7 @@ from gemma_chat.engine.interface import ChatMessage, ReplyPart
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
 from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
+from gemma_chat.quantities import MB
 from gemma_chat.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -56,7 +56,7 @@ async def test_a_new_tab_has_the_settings_of_the_settings_file(tmp_path: Path) -
 
 async def test_a_new_tab_is_behind_the_others_and_has_a_name(terminal: Terminal) -> None:
     first, second = await terminal.open(), await terminal.open("  My \n tab ")
-    assert terminal.tabs[first].title == "New chat"
+    assert terminal.tabs[first].title == "Untitled"
     assert terminal.tabs[first].title_by == "nobody"
     assert terminal.tabs[second].title == "My tab"
     assert terminal.tabs[second].title_by == "person"
@@ -138,7 +138,7 @@ async def test_wrong_settings_are_refused_with_what_is_allowed(
 async def test_an_empty_title_lets_the_summarizer_choose_again(terminal: Terminal) -> None:
     tab = await terminal.open("Mine")
     await terminal.client.request(RenameSession(0, tab, "  "))
-    assert (terminal.tabs[tab].title, terminal.tabs[tab].title_by) == ("New chat", "nobody")
+    assert (terminal.tabs[tab].title, terminal.tabs[tab].title_by) == ("Untitled", "nobody")
 
 
 async def test_a_title_that_is_too_long_is_refused(terminal: Terminal) -> None:

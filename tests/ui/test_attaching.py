@@ -12,9 +12,9 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import ModalityError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.attaching.attached import dropped_paths, paths_like, read_attached
 from gemma_chat.ui.attaching.chips import AttachmentChip

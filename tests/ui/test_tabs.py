@@ -233,7 +233,7 @@ async def test_without_any_tab_the_page_says_how_to_open_one() -> None:
         await pilot.pause()
         assert app.state.tabs == ()
         assert app.window.welcome.display
-        assert "No chat is open" in app.window.welcome.text
+        assert "No tab is open" in app.window.welcome.text
 
 
 async def test_switching_among_a_hundred_tabs_fetches_each_once() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import msgspec
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.config.sampling import (
     LORA_SCALE_FIELD,
     SAMPLING_FIELDS,
@@ -22,6 +21,7 @@ from gemma_chat.config.sampling import (
 )
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
 _MAX_FILE_BYTES = 1 * MB
 _OF_THE_SESSION = (THINKING_BUDGET, LORA_SCALE_FIELD)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 
 import click
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.quantities import MB, byte_size
 
 if TYPE_CHECKING:
     from gemma_chat.host.protocol import Upload

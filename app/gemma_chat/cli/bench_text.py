@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.output import one_line
 from gemma_chat.engine.bench.figures import Figure, Report, Subject, Target, Unit
+from gemma_chat.quantities import byte_size
 
 _HEADINGS: Final = ("figure", "measured", "baseline", "ratio (least to greatest)", "target", "")
 _GAP: Final = "  "

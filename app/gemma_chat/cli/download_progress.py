@@ -6,8 +6,8 @@ import sys
 import time
 from types import TracebackType
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.output import one_line
+from gemma_chat.quantities import byte_size
 
 _DRAW_SECONDS = 0.2
 _BACK_TO_BEGIN = "\r\033[K"

@@ -28,11 +28,11 @@ def models() -> None:
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
     """List the files on this machine (* is loaded when the host starts), and what can be got."""
-    from gemma_chat.byte_sizes import byte_size
     from gemma_chat.cli.output import print_json, print_text, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.models.catalogue import CATALOGUE
     from gemma_chat.models.discovery import choose_model
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     chosen = choose_model(paths, load_settings(paths).model.path)
@@ -85,7 +85,7 @@ def _memory() -> int:
 
 
 def _fit(entry: CatalogueEntry, memory: int) -> str:
-    from gemma_chat.byte_sizes import byte_size
+    from gemma_chat.quantities import byte_size
 
     needs = f"needs {byte_size(entry.needed_memory_bytes)}"
     return needs if entry.needed_memory_bytes <= memory else f"{needs}, too much for this machine"
@@ -100,11 +100,11 @@ def get(context: click.Context, name: str) -> None:
     A broken download goes on where it ended. For gated models set HF_TOKEN, or use
     `hf auth login`; the token is given to the hub and never shown or kept here.
     """
-    from gemma_chat.byte_sizes import byte_size
     from gemma_chat.cli.download_progress import DownloadProgress
     from gemma_chat.cli.output import print_text
     from gemma_chat.models.gguf_header import check_model_file
     from gemma_chat.models.hub import Hub, wanted
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     want = wanted(name)
@@ -125,9 +125,9 @@ def get(context: click.Context, name: str) -> None:
 @click.pass_context
 def remove(context: click.Context, name: str, yes: bool) -> None:
     """Remove the file NAME from the program's own folder; others are left alone."""
-    from gemma_chat.byte_sizes import byte_size
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     try:
@@ -155,9 +155,9 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
     """Say what the model NAME (on this machine, or a path) is, and whether its file is whole."""
     from dataclasses import asdict, replace
 
-    from gemma_chat.byte_sizes import byte_size
     from gemma_chat.cli.output import print_json, print_text, table
     from gemma_chat.models.gguf_header import check_model_file
+    from gemma_chat.quantities import byte_size
 
     header = check_model_file(_path(paths_of(context), name))
     if as_json:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import gemma_chat
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.config.document import parse_document, preset_of, preset_table
 from gemma_chat.config.paths import make_private_folder
 from gemma_chat.config.presets import Preset
@@ -25,6 +24,7 @@ from gemma_chat.config.prompts import Prompt, prompt_of_markdown, prompt_of_tabl
 from gemma_chat.config.roles import Role, role_of, role_table
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
 MAX_FILE_BYTES = 2 * MB
 MOST_FILES = 500

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.config.document import (
     field_of,
     parse_document,
@@ -33,6 +32,7 @@ from gemma_chat.config.schema import (
 )
 from gemma_chat.config.setting_field import NotAllowed, SettingField
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
 __all__ = [
     "SETTING_FIELDS",

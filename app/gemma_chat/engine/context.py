@@ -31,7 +31,7 @@ MOST_SAMPLED = 16
 """Tokens of one batch that can be sampled from: a turn's newest one and guesses behind it."""
 
 STREAMS = 2
-"""One for the chats, one for the background."""
+"""One for foreground turns, one for the background."""
 
 Sampled = Literal["none", "each"]
 """Which tokens of a batch are to be sampled from. None saves the largest matrix of the model."""

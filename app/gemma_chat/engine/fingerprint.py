@@ -6,11 +6,11 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
-from gemma_chat.byte_sizes import MB
 from gemma_chat.engine import safety
 from gemma_chat.engine.interface import EngineOptions
 from gemma_chat.engine.library import library_file
 from gemma_chat.engine.state_files import StateFiles
+from gemma_chat.quantities import MB
 
 _LOOKED_AT = 1 << 20
 """Bytes at both ends of a file."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.errors import ModelLoadError
+from gemma_chat.quantities import MB, byte_size
 
 KvType = Literal["f16", "q8_0", "q4_0"]
 

@@ -27,8 +27,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
+from gemma_chat.quantities import MB, byte_size
 
 Tokens = npt.NDArray[np.int32]
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.errors import ExchangeError, GemmaChatError
 from gemma_chat.exchange.llama_webui import is_llama_webui, read_llama_webui
 from gemma_chat.exchange.openai import is_openai, read_openai
 from gemma_chat.exchange.own_json import is_own, read_own
 from gemma_chat.exchange.transcript import Transcript
+from gemma_chat.quantities import MB, byte_size
 
 MAX_FILE_BYTES: Final = 256 * MB
 _KNOWN: Final = (

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from gemma_chat.byte_sizes import MB
 from gemma_chat.config.schema import MemorySettings, ModelSettings
 from gemma_chat.engine.fit import KvShape, Need
 from gemma_chat.host.protocol import MemoryFit
 from gemma_chat.models.gguf_file import GgufLayout
+from gemma_chat.quantities import MB
 
 STREAMS: Final = 2
 """The sequences that are resident at once, see `engine.context`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES
+from gemma_chat.quantities import byte_size
 
 
 def read_media_file(path: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gemma_chat.byte_sizes import MB
+from gemma_chat.quantities import MB
 
 MOST_BYTES = 20 * MB
 """Of one file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gemma_chat.byte_sizes import GB, MB
+from gemma_chat.quantities import GB, MB
 
 Modality = Literal["text", "image", "audio"]
 Ability = Literal["thinking", "tools"]

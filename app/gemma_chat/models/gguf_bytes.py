@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from gemma_chat.byte_sizes import MB, byte_size
+from gemma_chat.quantities import MB, byte_size
 
 MAX_HEADER_BYTES = 128 * MB
 MAX_STRINGS_IN_ARRAYS = 4_000_000

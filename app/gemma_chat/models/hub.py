@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import GatedModelError, ModelLoadError
 from gemma_chat.models.catalogue import CatalogueEntry, catalogue_entry
+from gemma_chat.quantities import byte_size
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -46,7 +46,7 @@ class Summary:
     the model gave one. Of a long conversation the summaries come stretch by stretch, oldest first,
     and are not `whole` until the last one.
 
-        print(summary.title or "New chat", summary.text)
+        print(summary.title or "Untitled", summary.text)
     """
 
     key: Hashable

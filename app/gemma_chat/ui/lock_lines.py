@@ -12,8 +12,8 @@ import msgspec
 from textual.content import Content
 from textual.style import Style
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.host.protocol import LockEntry, ModelView, SummarizerView
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.signs import HOLDING, circled
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import entry_name, gauge

@@ -119,8 +119,8 @@ def _explain(failure: BaseException, log: Path) -> None:
 
     what = one_line(f"{type(failure).__name__}: {failure}", 300)
     sys.stderr.write(
-        f"gemma-chat ended because of an error of its own ({what}). Your chats are kept by the "
-        f"host; start gemma-chat again to see them. The details are in {log}.\n"
+        f"gemma-chat ended because of an error of its own ({what}). Your conversations are kept "
+        f"by the host; start gemma-chat again to see them. The details are in {log}.\n"
     )
 
 

@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 from rich.cells import cell_len
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.host.protocol import LockEntry, ModelView
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.context_words import briefly
 from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.signs import FREE, HOLDING, circled

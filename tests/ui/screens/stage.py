@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from tests.ui.screens.picture import Shot
 from tests.ui.scripted import make_app, screen_text
-from tests.ui.stored_chats import StoringLink
+from tests.ui.stored_conversations import StoringLink
 from textual.pilot import Pilot
 
 from gemma_chat.host import protocol as p

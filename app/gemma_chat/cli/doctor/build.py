@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.doctor.finding import ChildFailed, Finding, fault, ok, report_of_child, warning
 from gemma_chat.config.paths import Paths
+from gemma_chat.quantities import byte_size
 
 BUILD_AGAIN: Final = (
     "Build it again on this machine: pip install --force-reinstall --no-cache-dir "

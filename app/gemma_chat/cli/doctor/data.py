@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.doctor.finding import Finding, fault, ok, warning
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import SettingsError, StoreError
+from gemma_chat.quantities import byte_size
 from gemma_chat.store.inspection import inspect
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.cli.doctor.build import BUILD_AGAIN, WITHOUT_AMX
 from gemma_chat.cli.doctor.finding import ChildFailed, Finding, fault, ok, report_of_child, warning
 from gemma_chat.config.paths import Paths
@@ -15,6 +14,7 @@ from gemma_chat.engine.safety import safe_mode
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.models.discovery import choose_model
 from gemma_chat.models.gguf_header import check_model_file
+from gemma_chat.quantities import byte_size
 
 _ANOTHER = "Name another with `gemma-chat models default`, or get it again."
 

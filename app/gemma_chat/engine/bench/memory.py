@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.engine import context
 from gemma_chat.engine.bench.conversation import Conversation, opened
 from gemma_chat.engine.bench.figures import Figure, Round, Target, figure
@@ -17,6 +16,7 @@ from gemma_chat.engine.bench.plan import Plan
 from gemma_chat.engine.bench.prose import passage
 from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
+from gemma_chat.quantities import MB, byte_size
 
 
 def fork(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:

@@ -10,7 +10,6 @@ from tempfile import mkdtemp
 
 import psutil
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.engine.bench.conversation import Conversation, opened
 from gemma_chat.engine.bench.figures import Figure, Round, Target, Unmeasurable, figure
 from gemma_chat.engine.bench.plan import Plan
@@ -18,6 +17,7 @@ from gemma_chat.engine.bench.prose import passage
 from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
 from gemma_chat.engine.interface import Engine
+from gemma_chat.quantities import MB, byte_size
 
 _STATES_MB = 256
 _SPARE = 1.3

@@ -102,6 +102,7 @@ from gemma_chat.host.protocol.tab_bar import (
     TabsArranged,
 )
 from gemma_chat.host.protocol.tabs import (
+    UNTITLED,
     ChangeSettings,
     CloseSession,
     Context,
@@ -161,6 +162,7 @@ __all__ = [
     "MAX_MODEL_CHARACTERS",
     "MAX_TITLE_CHARACTERS",
     "PROTOCOL_VERSION",
+    "UNTITLED",
     "AnswerTool",
     "Aside",
     "AsideChanged",

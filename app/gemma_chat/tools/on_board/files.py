@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.errors import ToolError, visible
+from gemma_chat.quantities import MB, byte_size
 from gemma_chat.tools.functions import function_tool
 from gemma_chat.tools.tool import MAX_RESULT_CHARACTERS, Tool
 

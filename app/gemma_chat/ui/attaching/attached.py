@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import AttachmentView, Upload
+from gemma_chat.quantities import byte_size
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".wav", ".mp3", ".flac"))
 _LONGEST_PASTE = 8192

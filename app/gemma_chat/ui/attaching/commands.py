@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.attaching.attached import Attached, read_attached
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 STEPS = (
     ("A model", "Which model shall answer? It runs here; what you say stays here."),
-    ("A role", "Who shall it be in the first chat? Every tab can be somebody else."),
+    ("A role", "Who shall it be in the first tab? Every tab can be somebody else."),
     ("A message", "What do you want to say first?"),
 )
 

@@ -1,4 +1,4 @@
-"""Paths that a person typed for chats to be written to, and the writing."""
+"""Paths that a person typed for conversations to be written to, and the writing."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gemma_chat.byte_sizes import MB, byte_size
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.quantities import MB, byte_size
 
 MAX_FILE_BYTES = 1 * MB
 MOST_NAMES = 200

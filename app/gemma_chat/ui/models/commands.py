@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.errors import SettingsError
 from gemma_chat.host.protocol import HubToken
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.models.lines import DownloadLine, FileLine, OfferLine, TypedLine
 from gemma_chat.ui.status_line import entry_name
 from gemma_chat.ui.text import one_line

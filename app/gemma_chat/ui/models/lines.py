@@ -9,7 +9,6 @@ import msgspec
 from rich.cells import cell_len
 from textual.content import Content
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.host.protocol import (
     DownloadView,
     MemoryFit,
@@ -17,6 +16,7 @@ from gemma_chat.host.protocol import (
     Models,
     OfferView,
 )
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.status_line import gauge
 from gemma_chat.ui.text import one_line, padded
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from textual.content import Content
 
-from gemma_chat.byte_sizes import byte_size
 from gemma_chat.host.protocol import (
     DownloadView,
     MemoryFit,
@@ -16,6 +15,7 @@ from gemma_chat.host.protocol import (
     ModelView,
     OfferView,
 )
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.models.lines import (
     DownloadLine,
     FileLine,

@@ -1,6 +1,6 @@
-"""Numbers of bytes as people read them, the one way in settings, messages and on the screen.
+"""Sizes and counts as people read them, the one way in settings, messages and on the screen.
 
-The units are decimal, as disks and downloads are sold: 1 MB is 1,000,000 bytes.
+Units of bytes are decimal, as disks and downloads are sold: 1 MB is 1,000,000 bytes.
 """
 
 from __future__ import annotations
@@ -25,3 +25,8 @@ def byte_size(size: float) -> str:
     if size < 999.5 * MB:
         return f"{size / MB:.0f} MB"
     return f"{size / GB:,.1f}".removesuffix(".0") + " GB"
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """How many of something: `1 tab`, `2,000 tabs`; `nouns` is a plural without a mere `s`."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

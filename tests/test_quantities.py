@@ -1,10 +1,10 @@
-"""Sizes in bytes are written in one way, everywhere."""
+"""Sizes and counts are written in one way, everywhere."""
 
 from __future__ import annotations
 
 import pytest
 
-from gemma_chat.byte_sizes import byte_size
+from gemma_chat.quantities import byte_size, counted
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ from gemma_chat.byte_sizes import byte_size
 )
 def test_a_size_takes_few_cells_and_never_a_thousand_of_its_unit(size: float, text: str) -> None:
     assert byte_size(size) == text
+
+
+def test_a_count_names_what_is_counted_in_its_number() -> None:
+    assert counted(1, "tab") == "1 tab"
+    assert counted(2_000, "tab") == "2,000 tabs"
+    assert counted(0, "reply", "replies") == "0 replies"
