@@ -93,7 +93,7 @@ THOUGHT_AND_CALLS = f"<think>\nHm, 🤔 <b>Paris</b>?\n</think>\n\nLet me see.\n
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=20))
 def test_tags_cut_anywhere_never_leak(cuts: list[int]) -> None:
-    """Case 18 of the session API."""
+    """Case 18 of the session API: no tag of a thought, however it is split, is part of the text."""
     heard = hear(QWEN, THOUGHT_AND_CALLS, cuts=cuts)
     assert heard == ("Let me see.", "Hm, 🤔 <b>Paris</b>?", (PARIS, PARIS))
 

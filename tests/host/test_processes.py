@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from gemma_chat.host.client import HostClient
 from gemma_chat.host.exits import EXIT_ALREADY_RUNNING, EXIT_OK, EXIT_UNUSABLE, EXIT_USAGE
 from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.launch import HostLaunch, connect_or_start, last_lines
-from gemma_chat.host.link import HostLink, LinkPhase
+from gemma_chat.host.link import HostLink
 from gemma_chat.host.lock_file import LockFile
 from gemma_chat.host.main import LOG_BYTES
 from gemma_chat.host.protocol import (
@@ -41,18 +41,10 @@ from gemma_chat.host.protocol import (
     StopHost,
 )
 from gemma_chat.host.status import host_status, stop_host
-from gemma_chat.host.tenancy import is_claimed, read_tenant
+from gemma_chat.host.tenancy import is_claimed
+from gemma_chat.terms import LinkPhase
 
 HOST = [sys.executable, "-P", "-m", "gemma_chat.host.main"]
-
-
-@pytest.fixture
-def paths(own_home: Path) -> Iterator[Paths]:
-    paths = Paths.default()
-    yield paths
-    tenant = read_tenant(paths.lock_file)
-    if tenant is not None and is_claimed(paths.lock_file):
-        os.kill(tenant.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -158,7 +150,7 @@ async def test_four_terminals_that_start_at_once_get_one_host(paths: Paths) -> N
 async def test_after_a_kill_the_link_comes_back_with_everything(
     watcher: Watcher, by: signal.Signals
 ) -> None:
-    """Case 19 of the session API."""
+    """Case 19 of the session API: the host ends by a signal, and its tabs come back."""
     opened = await watcher.link.request(OpenSession(0, "Sea"))
     await watcher.link.request(SaveDraft(0, opened.session, "half a thought"))
     killed = watcher.kill_host(by)

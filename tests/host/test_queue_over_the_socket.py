@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,6 @@ from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import ChangeQueue, LockChanged, LockEntry
 
 LONG = "a word and another one " * 100
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def queued(rig: Rig, terminal: Terminal, tabs: int) -> tuple[list[int], list[LockEntry]]:

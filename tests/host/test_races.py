@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -38,17 +37,6 @@ from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.tools.tool import Tool
 
 ANNE, BERT = 101, 102
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def under_way(rig: Rig, request: Request, asker: int = ANNE) -> asyncio.Task[Reply]:

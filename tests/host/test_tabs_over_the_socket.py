@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -32,17 +31,6 @@ from gemma_chat.host.protocol import (
     StopTurn,
     Summarize,
 )
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def test_a_new_tab_has_the_settings_of_the_settings_file(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ async def test_the_transcript_names_what_was_sent() -> None:
         await app.workers.wait_for_complete()
         await pilot.pause()
         text = screen_text(app)
-        assert "▣ cat␛[2J.png  PNG 1024×768 2.4 MB" in text
+        assert "▣ cat␛[2J.png  PNG 1024×768 2.5 MB" in text
         assert "♪ song.wav  WAV 1:01 900 bytes" in text
         assert "Look." in text
 

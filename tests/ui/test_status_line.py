@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 
 from gemma_chat.host import protocol as p
+from gemma_chat.terms import LinkPhase
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.keymap import Keymap
-from gemma_chat.ui.link import LinkPhase
 from gemma_chat.ui.own_events import LinkState
 from gemma_chat.ui.state import Editing, TerminalState, apply
 from gemma_chat.ui.status_line import Row, action_at, advice_of, gauge, rows_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 
 from gemma_chat.cli.output import one_line
 from gemma_chat.quantities import byte_size
@@ -27,12 +26,7 @@ class DownloadProgress:
     def __enter__(self) -> DownloadProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._on_terminal and self._name:
             sys.stderr.write("\n")
 

@@ -6,12 +6,10 @@ Without this check the kernel ends the process some time later, and nobody knows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.quantities import MB, byte_size
-
-KvType = Literal["f16", "q8_0", "q4_0"]
+from gemma_chat.terms import KvType
 
 KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes an element takes: a block of 32 with its scale (ggml-common.h)."""

@@ -35,7 +35,7 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.media_marks import refuse_media
-from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.memory import KVMemory
 from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.prompt_tokens import PromptTokens
@@ -60,6 +60,7 @@ from gemma_chat.errors import (
     TemplateError,
 )
 from gemma_chat.models.projector_file import ProjectorHeader, check_projector_file
+from gemma_chat.terms import Lane
 
 SMALLEST_BATCH = 16
 _WORTH_SEARCHING = 16

@@ -16,8 +16,8 @@ import numpy as np
 from gemma_chat.engine.context import STREAMS, Context
 from gemma_chat.engine.shelf import HeldSequence, StateShelf
 from gemma_chat.engine.state_bytes import Checkpoint
+from gemma_chat.terms import Lane
 
-Lane = Literal["foreground", "background"]
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
 _MOST_CHECKPOINTS = 6
 """Turn boundaries (two a turn) a session with a sliding window can go back to."""

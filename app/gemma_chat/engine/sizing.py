@@ -5,10 +5,10 @@ from __future__ import annotations
 import psutil
 
 from gemma_chat.engine.context import plain_attention
-from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.threads import thread_counts
 from gemma_chat.errors import SettingsError
 from gemma_chat.quantities import GB, MB
+from gemma_chat.terms import KvType
 
 DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.audio_header import flac_seconds, mp3_seconds, wav_seconds
@@ -16,8 +15,7 @@ from gemma_chat.media.faults import MediaFault
 from gemma_chat.media.image_header import jpeg_size, png_size, webp_size
 from gemma_chat.media.limits import FORMATS, MOST_BYTES
 from gemma_chat.quantities import byte_size
-
-MediaKind = Literal["image", "audio"]
+from gemma_chat.terms import MediaKind
 
 MOST_PIXELS = 50_000_000
 MOST_SIDE = 16_384

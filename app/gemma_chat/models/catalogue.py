@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gemma_chat.quantities import GB, MB
+from gemma_chat.terms import MediaKind
 
-Modality = Literal["text", "image", "audio"]
 Ability = Literal["thinking", "tools"]
 
 GEMMA_TERMS = "Gemma Terms of Use"
@@ -30,7 +30,7 @@ class CatalogueEntry:
     """The file for images and audio, or an empty string."""
     download_bytes: int
     needed_memory_bytes: int
-    modalities: tuple[Modality, ...] = ("text",)
+    modalities: tuple[Literal["text"] | MediaKind, ...] = ("text",)
     abilities: tuple[Ability, ...] = ()
     licence: str = GEMMA_TERMS
     explanation: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
@@ -26,8 +25,8 @@ from gemma_chat.remote.request import RequestWriter
 from gemma_chat.remote.tokens import TokenCounter, TokenEstimate
 from gemma_chat.remote.turn import NoWarmUp, RemoteTurn
 from gemma_chat.remote.wire import Exchange, Patience, Question
+from gemma_chat.terms import Lane
 
-Lane = Literal["foreground", "background"]
 _COMPLETIONS = "/v1/chat/completions"
 
 

@@ -8,7 +8,8 @@ from typing import Literal, Self
 from gemma_chat.engine.interface import PartKind, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.history import Outcome, ToolResult
-from gemma_chat.sessions.metrics import FinishReason, TurnMetrics
+from gemma_chat.sessions.metrics import TurnMetrics
+from gemma_chat.terms import FinishReason
 
 TurnPhase = Literal["queued", "prefill", "generating", "finished"]
 Purpose = Literal["reply", "warm-up"]

@@ -25,9 +25,10 @@ from gemma_chat.sessions.events import (
     TurnResult,
     TurnsDropped,
 )
-from gemma_chat.sessions.metrics import FinishReason, TurnClock
+from gemma_chat.sessions.metrics import TurnClock
 from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.reply import Reply
+from gemma_chat.terms import FinishReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.sessions.model import InferenceModel, check_limit
+from gemma_chat.terms import KvType
 
 if TYPE_CHECKING:
     from gemma_chat.engine.llama import LlamaEngine
@@ -34,7 +35,7 @@ class LoadOptions(TypedDict, total=False):
     states_dir: str | PathLike[str] | None
     states_disk_mb: int
     gpu_layers: int
-    kv_type: Literal["f16", "q8_0", "q4_0"]
+    kv_type: KvType
     micro_batch: int
     prompt_lookup: bool
     memory_map: bool
@@ -54,7 +55,7 @@ async def load_model(
     states_dir: str | PathLike[str] | None = None,
     states_disk_mb: int = 4_000,
     gpu_layers: int = 0,
-    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16",
+    kv_type: KvType = "f16",
     micro_batch: int = 256,
     prompt_lookup: bool = True,
     memory_map: bool = True,
@@ -93,7 +94,6 @@ async def load_model(
             projector is of another model.
         SettingsError: `max_concurrent_sessions`, `context_size` or `micro_batch` is not allowed.
     """
-    check_limit(max_concurrent_sessions)
     options = EngineOptions(
         context_size=context_size,
         threads=threads,
@@ -109,10 +109,25 @@ async def load_model(
         lock_memory=lock_memory,
         projector_path=None if projector_path is None else Path(fspath(projector_path)),
     )
-    control = LoadControl()
-    loading = asyncio.ensure_future(
-        asyncio.to_thread(_load_engine, Path(fspath(path)), options, control)
+    return await load_with(
+        Path(fspath(path)),
+        options,
+        max_concurrent_sessions=max_concurrent_sessions,
+        progress=progress,
     )
+
+
+async def load_with(
+    path: Path,
+    options: EngineOptions,
+    *,
+    max_concurrent_sessions: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> InferenceModel:
+    """`load_model` with its options put together; raises what that raises."""
+    check_limit(max_concurrent_sessions)
+    control = LoadControl()
+    loading = asyncio.ensure_future(asyncio.to_thread(_load_engine, path, options, control))
     try:
         await _watch(loading, control, progress)
     except BaseException:

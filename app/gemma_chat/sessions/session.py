@@ -15,7 +15,6 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import GemmaChatError, SessionClosedError, SettingsError
 from gemma_chat.sessions.answering import Answering
-from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.context_use import ContextUse
 from gemma_chat.sessions.context_view import ContextView, context_of
 from gemma_chat.sessions.conversation import Conversation
@@ -38,6 +37,7 @@ from gemma_chat.sessions.session_turns import SessionTurns
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import Turn
 from gemma_chat.sessions.warm_ups import WarmUps
+from gemma_chat.terms import MediaKind
 
 
 class Session(Answering):
@@ -60,7 +60,7 @@ class Session(Answering):
         background: bool,
         exchanges: tuple[Exchange, ...] = (),
         tools: tuple[ToolSpec, ...] = (),
-        modalities: tuple[Modality, ...] = (),
+        modalities: tuple[MediaKind, ...] = (),
         replacements: tuple[Replacement, ...] = (),
         digest: Digest = NO_DIGEST,
     ) -> None:

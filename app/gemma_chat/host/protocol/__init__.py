@@ -52,12 +52,10 @@ from gemma_chat.host.protocol.messages import (
     AttachmentView,
     FetchMessages,
     FetchPreview,
-    FinishReason,
     ImportedMessage,
     MessageChanged,
     MessageRemoved,
     Messages,
-    MessageState,
     MessageUpdated,
     MessageView,
     Preview,
@@ -66,7 +64,6 @@ from gemma_chat.host.protocol.messages import (
     TranscriptChanged,
     TurnMetrics,
     Upload,
-    UseOutcome,
 )
 from gemma_chat.host.protocol.models import (
     ChangeDownload,
@@ -81,7 +78,6 @@ from gemma_chat.host.protocol.models import (
     ModelChanged,
     ModelFacts,
     ModelFileView,
-    ModelPlace,
     Models,
     ModelView,
     OfferView,
@@ -97,7 +93,6 @@ from gemma_chat.host.protocol.tab_bar import (
     PairTabs,
     PinTab,
     RenameGroup,
-    TabMark,
     TabPair,
     TabsArranged,
 )
@@ -154,6 +149,7 @@ from gemma_chat.host.protocol.wire import (
     MAX_TITLE_CHARACTERS,
     PROTOCOL_VERSION,
 )
+from gemma_chat.terms import FinishReason, MessageState, ModelPlace, TabMark, UseOutcome
 
 __all__ = [
     "MAX_FRAME_BYTES",
