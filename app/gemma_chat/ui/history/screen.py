@@ -84,7 +84,7 @@ class HistoryScreen(Dialog[int]):
             "history.export": self.export,
             "history.delete": self.delete,
         }
-        self._input = Input(placeholder="words in a conversation, or of its title", compact=True)
+        self._input = Input(placeholder="words that were said, or of a title", compact=True)
         self._input.max_length = MOST_SEARCHED
         self._list = ConversationList()
         self._preview = Static(markup=False)
