@@ -309,7 +309,7 @@ def confirmation(meant: Sequence[ConversationView]) -> ChoiceDialog:
         f"Delete {name} for good?",
         (
             Choice("keep", "Keep", key="k"),
-            Choice("delete", f"Delete {counted(len(meant), 'conversation')}", about, key="d"),
+            Choice("delete", "Delete", about, key="d"),
         ),
     )
 
