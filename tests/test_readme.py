@@ -31,6 +31,12 @@ def test_every_picture_exists_and_every_picture_is_shown() -> None:
     assert shown == {path.name for path in (ROOT / "screenshots").glob("*.svg")}
 
 
+def test_every_measurement_is_named() -> None:
+    named = set(re.findall(r"`python (tests/[\w/]+\.py)", README))
+    programs = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("bench_*.py")}
+    assert programs == {name for name in named if "/bench_" in name}
+
+
 def test_every_theme_is_named() -> None:
     for path in (ROOT / "themes").glob("*.toml"):
         name = tomllib.loads(path.read_text("utf-8")).get("name", path.stem)
