@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gemma_chat.errors import ExchangeError
 from gemma_chat.quantities import counted
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import HEADING_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.exchange.writing import Format
@@ -92,7 +92,7 @@ class LibraryCommands:
                 self._app.spawn(self._export_one(session, path, wish.form))
 
         suggested = short(here() / file_name(title, session, "markdown"))
-        dialog = ExportDialog(f"Export “{one_line(shown_title, 30)}”", suggested, "file")
+        dialog = ExportDialog(f"Export “{one_line(shown_title, HEADING_CELLS)}”", suggested, "file")
         self._app.push_screen(dialog, chosen)
 
     async def _export_one(self, session: int, wish: str, form: Format) -> None:

@@ -115,9 +115,9 @@ def _painted(app: ChatApp, supervisor: int) -> None:
 
 
 def _explain(failure: BaseException, log: Path) -> None:
-    from gemma_chat.ui.text import one_line
+    from gemma_chat.ui.text import SENTENCE_CELLS, one_line
 
-    what = one_line(f"{type(failure).__name__}: {failure}", 300)
+    what = one_line(f"{type(failure).__name__}: {failure}", SENTENCE_CELLS)
     sys.stderr.write(
         f"gemma-chat ended because of an error of its own ({what}). Your conversations are kept "
         f"by the host; start gemma-chat again to see them. The details are in {log}.\n"

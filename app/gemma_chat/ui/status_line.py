@@ -17,7 +17,7 @@ from gemma_chat.ui.context_words import briefly
 from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.signs import FREE, HOLDING, circled
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.text import count, one_line
+from gemma_chat.ui.text import NAME_CELLS, count, one_line
 
 SEPARATOR = " │ "
 WIDE = 110
@@ -271,9 +271,9 @@ def _model(state: TerminalState) -> Part:
         return Part(("",))
     if model.server:
         return _server(model)
-    name = one_line(model.name, 40) or "model"
+    name = one_line(model.name, NAME_CELLS) or "model"
     if model.next:
-        name = f"{name}, then {one_line(model.next, 40)}"
+        name = f"{name}, then {one_line(model.next, NAME_CELLS)}"
     match model.phase:
         case "loading":
             share = _percent(model.progress, 1)
@@ -295,8 +295,8 @@ def _model(state: TerminalState) -> Part:
 
 
 def _server(model: ModelView) -> Part:
-    address = one_line(model.server.partition("://")[2], 40)
-    name = one_line(model.name, 40)
+    address = one_line(model.server.partition("://")[2], NAME_CELLS)
+    name = one_line(model.name, NAME_CELLS)
     match model.phase:
         case "loading":
             return Part((f"connecting to {address}…", "connecting…"), "waiting", 4)
@@ -321,4 +321,5 @@ def _memory(model: ModelView) -> Part:
 def _safe_mode(model: ModelView) -> list[Part]:
     if not model.safe_mode:
         return []
-    return [Part((f"safe mode: {one_line(model.safe_mode, 40)}", "safe mode", ""), "warning", 2)]
+    mode = one_line(model.safe_mode, NAME_CELLS)
+    return [Part((f"safe mode: {mode}", "safe mode", ""), "warning", 2)]

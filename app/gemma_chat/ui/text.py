@@ -6,9 +6,26 @@ take more cells than it was given.
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.cells import cell_len
 
 ELLIPSIS = "…"
+
+HEADING_CELLS: Final = 30
+"""Of a name in the title of a dialog."""
+NAME_CELLS: Final = 40
+"""Of a name or title among other words on a line."""
+NOTICE_CELLS: Final = 60
+"""Of a name that a notice or a field is about."""
+LINE_CELLS: Final = 80
+"""Of what has a line to itself."""
+SENTENCE_CELLS: Final = 300
+"""Of an explanation or a reason, which is wrapped."""
+PATH_CELLS: Final = 400
+"""Of a path or a repository, which is wrapped."""
+ERROR_CELLS: Final = 600
+"""Of an error that a whole page is about."""
 
 _CODE_POINTS_PER_CELL = 4
 """Combining marks take no cell; without a limit ten thousand of them would fit into any width."""

@@ -14,7 +14,7 @@ from gemma_chat.host.protocol import DownloadView
 from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import ERROR_CELLS, NAME_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
 _EXAMPLES = ("smollm2-135m", "gemma-3-1b", "gemma-3-4b", "gemma-3-12b")
 """Of the catalogue."""
@@ -83,9 +83,9 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
     lines: list[_Line] = []
     for one in downloads:
         share = one.done_bytes / one.total_bytes if one.total_bytes else 0.0
-        name = one_line(one.name, 40)
+        name = one_line(one.name, NAME_CELLS)
         if one.state == "failed":
-            lines.append((f"{name}: {one_line(one.error, 300)}", _BAD))
+            lines.append((f"{name}: {one_line(one.error, SENTENCE_CELLS)}", _BAD))
         else:
             state = " paused" if one.state == "paused" else ""
             lines.append((f"{name}  {gauge(share, 1, 20)} {share:.0%}{state}", _PLAIN))
@@ -121,7 +121,7 @@ def _catalogue() -> list[_Line]:
 
 def _failed(state: TerminalState, install_command: str) -> list[_Line]:
     return [
-        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        (one_line(state.model.error, ERROR_CELLS) or "The host did not say why.", _BAD),
         ("", ""),
         ("Choose another one, or download one", _QUIET),
         ("  /model", _CODE),
@@ -135,7 +135,7 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
 
 def _no_server(state: TerminalState) -> list[_Line]:
     return [
-        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        (one_line(state.model.error, ERROR_CELLS) or "The host did not say why.", _BAD),
         ("", ""),
         ("It is asked again every few seconds. To use another one", _QUIET),
         ("  gemma-chat host stop", _CODE),
@@ -150,7 +150,7 @@ def _no_server(state: TerminalState) -> list[_Line]:
 
 def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     return [
-        (one_line(state.link.sentence, 600), _BAD),
+        (one_line(state.link.sentence, ERROR_CELLS), _BAD),
         ("", ""),
         ("The host is the process that holds the model. To try again", _QUIET),
         (f"  {keymap.offered('host.retry')}", _CODE),
@@ -184,9 +184,10 @@ def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
     if state.link.phase != "connected":
         lines += [(state.link.sentence or "Looking for the host…", _QUIET), ("", "")]
     elif state.model.phase == "loading" and state.model.server:
-        lines += [(f"Connecting to {one_line(state.model.server, 60)}…", _QUIET), ("", "")]
+        server = one_line(state.model.server, NOTICE_CELLS)
+        lines += [(f"Connecting to {server}…", _QUIET), ("", "")]
     elif state.model.phase == "loading":
-        name = one_line(state.model.name, 40) or "the model"
+        name = one_line(state.model.name, NAME_CELLS) or "the model"
         bar = gauge(state.model.progress, 1, 20)
         lines += [(f"Loading {name} {bar} {state.model.progress:.0%}", _QUIET), ("", "")]
     return [
