@@ -170,6 +170,9 @@ class Session(Answering):
 
             for part in session.context().parts:
                 print(part.kind, part.tokens, part.text)
+
+        Raises:
+            SessionClosedError, ModelClosedError: Nothing can be asked any more.
         """
         self.must_be_open()
         with self._home.engine_thread.reading():
@@ -316,7 +319,8 @@ class Session(Answering):
     def take_question(self, text: str | None = None, media: Sequence[Media] = ()) -> Question:
         """What `add_query_chunk` collected, with `text` behind it, to be given to `ask` later.
 
-        Raises as `start_turn`.
+        Raises:
+            GemmaChatError: As `start_turn`.
         """
         self.must_be_open()
         question = self._parts.whole(text, media)
@@ -380,6 +384,9 @@ class Session(Answering):
         as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
 
             session.warm_up("Please explain the following text: ")
+
+        Raises:
+            SessionClosedError, ModelClosedError: Nothing can be asked any more.
         """
         self.must_be_open()
         self._warm_ups.begin(draft)
