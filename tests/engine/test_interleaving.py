@@ -169,7 +169,9 @@ class World:
         """Evaluate ahead what a question begins with that may be asked next."""
         asked = self.asked(session, question, 0, 0)
         left, right = (
-            self.engine.prompt(replace(asked, question=asked.question + end).messages(session.system))
+            self.engine.prompt(
+                replace(asked, question=asked.question + end).messages(session.system)
+            )
             for end in ("A", "1")
         )
         ahead = self.engine.anticipate(session.sequence, left, right, "background")
@@ -201,7 +203,18 @@ def alone(engine: LlamaEngine, session: Played) -> list[Said]:
     return said
 
 
-ACTIONS = ("ask", "ask", "ask", "regenerate", "fork", "rewind", "restart", "open", "give_way", "warm")
+ACTIONS = (
+    "ask",
+    "ask",
+    "ask",
+    "regenerate",
+    "fork",
+    "rewind",
+    "restart",
+    "open",
+    "give_way",
+    "warm",
+)
 steps = st.lists(
     st.tuples(
         st.sampled_from(ACTIONS),
@@ -268,8 +281,6 @@ def run(model: Path, script: Script) -> None:
 )
 @example(script=BEYOND_THE_WINDOW)
 @given(script=steps)
-def test_every_session_says_what_it_would_say_alone(
-    short_model_path: Path, script: Script
-) -> None:
+def test_every_session_says_what_it_would_say_alone(short_model_path: Path, script: Script) -> None:
     """Case 9 of the session API."""
     run(short_model_path, script)
