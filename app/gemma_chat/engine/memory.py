@@ -152,9 +152,12 @@ class KVMemory:
         if stream is None or not sequence.tokens or sequence.released:
             return
         saved = sequence.saved
-        if saved is not None and self._shelf.keeps(saved):
-            if saved.tokens.tolist() == sequence.tokens:
-                return
+        if (
+            saved is not None
+            and self._shelf.keeps(saved)
+            and saved.tokens.tolist() == sequence.tokens
+        ):
+            return
         try:
             state = self._context.save(stream)
         except _UNSAVED as error:
