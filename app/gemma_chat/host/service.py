@@ -241,9 +241,9 @@ class Service:
         await self._conversations.end_all()
         await self._tools.close()
         self._leave_lock()
-        self._board.close()
         await self._slot.close()
         # The end of the model is a change, too.
+        self._board.close()
         for throttle in (self._tell_model, self._measure):
             throttle.cancel()
 
