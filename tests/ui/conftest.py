@@ -63,6 +63,7 @@ def pilots_wait_for_the_program() -> Iterator[None]:
         patch.setattr(app, "LEAVE_SECONDS", PATIENCE)
         patch.setattr(input_order, "PATIENCE", PATIENCE)
         patch.setattr(app.ChatApp, "NOTIFICATION_TIMEOUT", 3_600)
+        patch.setattr(textual.app.App, "CLICK_CHAIN_TIME_THRESHOLD", PATIENCE)
         patch.setattr(asyncio, "to_thread", counted_to_thread)
         for module in (textual.app, textual.pilot):
             patch.setattr(module, "wait_for_idle", until_idle)
