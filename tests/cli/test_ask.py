@@ -342,7 +342,7 @@ def test_ctrl_c_keeps_what_there_is_of_a_kept_conversation(smollm2_path: Path) -
     assert asking.stdout is not None
     begun = os.read(asking.stdout.fileno(), 1)
     asking.send_signal(signal.SIGINT)
-    _, said = asking.communicate(timeout=60)
+    _, said = asking.communicate(timeout=120)
     assert (asking.returncode, said) == (130, b"")
     [(_, texts)] = kept()
     assert texts[1].startswith(begun.decode())
@@ -359,7 +359,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(smollm2_path: Path) -> None:
     assert asking.stdout is not None
     os.read(asking.stdout.fileno(), 1)
     asking.stdout.close()
-    assert asking.wait(timeout=60) == 141
+    assert asking.wait(timeout=120) == 141
     assert asking.stderr is not None
     assert asking.stderr.read() == b""
 

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.host.clock import Clock
 from tests.host.rig import Rig, Terminal, running
 from tests.sessions.scripted import ScriptedEngine
 
@@ -206,13 +207,19 @@ async def test_a_request_that_is_on_the_way_when_the_host_leaves_leaves_nothing_
     assert [(one.text, one.state) for one in rig.store.messages(tab)] == [("other", "interrupted")]
 
 
-async def test_a_host_that_has_left_loads_no_model(rig: Rig, terminal: Terminal) -> None:
+async def test_a_host_that_has_left_loads_no_model_and_tells_nothing(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await terminal.model("ready")
+    clock = Clock(monkeypatch)
     await rig.service.close()
+    rig.server.publish(Notice("information", "it has left"))
+    await terminal.seen(Notice)
     known = len(terminal.events)
     rig.service.load(Path("/models/0.gguf"))
+    await clock.pass_by(10.0)
     rig.server.publish(Notice("information", "the end"))
-    await terminal.seen(Notice)
+    await terminal.seen(Notice, lambda notice: notice.text == "the end")
     assert [type(event) for event in terminal.events[known:]] == [Notice]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -60,8 +61,8 @@ async def test_three_tabs_take_turns_and_a_killed_host_brings_everything_back(
     """Case 19 of the session API, on a real model: the next question is answered as ever."""
     link = watcher.link
     tabs = [(await link.request(OpenSession(0, f"tab {n}", SHORT))).session for n in range(3)]
-    for tab in tabs:
-        await link.request(SendMessage(0, tab, "What is the sea?"))
+    # All at once: the host has the others in its queue before it has answered the first.
+    await asyncio.gather(*(link.request(SendMessage(0, tab, "What is the sea?")) for tab in tabs))
     await watcher.until(lambda: _ended(watcher) == tabs)
     orders = [
         ((lock.holder.session if lock.holder else 0), *(one.session for one in lock.waiting))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.host.rig import Rig
+from tests.host.rig import DEADLINE, Rig
 
 from gemma_chat.errors import HostError
 from gemma_chat.host import client as client_module
@@ -60,7 +60,7 @@ class RawClient:
         return client
 
     async def read(self) -> FromHost | None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             payload = await read_payload(self.reader)
         return None if payload is None else decoder.decode(payload)
 

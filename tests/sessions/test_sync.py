@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.sessions.conftest import assert_used_well
+from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
 import gemma_chat
@@ -101,10 +102,10 @@ def test_a_closed_model_refuses_every_call_and_frees_waiting_threads() -> None:
         first = pool.submit(running.get_response, "a")
         engine.gate.wait_until_reached()
         second = pool.submit(waiting.get_response, "b")
-        assert queued.wait(20)
+        assert queued.wait(DEADLINE)
         model.close()
-        assert first.result(20) == ""
-        assert isinstance(second.exception(20), gemma_chat.ModelClosedError)
+        assert first.result(DEADLINE) == ""
+        assert isinstance(second.exception(DEADLINE), gemma_chat.ModelClosedError)
     for call in (
         model.open_session,
         model.create_session,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.sessions.conftest import until
+from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.sessions.events import LockEvent
@@ -129,4 +130,4 @@ async def test_closing_the_session_or_the_model_ends_it(
     other.warm_up(LONG)
     engine.gate.open()
     await closing.close()
-    await asyncio.wait_for(model.close(), 10)
+    await asyncio.wait_for(model.close(), DEADLINE)

@@ -33,7 +33,7 @@ SHELF = load_themes(NOWHERE)
 """The themes that are on board, read once."""
 OWN = 100
 ANOTHER = 200
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds; only a program that hangs takes as long."""
 READY = p.ModelView(
     phase="ready",

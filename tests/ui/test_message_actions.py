@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.ui.hands import shows
 from tests.ui.reading import TALK, WAITING, reading, select
 from tests.ui.scripted import message, notes, screen_text
 
@@ -113,15 +114,14 @@ async def test_a_stopped_reply_goes_on() -> None:
 
 async def test_a_continued_reply_streams_on_behind_what_it_had() -> None:
     async with reading(message(1, "q"), message(2, "One", role="assistant", state="stopped")) as (
-        app,
+        _,
         link,
         pilot,
     ):
         reopened = message(2, "One", role="assistant", turn=9, state="streaming")
         link.event(p.MessageChanged(1, 9, reopened))
         link.event(p.TurnText(1, 9, 2, 3, " and two"))
-        await pilot.pause(0.1)
-        assert "One and two" in screen_text(app)
+        await shows(pilot, "One and two")
 
 
 async def test_a_fork_opens_and_shows_a_tab() -> None:
@@ -229,7 +229,7 @@ async def test_a_reply_that_goes_on_with_nothing_is_explained(added: str) -> Non
         if added:
             link.event(p.TurnText(1, turn, 2, 3, added))
         link.event(p.TurnFinished(1, turn, "stop", p.TurnMetrics()))
-        await pilot.pause(0.1)
+        await pilot.pause()
         said = [note for note in notes(app) if "added nothing" in note]
         assert bool(said) == (not added)
 

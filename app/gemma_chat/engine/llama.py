@@ -261,12 +261,7 @@ class LlamaEngine:
         lane: Lane,
     ) -> LlamaTurn:
         """Prepare one turn; see the interface."""
-        if prompt.token_count >= self._context.context_size:
-            raise ContextOverflowError(
-                f"The turn has {prompt.token_count} tokens and the context "
-                f"{self._context.context_size}: shorten it, or load the model with a larger "
-                "context_size."
-            )
+        self._must_fit(prompt.token_count)
         form, marks = prompt.form, self._writer.marks
         if form.tool_choice == "required" and form.tools:
             grammar = required_call(form.tools, marks.calls)
@@ -276,6 +271,8 @@ class LlamaEngine:
         held = cast(HeldSequence, sequence)
         self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
+        if len(tokens) >= self._context.context_size:
+            matched, tokens = self._match_as_counted(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
         if tokens[-1] < 0:
@@ -296,6 +293,24 @@ class LlamaEngine:
             limit=sampling.max_output_tokens or self._context.context_size,
             speculation=Speculation() if self._speculates else None,
         )
+
+    def _must_fit(self, tokens: int) -> None:
+        if tokens >= self._context.context_size:
+            raise ContextOverflowError(
+                f"The turn has {tokens} tokens and the context {self._context.context_size}: "
+                "shorten it, or load the model with a larger context_size."
+            )
+
+    def _match_as_counted(self, held: HeldSequence, prompt: Prompt) -> tuple[int, list[int]]:
+        """As `_match`, with the tokens that the tokenizer makes of the prompt and no others.
+
+        A model may have spelled a reply in more tokens than its text needs. It was counted with
+        those it needs, and only with those it fits.
+        """
+        tokens = self._prompts.tokens(prompt.pieces)
+        self._must_fit(len(tokens))
+        found = prefix.common_prefix(held.tokens, tokens)
+        return prefix.settled(held.seams, found, self._context.micro_batch), tokens
 
     def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
         marks, form = self._writer.marks, prompt.form
@@ -362,6 +377,7 @@ class LlamaEngine:
         instruction, an earlier branch, the conversation before a restart), the session takes that.
         """
         step = self._context.micro_batch
+        self._memory.find_losses(held)
         found, tokens = self._prompts.plan(held.tokens, prompt)
         matched = prefix.settled(held.seams, found, step)
         if len(tokens) - matched < _WORTH_SEARCHING:

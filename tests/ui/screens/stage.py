@@ -21,7 +21,7 @@ Scene = Callable[["Stage"], Awaitable[None]]
 """Brings the program to a screen."""
 NOW = 1_800_000_000.0
 """What every clock of the day says while pictures are taken."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds."""
 SENT = ("What is a tab?", "Explain how bread rises, in a list.", "Write a poem about the sea.")
 
