@@ -12,7 +12,6 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.adapters import Adapters
-from gemma_chat.engine.anticipation import LlamaAnticipation
 from gemma_chat.engine.call_grammar import required_call
 from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
@@ -36,7 +35,7 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.media_marks import refuse_media
-from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.memory import KVMemory
 from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.prompt_tokens import PromptTokens
@@ -52,6 +51,7 @@ from gemma_chat.engine.sizing import (
 )
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
+from gemma_chat.engine.warm_up import LlamaWarmUp
 from gemma_chat.engine.weights import Weights
 from gemma_chat.errors import (
     ContextOverflowError,
@@ -60,6 +60,7 @@ from gemma_chat.errors import (
     TemplateError,
 )
 from gemma_chat.models.projector_file import ProjectorHeader, check_projector_file
+from gemma_chat.terms import Lane
 
 SMALLEST_BATCH = 16
 _WORTH_SEARCHING = 16
@@ -323,9 +324,9 @@ class LlamaEngine:
             thinking_end=self._prompts.tokens(end) if budget is not None else [],
         )
 
-    def anticipate(
+    def warm_up(
         self, sequence: SequenceHandle, left: Prompt, right: Prompt, lane: Lane
-    ) -> LlamaAnticipation:
+    ) -> LlamaWarmUp:
         """Prepare to evaluate what two possible prompts begin with; see the interface."""
         held = cast(HeldSequence, sequence)
         self._adapt(held, left)
@@ -335,7 +336,7 @@ class LlamaEngine:
         for span in prefix.media_spans(tokens, left.pieces):
             end = span.start if span.start < end < span.end else end
         tokens = tokens[:end]
-        return LlamaAnticipation(
+        return LlamaWarmUp(
             self._evaluation(held, tokens, min(matched, len(tokens)), left, lane),
             tokens=tokens,
             micro_batch=self._context.micro_batch,

@@ -18,8 +18,8 @@ from gemma_chat.engine.context import STREAMS, Context
 from gemma_chat.engine.shelf import HeldSequence, StateShelf
 from gemma_chat.engine.state_bytes import Checkpoint
 from gemma_chat.errors import EngineCrashedError
+from gemma_chat.terms import Lane
 
-Lane = Literal["foreground", "background"]
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
 _MOST_CHECKPOINTS = 6
 """Turn boundaries (two a turn) a session with a sliding window can go back to."""
@@ -152,9 +152,12 @@ class KVMemory:
         if stream is None or not sequence.tokens or sequence.released:
             return
         saved = sequence.saved
-        if saved is not None and self._shelf.keeps(saved):
-            if saved.tokens.tolist() == sequence.tokens:
-                return
+        if (
+            saved is not None
+            and self._shelf.keeps(saved)
+            and saved.tokens.tolist() == sequence.tokens
+        ):
+            return
         try:
             state = self._context.save(stream)
         except _UNSAVED as error:

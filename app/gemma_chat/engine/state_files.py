@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
+from gemma_chat.quantities import MB, byte_size
 
 Tokens = npt.NDArray[np.int32]
 
@@ -39,7 +40,7 @@ _MOST_HEADER = 1 << 20
 _LEFT_BEHIND = 600.0
 """Seconds after which a file that was being written belongs to a process that has ended."""
 
-LEFT_FREE = 256 * 1024 * 1024
+LEFT_FREE = 256 * MB
 """Saved states never take the last bytes of a disk: conversations are written there, too."""
 
 _log = logging.getLogger(__name__)
@@ -295,7 +296,9 @@ class StateFiles:
             total -= _size(file)
             file.unlink(missing_ok=True)
         if total > allowed:
-            raise OSError(errno.ENOSPC, f"the last {LEFT_FREE >> 20} MB of the disk are left free")
+            raise OSError(
+                errno.ENOSPC, f"the last {byte_size(LEFT_FREE)} of the disk are left free"
+            )
 
     def _remove(self, path: Path, reason: str) -> None:
         _log.info("The saved state %s is removed: %s", path.name, reason)
