@@ -63,16 +63,17 @@ class Branching:
         conversations: Conversations,
         publish: Callable[[Event], None],
         *,
-        on_summary_outdated: Callable[[int], None],
+        on_others_shown: Callable[[int, bool], None],
     ) -> None:
-        """`on_summary_outdated` hears of a tab whose summary covers what is no longer shown."""
+        """`on_others_shown` hears of a tab that shows other messages from now on, and whether its
+        summary covered what is no longer shown."""
         self._store = store
         self._tabs = conversations.tabs
         self._turns = conversations.turns
         self._chats = conversations.chats
         self._asking = conversations.asking
         self._publish = publish
-        self._on_summary_outdated = on_summary_outdated
+        self._on_others_shown = on_others_shown
 
     async def answer(self, request: BranchRequest, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`."""
@@ -310,6 +311,7 @@ class Branching:
 
     def _note_change(self, session: int, since: int) -> None:
         """Forget a summary that covers what will no longer be shown."""
-        if self._store.conversation(session).summary.up_to >= since:
+        is_outdated = self._store.conversation(session).summary.up_to >= since
+        if is_outdated:
             self._store.set_summary(session, "", up_to=0)
-            self._on_summary_outdated(session)
+        self._on_others_shown(session, is_outdated)

@@ -161,7 +161,9 @@ class Service:
             store,
             self._conversations,
             publish,
-            on_summary_outdated=lambda session: self._summaries.schedule(session),
+            on_others_shown=lambda session, outdated: self._summaries.begin_again(
+                session, outdated=outdated
+            ),
         )
         self._tab_bar = TabBar(store, self._conversations.tabs)
         self._board = LockBoard(
@@ -281,7 +283,7 @@ class Service:
             ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
-                await self._models.load(request, lambda: self._conversations.turns.under_way)
+                await self._models.load(request, self._is_answering)
             case (
                 ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
             ):
@@ -400,8 +402,14 @@ class Service:
             self._conversations.asking.begun((event.entry.session, event.entry.turn))
         self._board.changed()
 
+    def _is_answering(self) -> bool:
+        """Whether a turn is being answered; one may have begun and nobody was told of it yet."""
+        holders = () if self._model is None else self._model.lock.holders
+        begun = any(not holder.background for holder in holders)
+        return begun or self._conversations.turns.under_way
+
     def _turns_changed(self) -> None:
-        if not self._conversations.turns.under_way:
+        if not self._is_answering():
             self._slot.proceed()
         self._board.changed()
         self._on_turns()
