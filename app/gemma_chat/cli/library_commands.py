@@ -165,14 +165,19 @@ def import_(context: click.Context, files: tuple[Path, ...]) -> None:
     from gemma_chat.cli.reaching import run
     from gemma_chat.exchange.reading import read_conversations
 
-    transcripts = [one for file in files for one in read_conversations(file)]
+    found = [(file, one) for file in files for one in read_conversations(file)]
+    rows: list[tuple[str, str]] = []
 
-    async def put_all_in(host: Requester) -> list[int]:
-        return [await put_in(host, one) for one in transcripts]
+    async def put_all_in(host: Requester) -> None:
+        for file, transcript in found:
+            rows.append((str(await put_in(host, transcript, file)), transcript.title))
 
-    numbers = run(paths_of(context), put_all_in)
-    rows = [(str(number), one.title) for number, one in zip(numbers, transcripts, strict=True)]
-    print_text(table(rows))
+    try:
+        run(paths_of(context), put_all_in)
+    finally:
+        # What is in stays in, whatever is wrong with one that comes later.
+        if rows:
+            print_text(table(rows))
 
 
 @click.command()

@@ -212,13 +212,14 @@ class LibraryCommands:
             return
         sessions: list[int] = []
         for transcript in transcripts:
-            session = await app.calls.put_in(transcript)
+            session = await app.calls.put_in(transcript, path)
             if not session:
                 break
             sessions.append(session)
         if len(sessions) < len(transcripts):
-            counted = f"{len(sessions):,} of {_chats(len(transcripts))}"
-            app.say(f"{counted} imported from {path.name}, then it ended.", "warning")
+            if len(transcripts) > 1:
+                counted = f"{len(sessions):,} of {_chats(len(transcripts))}"
+                app.say(f"{counted} imported from {path.name}.", "warning")
         elif len(sessions) == 1:
             app.say(f"Imported from {path.name}.", "information")
             await self.show(sessions[0])
