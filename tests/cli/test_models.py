@@ -95,6 +95,16 @@ def test_only_files_of_our_own_are_removed(
     assert smollm2_path.exists()
 
 
+def test_the_folder_of_a_download_goes_with_its_model(
+    shell: Shell, hub: StubHub, smollm2_path: Path
+) -> None:
+    hub.repositories["some/tiny"]["tiny-Q8_0.gguf"] = smollm2_path.read_bytes()
+    got = Path(shell("models", "get", "some/tiny").stdout.strip())
+    assert got.is_file()
+    assert shell("models", "remove", "-y", "tiny").exit_code == 0
+    assert not got.parent.exists()
+
+
 def test_a_download_that_is_no_model_is_told(shell: Shell, hub: StubHub) -> None:
     done = shell("models", "get", "some/tiny")
     assert isinstance(done.exception, ModelLoadError)

@@ -110,8 +110,12 @@ def get(context: click.Context, name: str) -> None:
     files = hub.files(want)
     paths.make_folders()
     click.echo(f"{want.repository}: {size(sum(file.bytes for file in files))}", err=True)
-    with DownloadProgress() as progress:
-        got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+    try:
+        with DownloadProgress() as progress:
+            got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+    except KeyboardInterrupt:
+        click.echo("Given up; what has come is kept, and the same command goes on there.", err=True)
+        raise
     check_model_file(got[0])
     print_text(str(got[0]))
     click.echo(f"`gemma-chat models default {got[0].stem}` makes it the one to load.", err=True)
@@ -122,10 +126,11 @@ def get(context: click.Context, name: str) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def remove(context: click.Context, name: str, yes: bool) -> None:
-    """Remove the file NAME from the program's own folder; others are left alone."""
+    """Remove the model NAME from the program's own folder; others are left alone."""
     from gemma_chat.cli.output import size
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
+    from gemma_chat.models.removal import files_of, remove_model
 
     paths = paths_of(context)
     try:
@@ -136,13 +141,11 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
             f"{other.path} is not in the program's own folder {paths.models_dir}. Remove it with "
             "the program or package that it came with."
         ) from None
-    click.echo(f"{model.path}, {size(model.bytes)}", err=True)
+    for file in files_of(model.path):
+        click.echo(f"{file}, {size(file.stat().st_size)}", err=True)
     if not yes:
         click.confirm("Remove it?", abort=True, err=True)
-    try:
-        model.path.unlink()
-    except OSError as error:
-        raise ModelLoadError(f"{model.path} cannot be removed ({error.strerror}).") from None
+    remove_model(model.path, paths.models_dir)
 
 
 @models.command()

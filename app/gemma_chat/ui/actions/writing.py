@@ -71,7 +71,7 @@ WRITING: tuple[Action, ...] = (
         (),
         "Insert a file",
         "Input",
-        "Puts a text file into the message; so does @ and the beginning of its name.",
+        "Its text goes into the message; an image is attached. So does @ and the beginning of its name.",
         "palette",
         slash=("file",),
         argument="PATH",
