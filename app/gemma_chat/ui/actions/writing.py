@@ -71,7 +71,7 @@ WRITING: tuple[Action, ...] = (
         (),
         "Insert a file",
         "Input",
-        "Its text goes into the message; an image is attached. So does @ and the beginning of its name.",
+        "Puts its text into the message, or attaches an image; so does @ with a name's beginning.",
         "palette",
         slash=("file",),
         argument="PATH",
