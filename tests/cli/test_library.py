@@ -192,7 +192,9 @@ def test_a_fork_that_cannot_be_leaves_nothing(shell: Shell, title: str) -> None:
 
 
 def test_deleting_asks_first(shell: Shell) -> None:
-    assert shell("delete", "1", stdin="n\n").exit_code == 1
+    refused = shell("delete", "1", stdin="n\n")
+    assert (refused.exit_code, "Nothing is deleted." in refused.stderr) == (1, True)
+    assert "Nobody has answered" in str(shell("delete", "1", stdin="").exception)
     assert len(titles(shell)) == 2
     assert shell("delete", "1", stdin="y\n").exit_code == 0
     assert titles(shell) == ["The sky"]

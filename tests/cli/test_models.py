@@ -6,13 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from tests.cli.conftest import Shell
 from tests.models.stub_hub import StubHub, serving
 
+from gemma_chat.cli import completing
+from gemma_chat.cli.commands import cli
 from gemma_chat.cli.main import COMPLETION_VARIABLE
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import ModelLoadError
@@ -130,8 +133,30 @@ def test_a_completion_script_asks_this_program(shell: Shell, name: str) -> None:
     assert "gemma-chat" in script
 
 
+@pytest.mark.parametrize(
+    ("complete", "typed", "name"),
+    [
+        (completing.settings_keys, "server.u", "server.url"),
+        (completing.themes, "gemma-d", "gemma-dark"),
+        (completing.presets, "gre", "greedy"),
+        (completing.models, "Mi", "Mine"),
+        (completing.offered_models, "gemma-3-1", "gemma-3-1b"),
+    ],
+)
+def test_names_are_completed(
+    own_model: Path, complete: Callable[..., list[str]], typed: str, name: str
+) -> None:
+    context = click.Context(cli)
+    assert complete(context, cli.params[0], typed) == [name]
+    assert complete(context, cli.params[0], "no such beginning") == []
+
+
 def test_commands_and_options_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for words, expected in (("gemma-chat as", "ask"), ("gemma-chat ask --top", "--top-k")):
+    for words, expected in (
+        ("gemma-chat as", "ask"),
+        ("gemma-chat ask --top", "--top-k"),
+        ("gemma-chat config get model.context_s", "model.context_size"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "gemma_chat.cli.main"],
             env={

@@ -186,6 +186,7 @@ def import_(context: click.Context, files: tuple[Path, ...]) -> None:
 @click.pass_context
 def delete(context: click.Context, names: tuple[str, ...], yes: bool) -> None:
     """Delete the conversations NAMES for good, with all their messages: all of them, or none."""
+    from gemma_chat.cli.confirming import confirm
     from gemma_chat.cli.naming import conversation_named
     from gemma_chat.cli.output import one_line
     from gemma_chat.cli.reaching import run
@@ -196,7 +197,7 @@ def delete(context: click.Context, names: tuple[str, ...], yes: bool) -> None:
         for one in meant.values():
             click.echo(f"{one.session} {one_line(one.title)}, {one.message_count} messages")
         if not yes:
-            click.confirm("Delete for good?", abort=True, err=True)
+            confirm("Delete for good?", "Nothing is deleted.")
         await host.request(DeleteConversations(0, tuple(meant)))
         return len(meant)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from gemma_chat.cli import completing
+from gemma_chat.cli.confirming import confirm
 from gemma_chat.cli.profile import paths_of
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def _fit(entry: CatalogueEntry, memory: int) -> str:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.offered_models)
 @click.pass_context
 def get(context: click.Context, name: str) -> None:
     """Download NAME: a model of the catalogue, or OWNER/NAME[:PATTERN] on the Hugging Face hub.
@@ -122,7 +124,7 @@ def get(context: click.Context, name: str) -> None:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def remove(context: click.Context, name: str, yes: bool) -> None:
@@ -144,12 +146,12 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
     for file in files_of(model.path):
         click.echo(f"{file}, {size(file.stat().st_size)}", err=True)
     if not yes:
-        click.confirm("Remove it?", abort=True, err=True)
+        confirm("Remove it?", "Nothing is removed.")
     remove_model(model.path, paths.models_dir)
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def info(context: click.Context, name: str, as_json: bool) -> None:
@@ -177,7 +179,7 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.models)
 @click.pass_context
 def default(context: click.Context, name: str | None) -> None:
     """Print which model the host starts with, or make NAME that one.
