@@ -9,13 +9,11 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.terms import FinishedState, MessageRole, TabMark, UseOutcome
 
-Role = Literal["user", "assistant"]
-Ending = Literal["complete", "stopped", "length", "interrupted", "failed"]
-
-SPEAKERS: dict[Role, str] = {"user": "You", "assistant": "Model"}
+SPEAKERS: dict[MessageRole, str] = {"user": "You", "assistant": "Model"}
 """What the two roles are called where a person reads."""
-ENDINGS: dict[Ending, str] = {
+ENDINGS: dict[FinishedState, str] = {
     "stopped": "stopped",
     "length": "cut: the context or the reply limit was full",
     "interrupted": "interrupted",
@@ -25,11 +23,6 @@ ENDINGS: dict[Ending, str] = {
 
 MOST_OF_ARGUMENTS = 200
 """Characters of a call's arguments that are shown where a person reads."""
-
-TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
-
-
-UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 
 
 class Thought(msgspec.Struct, frozen=True, omit_defaults=True, tag="thought"):
@@ -98,10 +91,10 @@ class Line:
     the message right before it; `chosen` is one of those that follow the same message.
     """
 
-    role: Role
+    role: MessageRole
     text: str
     created: float = 0.0
-    ending: Ending = "complete"
+    ending: FinishedState = "complete"
     model: str = ""
     pinned: bool = False
     parent: int | None = None

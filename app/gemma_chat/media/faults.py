@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from gemma_chat.terms import MediaKind
 
 CUT = "it ends before its end; copy or download it again"
 DAMAGED = "it is damaged; copy or download it again"
@@ -12,9 +12,7 @@ class MediaFault(Exception):
     """A reason with its remedy, as the end of a sentence."""
 
 
-def not_taken(
-    kind: Literal["image", "audio"], file: str, model: str, *, on_server: bool, so_it: str
-) -> str:
+def not_taken(kind: MediaKind, file: str, model: str, *, on_server: bool, so_it: str) -> str:
     """The sentence about a file of a kind that `model` does not take; what became of it, `so_it`.
 
     A model without eyes or ears lacks its projector, here or `on_server`.
