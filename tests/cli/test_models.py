@@ -140,7 +140,7 @@ def test_a_completion_script_asks_this_program(shell: Shell, name: str) -> None:
         (completing.themes, "gemma-d", "gemma-dark"),
         (completing.presets, "gre", "greedy"),
         (completing.models, "Mi", "Mine"),
-        (completing.offered_models, "gemma-3-1", "gemma-3-1b"),
+        (completing.offered_models, "gemma-3-1b", "gemma-3-1b"),
     ],
 )
 def test_names_are_completed(

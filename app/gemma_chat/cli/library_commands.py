@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +138,7 @@ def export(
     from gemma_chat.cli.library_work import transcript_of
     from gemma_chat.cli.output import print_text
     from gemma_chat.cli.reaching import run
+    from gemma_chat.errors import ExchangeError
     from gemma_chat.exchange.writing import file_name, format_of, rendered, write_new_file
 
     conversation, transcript = run(paths_of(context), lambda host: transcript_of(host, name))
@@ -148,6 +150,11 @@ def export(
         print_text(text, end="")
         return
     target = file or Path(file_name(transcript.title, conversation.view.session, form))
+    if not force and os.path.lexists(target):
+        raise ExchangeError(
+            f"There is a file {target} already; it was left as it is. Give another name, or "
+            "--force."
+        )
     write_new_file(target, text, replace=force)
     click.echo(f"Written to {target}.", err=True)
 
