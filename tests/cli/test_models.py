@@ -114,6 +114,18 @@ def test_a_download_that_is_no_model_is_told(shell: Shell, hub: StubHub) -> None
     assert "tiny-Q8_0.gguf" in done.stderr
 
 
+def test_a_download_that_is_given_up_with_ctrl_c_says_how_to_go_on(
+    shell: Shell, hub: StubHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Hub, "get", interrupted)
+    done = shell("models", "get", "some/tiny")
+    assert done.exit_code == 1
+    assert "what has come is kept, and the same command goes on there" in done.stderr
+
+
 def test_a_model_that_was_got_is_listed(
     shell: Shell, hub: StubHub, smollm2_path: Path, tmp_path: Path
 ) -> None:
