@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,14 +22,23 @@ from tests.sessions.scripted import Said, ScriptedEngine
 
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
-from gemma_chat.cli.asking import Asking
+from gemma_chat.cli.asking import Asking, _follow
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings, SessionSettings
 from gemma_chat.config.settings import Settings, SummarizerSettings
-from gemma_chat.engine.interface import ChatMessage, ReplyPart
+from gemma_chat.config.tools import ToolSettings
+from gemma_chat.engine.interface import ChatMessage, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
-from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
+from gemma_chat.host.protocol import (
+    Event,
+    SessionChanged,
+    SessionView,
+    ToolQuestion,
+    ToolUse,
+    TurnFinished,
+    TurnMetrics,
+)
 from gemma_chat.quantities import MB
 from gemma_chat.store.store import Store
 
@@ -329,6 +339,38 @@ def test_a_conversation_can_be_kept_and_gone_on_with(shell: Shell, engine: Scrip
             ["First question", "1: First question", "Second question", "2: Second question"],
         )
     ]
+
+
+def test_a_call_that_nobody_can_allow_ends_the_question_with_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Paths.default().make_folders()
+    store = Store.open(Paths.default().database)
+    tools = ToolSettings(sources=("calculator",))
+    store.create(SessionSettings(tools=tools), title="Sums")
+    store.close()
+    call = ReplyPart("tool_call", call=ToolCall("", "calculator", '{"expression": "1"}'))
+    loaded_always(ScriptedEngine(lambda messages, sampling: [call]), monkeypatch)
+    error = shell("ask", "-c", "Sums", "What is 1?").exception
+    assert isinstance(error, HostError)
+    assert "wants to call calculator, and nobody can allow that here" in str(error)
+    assert kept() == [("Sums", ["What is 1?", ""])]
+
+
+async def test_a_call_that_waits_for_an_answer_in_the_tab_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
+    view = SessionView(1, "Sums", SessionSettings(), 0, asking=(ToolQuestion(1, "add", "{}"),))
+    for event in (
+        SessionChanged(view),
+        SessionChanged(view),
+        TurnFinished(1, 1, "stop", TurnMetrics()),
+    ):
+        events.put_nowait(event)
+    output = AskOutput(as_json=False, stream=True)
+    assert await _follow(1, 1, events, output, others=True) == 0
+    assert capsys.readouterr().err.count("wants to call add, and waits until") == 1
 
 
 def test_ctrl_c_keeps_what_there_is_of_a_kept_conversation(smollm2_path: Path) -> None:

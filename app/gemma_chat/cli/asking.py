@@ -11,6 +11,7 @@ from pathlib import Path
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
 from gemma_chat.cli.naming import conversation_named
+from gemma_chat.cli.output import one_line
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
@@ -29,6 +30,7 @@ from gemma_chat.host.protocol import (
     OpenSession,
     ReopenSession,
     SendMessage,
+    SessionChanged,
     StopTurn,
     TurnFinished,
     TurnText,
@@ -43,6 +45,10 @@ _STOPPING_SECONDS = 5.0
 
 class ReaderGone(Exception):
     """Whoever reads stdout has closed it."""
+
+
+class NobodyAllowsError(HostError):
+    """The model wants to call a tool, and there is nobody to ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +184,12 @@ class Asking:
         request = SendMessage(0, session, self.question, attachments=self.uploads)
         turn = (await requester.request(request)).turn
         try:
-            code = await _follow(session, turn, events, output)
+            others = isinstance(requester, HostClient)
+            code = await _follow(session, turn, events, output, others=others)
             if self.settings.wants_thinking:
                 await _tell_whether_it_thinks(requester, output)
             return code
-        except (asyncio.CancelledError, BrokenPipeError) as error:
+        except (asyncio.CancelledError, BrokenPipeError, NobodyAllowsError) as error:
             with contextlib.suppress(GemmaChatError, TimeoutError):
                 async with asyncio.timeout(_STOPPING_SECONDS):
                     await requester.request(StopTurn(0, session, turn))
@@ -198,8 +205,14 @@ async def _follow(
     turn: int,
     events: asyncio.Queue[Event | GemmaChatError],
     output: AskOutput,
+    *,
+    others: bool,
 ) -> int:
-    """Write the reply as it comes; returns the exit code."""
+    """Write the reply as it comes; returns the exit code.
+
+    Whether a tool may be called is asked in the tab of the conversation, where `others` can answer.
+    """
+    told = 0
     while True:
         event = await events.get()
         match event:
@@ -214,6 +227,20 @@ async def _follow(
                 if event.error or event.reason in ("failed", "closed"):
                     raise HostError(event.error or "The host left before the reply was whole.")
                 return CUT_SHORT if event.reason == "length" else 0
+            case SessionChanged() if event.view.session == session and event.view.asking:
+                question = event.view.asking[0]
+                if not others:
+                    raise NobodyAllowsError(
+                        f"The model wants to call {one_line(question.name)}, and nobody can allow "
+                        "that here. Allow it always in the tab of the conversation (`gemma-chat`, "
+                        "alt+k), or turn the tool off there (f3)."
+                    )
+                if question.question > told:
+                    told = question.question
+                    output.notice(
+                        f"The model wants to call {one_line(question.name)}, and waits until that "
+                        "is answered in the tab of the conversation (`gemma-chat attach`)."
+                    )
             case ModelChanged():
                 output.loading(event.model)
             case LockChanged():

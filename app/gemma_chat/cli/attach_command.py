@@ -6,12 +6,15 @@ import sys
 
 import click
 
+from gemma_chat.cli import completing
 from gemma_chat.cli.host_commands import NONE_RUNS
 from gemma_chat.cli.profile import paths_of, profile_of
 
 
 @click.command()
-@click.option("--theme", default="", help="A theme for this time.")
+@click.option(
+    "--theme", default="", shell_complete=completing.themes, help="A theme for this time."
+)
 @click.pass_context
 def attach(context: click.Context, theme: str) -> None:
     """Join the host that runs, and never start one. Exit code 3: none runs.

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gemma_chat import __version__
+from gemma_chat.cli import completing
 from gemma_chat.cli.ask_command import ask
 from gemma_chat.cli.attach_command import attach
 from gemma_chat.cli.bench_command import bench
@@ -39,7 +40,9 @@ from gemma_chat.cli.profile import PROFILE_OPTION
     help="A chat server that computes instead of this machine: http://localhost:8080.",
 )
 @click.option("--server-model", default="", metavar="NAME", help="The server's model to use.")
-@click.option("--theme", default="", help="A theme for this time.")
+@click.option(
+    "--theme", default="", shell_complete=completing.themes, help="A theme for this time."
+)
 @click.option("--reset-terminal", is_flag=True, help="Bring a garbled terminal back, and end.")
 @PROFILE_OPTION
 @click.pass_context

@@ -79,7 +79,8 @@ class Asking:
         self._tabs.must_be_open(session)
         if self._slot.model is not None:
             description = self._slot.model.description
-            must_be_taken(files, description.modalities, description.name)
+            on_server = bool(self._slot.view.server)
+            must_be_taken(files, description.modalities, description.name, on_server=on_server)
         if after and not self._store.branches.is_shown(session, after):
             raise HostError(
                 "Another terminal shows another branch of this conversation, or has deleted "

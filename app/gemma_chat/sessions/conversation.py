@@ -42,6 +42,9 @@ from gemma_chat.sessions.window import (
 MOST_OF_SUMMARY = 8
 """A summary takes at most this part of the window, an eighth; the middle of a longer one is cut."""
 
+MOST_OF_RESULTS = 4
+"""The results of one reply's calls take at most this part of the window, a quarter."""
+
 LEAST_FREED = 8
 """Nothing is replaced ahead of a turn unless this part of the window, an eighth, becomes free."""
 
@@ -181,6 +184,11 @@ class Conversation:
         """The window, and what is kept free in it for a reply."""
         size = self._engine.description.context_size
         return Space.of(size, settings.sampling.max_output_tokens)
+
+    def cut_result(self, text: str, *, others: int) -> str:
+        """See `Session.cut_result`."""
+        most = self._engine.description.context_size // MOST_OF_RESULTS
+        return fit_text(text, most // (others + 1), self._engine.count_tokens)
 
     def _fresh(self, settings: SessionSettings, current: Replacement) -> Replacement:
         count = len(self.exchanges)

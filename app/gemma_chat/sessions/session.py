@@ -351,6 +351,13 @@ class Session(Answering):
         """
         self._conversation.answer(results)
 
+    def cut_result(self, text: str, *, others: int) -> str:
+        """The result of a call as its model is told it, beside those of `others` in one reply.
+
+        Together they take a quarter of the window at most; the middle of a longer one is cut.
+        """
+        return self._conversation.cut_result(text, others=others)
+
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the end of the last reply, from that reply's own tokens.
 

@@ -6,6 +6,7 @@ Failure is told to the person by `say` and to the caller by the answer; nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
@@ -168,11 +169,14 @@ class HostCalls:
             return None
         return transcript_from(found, messages)
 
-    async def put_in(self, transcript: Transcript) -> int:
-        """Store a conversation from a file, closed; its session, or 0."""
-        from gemma_chat.host.portable import import_request
+    async def put_in(self, transcript: Transcript, file: Path) -> int:
+        """Store a conversation of a file, closed; its session, or 0."""
+        from gemma_chat.host.portable import import_refusal, import_request
 
-        answer = await self._ask(import_request(transcript), p.Imported)
+        def named(reason: str) -> str:
+            return import_refusal(transcript, file, reason)
+
+        answer = await self._ask(import_request(transcript), p.Imported, named)
         return answer.session if answer else 0
 
     async def load_model(
@@ -298,16 +302,22 @@ class HostCalls:
     async def _done(self, request: p.Request) -> bool:
         return await self._ask(request, p.Done) is not None
 
-    async def _ask(self, request: p.Request, expected: type[_Answer]) -> _Answer | None:
+    async def _ask(
+        self,
+        request: p.Request,
+        expected: type[_Answer],
+        worded: Callable[[str], str] = str,
+    ) -> _Answer | None:
+        """The answer, or `None` when it is none; a refusal is told as it is `worded`."""
         try:
             reply = await self._link.request(request)
         except HostError as error:
-            self._say(str(error), "error")
+            self._say(worded(str(error)), "error")
             return None
         if isinstance(reply, expected):
             return reply
         if isinstance(reply, p.Failed):
-            self._say(reply.error, "error")
+            self._say(worded(reply.error), "error")
         else:
             self._say(f"The host answered {type(reply).__name__} to a request.", "error")
         return None
