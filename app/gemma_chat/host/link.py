@@ -11,15 +11,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 
 import msgspec
 
 from gemma_chat.errors import HostError
-from gemma_chat.host.client import HostClient, HostRefusedError
+from gemma_chat.host.client import HostClient, HostRefusedError, unanswered
 from gemma_chat.host.freshness import Freshness
 from gemma_chat.host.launch import HostLaunch, connect_or_start
-from gemma_chat.host.protocol import Event, Leaving, Reply, Request
+from gemma_chat.host.protocol import Event, Leaving, LockChanged, Reply, Request, Snapshot
 from gemma_chat.host.requests import Requester
 
 DEATHS_WITHIN: Final = 60.0
@@ -41,7 +42,7 @@ _LEAVING_SECONDS: Final = 0.2
 _log = logging.getLogger(__name__)
 
 
-LinkPhase = Literal["connecting", "connected", "lost", "failed"]
+LinkPhase = Literal["connecting", "connected", "silent", "lost", "failed"]
 EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]
 
@@ -50,6 +51,7 @@ class LinkState(msgspec.Struct, frozen=True):
     """How the link stands.
 
     `connecting`: looking for the host or starting it. `connected`: requests are answered.
+    `silent`: it is there and does not answer; requests wait, and the next word of it ends that.
     `lost`: the host is gone and will be started again by itself. `failed`: it was told to stop,
     wants another version, or cannot be started. The last is tried again every now and then;
     `HostLink.retry` tries all at once. `sentence` is for the person; empty when all is well.
@@ -79,6 +81,8 @@ class HostLink(Requester):
         """How often in a row the host could not be started."""
         self._again = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self._reply_awaited = contextlib.ExitStack()
+        """Open while a reply is being written."""
 
     @property
     def state(self) -> LinkState:
@@ -154,11 +158,13 @@ class HostLink(Requester):
         client = await connect_or_start(launch, listener=self._receive)
         self._client = client
         self._failures = 0
+        client.silence.listen(partial(self._silent, client.welcome.pid))
         try:
             self._change(LinkState("connected"))
             _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
         finally:
             self._client = None
+            self._reply_awaited.close()
             await client.close()
 
     async def _outlive(self) -> None:
@@ -194,11 +200,23 @@ class HostLink(Requester):
             async with asyncio.timeout(seconds):
                 await self._again.wait()
 
+    def _silent(self, pid: int, silent: bool) -> None:
+        sentence = unanswered(pid, self._launch.command)
+        self._change(LinkState("silent", sentence) if silent else LinkState("connected"))
+
     def _receive(self, event: Event) -> None:
         if isinstance(event, Leaving):
             self._leaving = event
+        if isinstance(event, Snapshot | LockChanged):
+            self._await_reply(is_awaited=bool(event.lock.holders))
         if self._freshness.admits(event):
             self._on_event(event)
+
+    def _await_reply(self, *, is_awaited: bool) -> None:
+        """While somebody holds the lock the host has something to tell, asked or not."""
+        self._reply_awaited.close()
+        if is_awaited and self._client is not None:
+            self._reply_awaited.enter_context(self._client.silence.awaiting())
 
     def _change(self, state: LinkState) -> None:
         if state != self._state:

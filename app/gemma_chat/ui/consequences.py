@@ -36,7 +36,7 @@ class Consequences:
         match event:
             case MessagesFetched():
                 messages.fetched(event.session)
-            case LinkChanged() if event.link.phase == "lost":
+            case LinkChanged() if event.link.phase in ("lost", "silent"):
                 app.say(event.link.sentence, "warning")
             case LinkChanged() if event.link.phase == "failed":
                 # Where the page says it, a toast would only cover that.

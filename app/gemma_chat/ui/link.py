@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from gemma_chat.host.protocol import Event, Reply, Request
 
-LinkPhase = Literal["connecting", "connected", "lost", "failed"]
+LinkPhase = Literal["connecting", "connected", "silent", "lost", "failed"]
 
 EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]

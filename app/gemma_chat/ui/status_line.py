@@ -71,6 +71,8 @@ def advice_of(state: TerminalState) -> str:
     """What enter means now when it is not simply to send, or why that waits; else empty."""
     if state.link.phase in ("lost", "failed"):
         return "no host: kept as a draft"
+    if state.link.phase == "silent":
+        return "the host does not answer: kept as a draft"
     if state.selected:
         return "enter menu · c copy · e edit · r again · esc back"
     if state.active_tab is not None and state.active_tab.editing is not None:
@@ -153,6 +155,8 @@ def _lock_parts(state: TerminalState) -> list[Part]:
 
 def _link(state: TerminalState) -> Part:
     match state.link.phase:
+        case "silent":
+            return Part(("✕ the host does not answer", "✕ host silent"), "error", 9)
         case "lost":
             return Part(("✕ host lost, starting again…", "✕ host lost"), "error", 9)
         case "failed":
