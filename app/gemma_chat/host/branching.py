@@ -33,7 +33,6 @@ from gemma_chat.host.protocol import (
     ReorderQueue,
     Reply,
     SelectBranch,
-    TranscriptChanged,
 )
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.host.views import message_view
@@ -71,6 +70,7 @@ class Branching:
         self._turns = conversations.turns
         self._chats = conversations.chats
         self._asking = conversations.asking
+        self._transcripts = conversations.transcripts
         self._publish = publish
         self._on_summary_outdated = on_summary_outdated
 
@@ -159,10 +159,10 @@ class Branching:
         waiting = self._waiting(session, message)
         if waiting is not None:
             # The turns of the other messages go on, so nothing but this one may be touched.
-            waiting.stop()
+            waiting.withdraw(lambda: self._take_back(old))
             await waiting.ended()
-            self._store.branches.remove_exchange(message)
-            self._publish(TranscriptChanged(session, message))
+            if self._store.branches.is_shown(session, message):
+                self._take_back(old)
             return
         self._must_be_idle(session, "delete messages")
         if self._store.branches.end(session) > request.newest:
@@ -172,6 +172,7 @@ class Branching:
             )
         if request.scope == "exchange" and old.role != "user":
             message = self._question_of(session, message)
+        above = self._store.message(message).parent
         with self._store.together():
             self._note_change(session, message)
             self._store.replacements.forget(session, message)
@@ -179,7 +180,12 @@ class Branching:
                 self._store.branches.remove_exchange(message)
             else:
                 self._store.branches.remove_following(message)
-        self._changed(session, message)
+        # Where another branch begins in its place, that is shown, and may be older.
+        self._changed(session, above + 1)
+
+    def _take_back(self, question: Message) -> None:
+        self._store.branches.remove_exchange(question.message)
+        self._publish(self._transcripts.changed(question.session, question.parent + 1))
 
     def _fork(self, request: ForkFrom, asker: int) -> int:
         source = self._store.conversation(request.session)
@@ -218,7 +224,7 @@ class Branching:
 
     def _changed(self, session: int, since: int) -> None:
         self._chats.of(session).take_branch()
-        self._publish(TranscriptChanged(session, since))
+        self._publish(self._transcripts.changed(session, since))
 
     # ------------------------------------------------------------ the queue
 
