@@ -75,7 +75,7 @@ class Silence:
         heard_at = self._heard_at
         greets = await self._greets()
         self._looking = None
-        if heard_at == self._heard_at:
+        if self._awaited and heard_at == self._heard_at:
             self._set(silent=not greets)
         if self._awaited:
             loop = asyncio.get_running_loop()
