@@ -23,7 +23,7 @@ from gemma_chat.cli.profile import PROFILE_OPTION
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="The chats themselves have a page of help: press F1 there.",
+    epilog="The screen has a page of help of its own: type /help there.",
 )
 @click.version_option(__version__, "-V", "--version", message="gemma-chat %(version)s")
 @click.option(

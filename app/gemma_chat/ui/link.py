@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from gemma_chat.host.protocol import (
     AsideChanged,
@@ -20,8 +20,7 @@ from gemma_chat.host.protocol import (
     SummarizerChanged,
     TurnText,
 )
-
-LinkPhase = Literal["connecting", "connected", "silent", "lost", "failed"]
+from gemma_chat.terms import LinkPhase
 
 EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]

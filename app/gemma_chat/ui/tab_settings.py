@@ -39,7 +39,7 @@ class TabSettings:
     def _now(self) -> SessionSettings:
         tab = self._app.state.active_tab
         if tab is None:
-            raise SettingsError("No chat is open whose settings could change.")
+            raise SettingsError("No tab is open whose settings could change.")
         return tab.view.settings
 
     def _change(self, settings: SessionSettings, said: str) -> None:
