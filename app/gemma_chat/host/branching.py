@@ -9,6 +9,7 @@ everything else is refused.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -100,6 +101,9 @@ class Branching:
             case ReorderQueue():
                 self._reorder(session, request.turns)
         self._tabs.tell(session, asker)
+        if isinstance(request, SelectBranch | DeleteMessage):
+            # Everybody sees it by now; who asked for it hears that it is done when it will stay.
+            await asyncio.to_thread(self._store.sync)
         return Done(request.id)
 
     # ------------------------------------------------------------ asking again
@@ -149,8 +153,9 @@ class Branching:
         self._shown(session, message)
         self._must_be_idle(session, "show another branch")
         other = self._store.branches.sibling(message, branch)
-        self._note_change(session, min(message, other))
-        self._store.branches.show(other)
+        with self._store.together("soon"):
+            self._note_change(session, min(message, other))
+            self._store.branches.show(other)
         self._changed(session, min(message, other))
 
     async def _delete(self, request: DeleteMessage) -> None:
@@ -173,7 +178,7 @@ class Branching:
         if request.scope == "exchange" and old.role != "user":
             message = self._question_of(session, message)
         above = self._store.message(message).parent
-        with self._store.together():
+        with self._store.together("soon"):
             self._note_change(session, message)
             self._store.replacements.forget(session, message)
             if request.scope == "exchange":
@@ -184,7 +189,8 @@ class Branching:
         self._changed(session, above + 1)
 
     def _take_back(self, question: Message) -> None:
-        self._store.branches.remove_exchange(question.message)
+        with self._store.together("soon"):
+            self._store.branches.remove_exchange(question.message)
         self._publish(self._transcripts.changed(question.session, question.parent + 1))
 
     def _fork(self, request: ForkFrom, asker: int) -> int:
