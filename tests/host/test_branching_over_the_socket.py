@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,20 @@ async def test_everybody_is_told_what_is_shown_and_need_not_ask(
     await terminal.client.request(DeleteMessage(0, tab, edited, edited + 1, "following"))
     event = await told(terminal, tab)
     assert [one.text for one in event.messages or ()] == ["one", "1: one", "three", "3: three"]
+
+
+async def test_a_deletion_is_seen_at_once_and_answered_when_it_is_on_disk(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, said = await talked(terminal, "one")
+    other, on_disk = await rig.connect(), threading.Event()
+    monkeypatch.setattr(rig.store, "sync", lambda: on_disk.wait(20))
+    deletion = DeleteMessage(0, tab, said[0].message, said[1].message)
+    asked = asyncio.create_task(terminal.client.request(deletion))
+    assert (await other.seen(TranscriptChanged)).messages == ()
+    assert not asked.done()
+    on_disk.set()
+    await asked
 
 
 async def test_more_than_can_be_told_at_once_is_to_be_fetched(
