@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from gemma_chat.errors import HostError, ProtocolError
+from gemma_chat.errors import GemmaChatError, HostError, ProtocolError
 from gemma_chat.host.framing import (
     STREAM_BUFFER_BYTES,
     MessageDecoder,
@@ -225,7 +225,7 @@ async def _greets(socket_path: Path) -> bool:
             other = await HostClient.connect(socket_path)
     except TimeoutError:
         return False
-    except HostError:
+    except (GemmaChatError, OSError):
         return True
     await other.close()
     return True
