@@ -229,8 +229,11 @@ class Asking:
         crashed = model is not None and model.failure is not None
         self._crashes.end_turn((session, turn.number), crashed=crashed)
         if self._tabs.is_open(session):
-            if turn.record.brought_back or turn.withdrawn:
+            if turn.record.brought_back:
                 self._chats.of(session).take_branch()
+            elif turn.withdrawn and outcome.kept:
+                # It had begun after all; the chat forgets it as soon as it has no turns.
+                self._chats.pins_changed(session)
             try:
                 self._chats.turn_ended(turn.record, kept=outcome.kept and not turn.withdrawn)
                 self._note_end(session, outcome)

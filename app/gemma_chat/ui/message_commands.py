@@ -267,6 +267,7 @@ class MessageCommands:
         app = self._app
         tab = app.state.tab(session)
         if tab is None:
+            self._walking = 0
             return
         place, before = tab.place_of(message), tab.conversation.fetch
         if not await app.calls.select_branch(session, message, branch):
