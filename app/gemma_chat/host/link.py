@@ -20,7 +20,15 @@ from gemma_chat.errors import HostError
 from gemma_chat.host.client import HostClient, HostRefusedError, unanswered
 from gemma_chat.host.freshness import Freshness
 from gemma_chat.host.launch import HostLaunch, connect_or_start
-from gemma_chat.host.protocol import Event, Leaving, LockChanged, Reply, Request, Snapshot
+from gemma_chat.host.protocol import (
+    Event,
+    Leaving,
+    LockChanged,
+    ModelChanged,
+    Reply,
+    Request,
+    Snapshot,
+)
 from gemma_chat.host.requests import Requester
 from gemma_chat.terms import LinkPhase
 
@@ -81,8 +89,9 @@ class HostLink(Requester):
         """How often in a row the host could not be started."""
         self._again = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
-        self._reply_awaited = contextlib.ExitStack()
-        """Open while a reply is being written."""
+        self._is_computing = self._is_loading = False
+        self._news_awaited = contextlib.ExitStack()
+        """Open while the host has something to tell unasked."""
 
     @property
     def state(self) -> LinkState:
@@ -164,7 +173,7 @@ class HostLink(Requester):
             _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
         finally:
             self._client = None
-            self._reply_awaited.close()
+            self._news_awaited.close()
             await client.close()
 
     async def _outlive(self) -> None:
@@ -208,15 +217,19 @@ class HostLink(Requester):
         if isinstance(event, Leaving):
             self._leaving = event
         if isinstance(event, Snapshot | LockChanged):
-            self._await_reply(is_awaited=bool(event.lock.holders))
+            self._is_computing = bool(event.lock.holders)
+        if isinstance(event, Snapshot | ModelChanged):
+            self._is_loading = event.model.phase == "loading"
+        if isinstance(event, Snapshot | LockChanged | ModelChanged):
+            self._await_news()
         if self._freshness.admits(event):
             self._on_event(event)
 
-    def _await_reply(self, *, is_awaited: bool) -> None:
-        """While somebody holds the lock the host has something to tell, asked or not."""
-        self._reply_awaited.close()
-        if is_awaited and self._client is not None:
-            self._reply_awaited.enter_context(self._client.silence.awaiting())
+    def _await_news(self) -> None:
+        """While somebody computes, or a model is loaded, the host has something to tell unasked."""
+        self._news_awaited.close()
+        if (self._is_computing or self._is_loading) and self._client is not None:
+            self._news_awaited.enter_context(self._client.silence.awaiting())
 
     def _change(self, state: LinkState) -> None:
         if state != self._state:
