@@ -16,7 +16,15 @@ from gemma_chat.host.client import HostClient
 from gemma_chat.host.framing import encode_frame, read_payload
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.host.link import HostLink
-from gemma_chat.host.protocol import PROTOCOL_VERSION, Done, SetSummarizer, Welcome
+from gemma_chat.host.protocol import (
+    PROTOCOL_VERSION,
+    Done,
+    Event,
+    ModelChanged,
+    ModelView,
+    SetSummarizer,
+    Welcome,
+)
 
 DEADLINE = 20.0
 
@@ -29,6 +37,8 @@ class StandingHost:
         self.greets = asyncio.Event()
         self.greets.set()
         self.greeted = 0
+        self.news: Event | None = None
+        """What it tells a client once it has greeted it."""
         self._clients: set[asyncio.Task[None]] = set()
 
     def stand_still(self) -> None:
@@ -47,6 +57,8 @@ class StandingHost:
             await read_payload(reader)
             await self.greets.wait()
             writer.write(encode_frame(Welcome(PROTOCOL_VERSION, "standing", os.getpid())))
+            if self.news is not None:
+                writer.write(encode_frame(self.news))
             self.greeted += 1
             number = 0
             while await read_payload(reader) is not None:
@@ -152,4 +164,18 @@ async def test_a_terminal_is_told_and_hears_when_the_host_goes_on(host: Standing
     host.go_on()
     await asked
     assert [phase for phase, _ in phases] == ["connecting", "connected", "silent", "connected"]
+    await link.close()
+
+
+async def test_a_terminal_that_asks_nothing_is_told_while_it_should_hear_of_a_model(
+    host: StandingHost,
+) -> None:
+    host.news = ModelChanged(ModelView(phase="loading"))
+    heard: list[Event] = []
+    link = HostLink(HostLaunch(Paths.default()))
+    link.listen(heard.append, lambda phase, sentence: None)
+    await link.start()
+    await until(lambda: host.news in heard)
+    host.stand_still()
+    await until(lambda: link.state.phase == "silent")
     await link.close()
