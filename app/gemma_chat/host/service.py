@@ -144,8 +144,8 @@ class Service:
         )
         self._models = ModelDesk(self._slot, publish, models, on_busy=on_turns)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
-        for message in store.mark_interrupted():
-            _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._unmeasured = self._settle_what_was_left()
+        """Tabs that may hold more than was noted of them when they were used last."""
         self._drafts = Drafts(store)
         self._tools = TabTools(store, self._settings.read_servers, self._warn)
         self._conversations = Conversations(
@@ -376,6 +376,15 @@ class Service:
 
     # ------------------------------------------------------------ what happens by itself
 
+    def _settle_what_was_left(self) -> set[int]:
+        """Bring what an earlier host left behind to an end; the conversations that it touched."""
+        if passing := self._store.library.forget_passing():
+            _log.info("%d conversations in passing were left behind and are deleted", passing)
+        interrupted = self._store.mark_interrupted()
+        for message in interrupted:
+            _log.info("message %d of %d was interrupted", message.message, message.session)
+        return {message.session for message in interrupted}
+
     def _model_changed(self) -> None:
         if self._slot.view.phase != self._phase:
             self._phase = self._slot.view.phase
@@ -393,6 +402,15 @@ class Service:
         self._summaries.use(model)
         if model is not None:
             self._follow_recommendation()
+            self._measure_contexts()
+
+    def _measure_contexts(self) -> None:
+        """Find out of tabs whose last turn had no end how much of the context they take."""
+        for view in self._conversations.tabs.views():
+            unknown = view.message_count and not view.context_used
+            if unknown or view.session in self._unmeasured:
+                self._conversations.idle_work.measure(view.session)
+        self._unmeasured.clear()
 
     def _publish_model(self) -> None:
         self._publish(ModelChanged(self._slot.view))

@@ -266,11 +266,18 @@ class MessageCommands:
     async def _walk(self, session: int, message: int, branch: int) -> None:
         app = self._app
         tab = app.state.tab(session)
-        place = tab.place_of(message) if tab is not None else -1
-        if await app.calls.select_branch(session, message, branch):
-            self._select_next = (session, place)
-        else:
+        if tab is None:
             self._walking = 0
+            return
+        place, before = tab.place_of(message), tab.conversation.fetch
+        if not await app.calls.select_branch(session, message, branch):
+            self._walking = 0
+            return
+        self._select_next = (session, place)
+        app.take_events()
+        now = app.state.tab(session)
+        if now is not None and now.conversation.fetch != before:
+            self.arrived(session)
 
     def lost(self, session: int) -> None:
         """The message with the cursor is shown no more; only a walk over branches brings it back.
@@ -280,11 +287,13 @@ class MessageCommands:
         if self._walking != session:
             self.leave()
 
-    def fetched(self, session: int) -> None:
-        """The messages of another branch are there: the cursor goes to the same place in it."""
+    def arrived(self, session: int) -> None:
+        """The messages of another branch may be here: the cursor goes to the same place in it."""
         wanted, place = self._select_next
         tab = self._app.state.tab(session)
         if wanted != session or tab is None or self._transcript is None:
+            return
+        if tab.conversation.reading != "loaded":
             return
         self._select_next, self._walking = (0, 0), 0
         messages = tab.conversation.messages
@@ -345,12 +354,12 @@ class MessageCommands:
             Choice("", "nothing", "", "n"),
         ]
 
-        def chosen(scope: str | None) -> None:
+        def chosen(scope: str) -> None:
             match scope:
                 case "exchange" | "following":
                     self._app.spawn(self._delete(tab, message.message, scope))
 
-        self._app.push_screen(ChoiceDialog("Delete for good", choices), chosen)
+        self._app.push_screen(ChoiceDialog("Delete for good", choices, at_once=chosen))
 
     async def _delete(
         self, tab: TabState, message: int, scope: Literal["exchange", "following"]
