@@ -7,13 +7,15 @@ import sys
 import click
 
 from gemma_chat.cli.host_commands import NONE_RUNS
+from gemma_chat.cli.plain import PLAIN_OPTION
 from gemma_chat.cli.profile import paths_of, profile_of
 
 
 @click.command()
 @click.option("--theme", default="", help="A theme for this time.")
+@PLAIN_OPTION
 @click.pass_context
-def attach(context: click.Context, theme: str) -> None:
+def attach(context: click.Context, theme: str, plain: bool) -> None:
     """Join the host that runs, and never start one. Exit code 3: none runs.
 
     Any number of terminals show the same tabs, live. ctrl+q leaves one: some minutes after the
@@ -31,4 +33,4 @@ def attach(context: click.Context, theme: str) -> None:
         sys.exit(NONE_RUNS)
     from gemma_chat.cli.terminal_command import show_terminal
 
-    sys.exit(show_terminal(profile, None, theme))
+    sys.exit(show_terminal(profile, None, theme, plain=plain))

@@ -16,6 +16,7 @@ KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
 SlowLine = Literal["auto", "always", "never"]
 Notification = Literal["none", "bell", "osc9"]
+PlainPieces = Literal["words", "sentences", "lines"]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
     notify: Notification = "bell"
     slow_line: SlowLine = "auto"
     sent_history: int = 500
+    plain_pieces: PlainPieces = "words"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
