@@ -71,7 +71,8 @@ class Console:
         self._begin(self._terminal.begin())
         try:
             while not self._terminal.left:
-                if self._is_busy or self._editor is None:
+                # What was typed while a reply came may have been read after its end.
+                if self._is_busy or self._editor is None or b"\n" in self._read:
                     self._attend()
                 else:
                     self._ask(self._editor)
@@ -124,12 +125,12 @@ class Console:
 
     def _attend(self) -> None:
         """Wait for something to write, for a line, or for Ctrl+C; and deal with it."""
-        if self._at_end and not self._is_busy:
-            self._begin(self._terminal.quit())
         line = self._next_line() if self._takes_lines else None
         if line is not None:
             self._take(self._with_more(line))
             return
+        if self._at_end and not self._is_busy:
+            self._begin(self._terminal.quit())
         sources: list[Any] = [self._outlet]
         if self._takes_lines and not self._at_end:
             sources.append(_INPUT)
@@ -238,7 +239,7 @@ class Console:
     # ------------------------------------------------------------ signals
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self._editor is not None and self._editor.is_waiting:
+        if self._editor is not None and self._editor.is_reading:
             raise Interrupted(self._editor.typed)
         self._was_interrupted = True
         self._outlet.ring()

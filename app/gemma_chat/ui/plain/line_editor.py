@@ -45,6 +45,8 @@ class LineEditor:
         self._page = page
         self._names = sorted(names)
         self._prompt = ""
+        self.is_reading = False
+        """A line is asked for."""
         self._is_waiting = False
         """readline waits for keys, and its prompt stands there."""
         self._main = threading.main_thread().ident or 0
@@ -56,17 +58,13 @@ class LineEditor:
         readline.set_completer_delims(" \n")
         readline.set_completer(self._complete)
         signal.signal(_WAKE, self._woken)
+        signal.signal(signal.SIGCONT, self._gone_on)
         outlet.wake = self._wake
 
     @property
     def typed(self) -> str:
         """What stands in the line now."""
         return str(self._readline.get_line_buffer()) if self._is_waiting else ""
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether keys are waited for."""
-        return self._is_waiting
 
     def remember(self, messages: Iterable[str]) -> None:
         """Bring these back with arrow up, the last one first."""
@@ -96,9 +94,10 @@ class LineEditor:
         self._readline.set_startup_hook(lambda: self._readline.insert_text(text) if text else None)
         self._readline.set_pre_input_hook(self._begin_waiting)
         try:
+            self.is_reading = True
             return input(prompt)
         finally:
-            self._is_waiting = False
+            self.is_reading = self._is_waiting = False
 
     def _begin_waiting(self) -> None:
         self._is_waiting = True
@@ -112,6 +111,11 @@ class LineEditor:
 
     def _woken(self, number: int, frame: FrameType | None) -> None:
         self._say_above()
+
+    def _gone_on(self, number: int, frame: FrameType | None) -> None:
+        # The shell has written below the prompt meanwhile.
+        if self._is_waiting:
+            self._page.append(f"{self._prompt}{self.typed}")
 
     def _say_above(self) -> None:
         if self._is_waiting and not self._readline.get_line_buffer():

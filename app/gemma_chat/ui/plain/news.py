@@ -64,9 +64,8 @@ def _of_model(before: p.ModelView, after: p.ModelView) -> Iterator[News]:
     ):
         failed = after.phase == "failed"
         yield model_words(after), "error" if failed else "information"
-    elif after.phase == "loading" and percent(before.progress) != percent(after.progress):
-        if how_far := percent(after.progress):
-            yield f"Loading{how_far}.", "information"
+    elif after.phase == "loading" and percent(after.progress) not in ("", percent(before.progress)):
+        yield f"Loading{percent(after.progress)}.", "information"
 
 
 def _of_downloads(before: TerminalState, after: TerminalState) -> Iterator[News]:
