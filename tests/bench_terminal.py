@@ -184,7 +184,7 @@ def main() -> None:
             check=False,
         )
     print(f"first paint, ours / empty           {statistics.median(paint):.2f}")
-    print(f"tokens/s, with terminal / without   {statistics.median(speed):.2f}")
+    print(f"tok/s, with terminal / without   {statistics.median(speed):.2f}")
     p95 = statistics.quantiles(keys, n=20)[18]
     print(f"key to screen, ms  median {statistics.median(keys) * 1000:.1f}  p95 {p95 * 1000:.1f}")
 

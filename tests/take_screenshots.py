@@ -13,31 +13,28 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from textual.pilot import Pilot
+
+from gemma_chat.config.library import Library
+from gemma_chat.config.paths import Paths
+from gemma_chat.config.sampling import SamplingSettings, SessionSettings
+from gemma_chat.config.settings import load_settings
+from gemma_chat.host.launch import HostLaunch
+from gemma_chat.host.link import HostLink
+from gemma_chat.host.protocol import GroupTabs, MarkTab, OpenSession
+from gemma_chat.host.status import stop_host
+from gemma_chat.models.discovery import EMBEDDED_PACKAGE
+from gemma_chat.ui.app import AppOptions, ChatApp
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.link import Inbox
+from gemma_chat.ui.state import TabState
+from gemma_chat.ui.themes import load_themes
+
 SIZE = (112, 32)
 FOLDER = Path(__file__).parents[1] / "screenshots"
 PIRATE = "You are a pirate captain. Answer in two or three short sentences."
 TUTOR = "You are a patient tutor. Explain things step by step, with a short list."
 POET = "You are a poet who answers in verse."
-
-os.environ["TEXTUAL_ANIMATIONS"] = "none"
-
-from textual.pilot import Pilot  # noqa: E402
-
-from gemma_chat.config.library import Library  # noqa: E402
-from gemma_chat.config.paths import Paths  # noqa: E402
-from gemma_chat.config.sampling import SamplingSettings, SessionSettings  # noqa: E402
-from gemma_chat.config.settings import load_settings  # noqa: E402
-from gemma_chat.host.launch import HostLaunch  # noqa: E402
-from gemma_chat.host.link import HostLink  # noqa: E402
-from gemma_chat.host.protocol import GroupTabs, MarkTab, OpenSession  # noqa: E402
-from gemma_chat.host.status import stop_host  # noqa: E402
-from gemma_chat.models.discovery import EMBEDDED_PACKAGE  # noqa: E402
-from gemma_chat.ui.app import AppOptions, ChatApp  # noqa: E402
-from gemma_chat.ui.drafts import Draft  # noqa: E402
-from gemma_chat.ui.link import Inbox  # noqa: E402
-from gemma_chat.ui.state import TabState  # noqa: E402
-from gemma_chat.ui.themes import load_themes  # noqa: E402
-
 PATIENCE = 120.0
 Scene = Callable[["Stage"], Awaitable[None]]
 
@@ -243,6 +240,7 @@ async def play(scenes: Sequence[Scene], *, first_time: bool = False) -> None:
             first_time=lambda: first_time,
         ),
     )
+    app.animation_level = "none"
     await link.start()
     try:
         async with app.run_test(size=SIZE, notifications=False) as pilot:

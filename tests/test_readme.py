@@ -31,6 +31,13 @@ def test_every_picture_exists_and_every_picture_is_shown() -> None:
     assert shown == {path.name for path in (ROOT / "screenshots").glob("*.svg")}
 
 
+def test_every_measurement_is_named() -> None:
+    for path in (ROOT / "tests").rglob("bench_*.py"):
+        name = path.relative_to(ROOT)
+        module = ".".join(name.with_suffix("").parts)
+        assert f"`python {name}" in README or f"`python -m {module}" in README
+
+
 def test_every_theme_is_named() -> None:
     for path in (ROOT / "themes").glob("*.toml"):
         name = tomllib.loads(path.read_text("utf-8")).get("name", path.stem)

@@ -29,6 +29,7 @@ from gemma_chat.engine.interface import ChatMessage, ReplyPart
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
 from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
+from gemma_chat.quantities import MB
 from gemma_chat.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -199,7 +200,7 @@ def test_a_model_that_takes_no_images_says_so(shell: Shell, tmp_path: Path) -> N
     [
         (b"no picture", "PNG, JPEG, WebP, WAV, MP3 or FLAC"),
         (b"\x89PNG\r\n\x1a\n", "cat.png"),
-        (b"x" * (20 * 1024**2 + 1), "at most 20.0 MB are taken"),
+        (b"x" * (20 * MB + 1), "at most 20 MB are taken"),
         (None, "does not exist"),
     ],
 )
@@ -341,7 +342,7 @@ def test_ctrl_c_keeps_what_there_is_of_a_kept_conversation(smollm2_path: Path) -
     assert asking.stdout is not None
     begun = os.read(asking.stdout.fileno(), 1)
     asking.send_signal(signal.SIGINT)
-    _, said = asking.communicate(timeout=60)
+    _, said = asking.communicate(timeout=120)
     assert (asking.returncode, said) == (130, b"")
     [(_, texts)] = kept()
     assert texts[1].startswith(begun.decode())
@@ -358,7 +359,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(smollm2_path: Path) -> None:
     assert asking.stdout is not None
     os.read(asking.stdout.fileno(), 1)
     asking.stdout.close()
-    assert asking.wait(timeout=60) == 141
+    assert asking.wait(timeout=120) == 141
     assert asking.stderr is not None
     assert asking.stderr.read() == b""
 

@@ -32,7 +32,7 @@ from gemma_chat.engine.interface import EngineOptions
 FAST = figure(
     "decode-256",
     "decode at depth 256, greedy",
-    unit="tokens/s",
+    unit="tok/s",
     rounds=[Round.of(58.0, 59.0), Round.of(57.0, 57.5)],
     target=Target("ratio", ">=", 0.97),
     baseline_title="bare llama_decode",
@@ -97,8 +97,8 @@ def test_a_line_has_value_baseline_spread_target_and_verdict() -> None:
     cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
     assert cells == [
         "decode at depth 256, greedy",
-        "57.5 tokens/s",
-        "58.2 tokens/s",
+        "57.5 tok/s",
+        "58.2 tok/s",
         "0.987 (0.983 to 0.991)",
         "≥ 0.97",
         "✓ reached",
@@ -123,7 +123,7 @@ def test_a_narrow_terminal_gets_a_paragraph_for_each_figure() -> None:
     text = report_text(report(FAST, SMALL), width=60)
     assert "decode at depth 256, greedy: ✓ reached" in text
     assert "  ratio 0.987 (0.983 to 0.991), target ≥ 0.97" in text
-    assert "  19 KB\n  target ≤ 100 KB" in text
+    assert "  19 kB\n  target ≤ 100 kB" in text
 
 
 def test_what_the_output_cannot_encode_is_written_with_simpler_signs() -> None:

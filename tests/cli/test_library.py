@@ -17,8 +17,9 @@ from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.exchange.reading import parse_conversations, read_conversations
-from gemma_chat.store.records import MessageRole, NewMessage
+from gemma_chat.store.records import NewMessage
 from gemma_chat.store.store import Store
+from gemma_chat.terms import MessageRole
 
 
 @pytest.fixture(autouse=True)

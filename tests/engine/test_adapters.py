@@ -159,7 +159,7 @@ def test_a_fork_goes_on_with_the_adapter_and_what_it_evaluated(
     assert child.replies == parent.replies
 
 
-def test_what_is_anticipated_is_anticipated_with_the_adapter(
+def test_what_is_warmed_up_is_evaluated_with_the_adapter(
     engine: LlamaEngine, choices: Choices
 ) -> None:
     expected = alone(engine, choices["a"])[0]
@@ -167,7 +167,7 @@ def test_what_is_anticipated_is_anticipated_with_the_adapter(
     left, right = (
         replace(engine.prompt([SYSTEM, *talk(text)]), lora=choices["a"]) for text in ("A", "1")
     )
-    run = engine.anticipate(conversation.sequence, left, right, "background")
+    run = engine.warm_up(conversation.sequence, left, right, "background")
     while not isinstance(run.step(), Ended):
         pass
     run.finish()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gemma_chat.engine.context import MICRO_BATCH, Context
-from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.interface import LoadControl
 from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.engine.weights import Weights
+from gemma_chat.terms import KvType
 
 DEPTH = 272
 """Past 256 positions llama.cpp attends to 512, where some of its kernels begin to differ."""

@@ -226,12 +226,12 @@ def test_what_a_person_types_stands_for_no_picture(seeing: LlamaEngine) -> None:
     assert [piece.media for piece in media] == [A]
 
 
-def test_a_draft_with_a_picture_is_evaluated_ahead_as_far_as_it_is_known(
+def test_a_draft_with_a_picture_is_warmed_up_as_far_as_it_is_known(
     seeing: LlamaEngine,
 ) -> None:
     left, right = (seeing.prompt(question(A, text=f"Look. {end}")) for end in ("A", "1"))
     sequence = seeing.open_sequence()
-    run = seeing.anticipate(sequence, left, right, "background")
+    run = seeing.warm_up(sequence, left, right, "background")
     while not isinstance(run.step(), Ended):
         pass
     run.finish()

@@ -93,7 +93,7 @@ THOUGHT_AND_CALLS = f"<think>\nHm, 🤔 <b>Paris</b>?\n</think>\n\nLet me see.\n
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=20))
 def test_tags_cut_anywhere_never_leak(cuts: list[int]) -> None:
-    """Case 18 of the session API."""
+    """Case 18 of the session API: no tag of a thought, however it is split, is part of the text."""
     heard = hear(QWEN, THOUGHT_AND_CALLS, cuts=cuts)
     assert heard == ("Let me see.", "Hm, 🤔 <b>Paris</b>?", (PARIS, PARIS))
 
@@ -110,9 +110,38 @@ def test_no_reply_raises_and_the_same_is_heard_however_it_is_cut(
 @settings(deadline=None)
 @given(st.text(max_size=200), st.lists(st.integers(0, 200)))
 def test_text_without_marks_arrives_whole(said: str, cuts: list[int]) -> None:
+    """Case 20 of the session API."""
     form = ReplyForm()
     said = said.encode("utf-8", "replace").decode()
     assert hear(PROMPTED, said, form, cuts=cuts) == (said, "", ())
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200)))
+def test_invalid_bytes_become_the_same_replacement_however_they_are_cut(
+    said: bytes, cuts: list[int]
+) -> None:
+    """Case 20 of the session API."""
+    reader = ReplyReader(PROMPTED, ReplyForm(), (), thinking_open=False)
+    edges = sorted({0, len(said), *(cut % (len(said) + 1) for cut in cuts)})
+    parts = [part for a, b in itertools.pairwise(edges) for part in reader.feed(said[a:b])]
+    heard = joined([*parts, *reader.flush(cut=False)])
+    assert heard == (said.decode("utf-8", "replace"), "", ())
+
+
+@pytest.mark.parametrize("character", ["é", "漢", "🙂", "👩‍🚀"], ids=ascii)
+def test_a_character_whose_bytes_are_split_over_tokens_comes_in_one_piece(character: str) -> None:
+    """Case 20 of the session API."""
+    reader = ReplyReader(PROMPTED, ReplyForm(), (), thinking_open=False)
+    data = f"a{character}b".encode()
+    texts = [part.text for at in range(len(data)) for part in reader.feed(data[at : at + 1])]
+    assert any(character in text for text in texts)
+    assert "".join(texts) == f"a{character}b"
+
+
+def test_half_a_character_at_the_end_becomes_one_replacement() -> None:
+    reader = ReplyReader(PROMPTED, ReplyForm(), (), thinking_open=False)
+    assert reader.feed("🙂".encode()[:3]) == []
+    assert joined(reader.flush(cut=False)) == ("\ufffd", "", ())
 
 
 def test_gemma_4_thinks_in_a_channel_and_calls_in_its_notation() -> None:

@@ -117,3 +117,18 @@ def test_a_session_goes_back_beyond_the_sliding_window_after_a_restart(
     assert text == undisturbed
     after.close()
     before.close()
+
+
+def test_a_reply_is_regenerated_after_a_restart_without_its_question_being_evaluated(
+    short_model_path: Path, tmp_path: Path
+) -> None:
+    """A saved state reaches back as far as the window, and the cache it was in a little further."""
+    question = talk("Tell me a long story. " * 110)
+    before = load(short_model_path, tmp_path)
+    speak(before, before.open_sequence(), question, max_output_tokens=4)
+    before.close()
+    after = load(short_model_path, tmp_path)
+    _, run = speak(after, after.open_sequence(), question, max_output_tokens=4)
+    assert run.prompt_tokens > 512
+    assert run.counts.evaluated == 1
+    after.close()

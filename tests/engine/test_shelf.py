@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemma_chat.engine import shelf as shelf_module
+from gemma_chat.engine import state_files
 from gemma_chat.engine.shelf import HeldSequence, StateShelf
 from gemma_chat.engine.state_files import StateFiles
 
@@ -178,3 +183,62 @@ def test_the_count_of_bytes_is_what_is_held(steps: list[tuple[str, int]]) -> Non
             shelf.bytes_of(session.saved)
         held = {id(s): s.ram_bytes for s in shelf._states.values()}
         assert shelf.bytes == sum(held.values()) <= 350
+
+
+def test_of_more_files_than_are_kept_the_longest_unused_go_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf_module, "_MOST_ORPHANS", 2)
+    files = StateFiles(tmp_path, "f" * 64, 1_000_000)
+    for number in (1, 2, 3):
+        stored = files.write_soon(
+            np.array([number], np.int32), (1,), state(), replaces=None, wanted=lambda: True
+        )
+        assert stored is not None
+        files.settle()
+        os.utime(stored.path, (number, number))
+    again = with_files(tmp_path)
+    assert [bool(again.longest([number], 1)) for number in (1, 2, 3)] == [False, True, True]
+    again.close()
+    files.close()
+
+
+def test_a_session_keeps_no_bytes_of_a_state_that_was_dropped() -> None:
+    shelf = StateShelf(150)
+    sessions = [holding(number) for number in range(4)]
+    for session in sessions:
+        shelf.put(session, state(), "memory")
+    held = [session.saved for session in sessions]
+    assert [saved is not None and saved.state is not None for saved in held] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert [shelf.keeps(saved) for saved in held] == [False, False, False, True]
+
+
+def test_who_closes_a_session_does_not_wait_for_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(state_files.os, "fsync", lambda _: goes_on.wait(60))
+    shelf = with_files(tmp_path)
+    sessions = [holding(number) for number in range(9)]
+
+    def compute() -> None:
+        for session in sessions:
+            shelf.put(session, state(), "file")
+
+    computing = threading.Thread(target=compute, daemon=True)
+    computing.start()
+    while shelf.bytes < 500:
+        computing.join(0.01)
+    closing = threading.Thread(target=lambda: shelf.remove(sessions[0]), daemon=True)
+    closing.start()
+    closing.join(20)
+    waited = closing.is_alive()
+    goes_on.set()
+    computing.join()
+    shelf.close()
+    assert not waited

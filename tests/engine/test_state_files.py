@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,3 +190,40 @@ def test_files_are_private(files: StateFiles) -> None:
     stored = write(files, 1)
     assert stored.path.stat().st_mode & 0o077 == 0
     assert stored.path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_conversation_of_many_short_turns_comes_back(files: StateFiles) -> None:
+    seams = tuple(range(3, 12_000, 5))
+    held = np.arange(12_000, dtype=np.int32)
+    stored = files.write_soon(held, seams, some_bytes(), replaces=None, wanted=lambda: True)
+    assert stored is not None
+    files.settle()
+    [found] = files.known()
+    assert found.seams == seams
+    assert np.array_equal(read(files, stored).state, some_bytes())
+
+
+def test_what_another_process_is_writing_is_left_to_it_and_what_a_dead_one_left_goes(
+    files: StateFiles, tmp_path: Path
+) -> None:
+    write(files, 1)
+    being_written, left = (tmp_path / "states" / f"writing-{name}" for name in ("a", "b"))
+    being_written.touch()
+    left.touch()
+    os.utime(left, (0, 0))
+    write(files, 2)
+    assert (being_written.exists(), left.exists()) == (True, False)
+
+
+def test_a_file_that_fails_in_a_way_nobody_thought_of_keeps_no_turn_waiting(
+    files: StateFiles,
+) -> None:
+    def unforeseen() -> bool:
+        raise RuntimeError("not foreseen")
+
+    files.write_soon(tokens(1), (1,), some_bytes(), replaces=None, wanted=unforeseen)
+    waiting = threading.Thread(target=files.settle, daemon=True)
+    waiting.start()
+    waiting.join(20)
+    assert not waiting.is_alive()
+    assert write(files, 2).path.exists()

@@ -85,7 +85,7 @@ def test_a_grammar_leaves_no_room_for_thinking(thinker: LlamaEngine) -> None:
 def test_a_thought_is_cut_out_of_the_next_prompt_and_costs_evaluating_the_answer_again(
     thinker: LlamaEngine,
 ) -> None:
-    """Case 18 of the session API."""
+    """Case 18 of the session API, in tokens: what is thought leaves the context."""
     sequence = thinker.open_sequence()
     prompt = thinker.prompt([ASKED], THINK)
     text, _, _ = speak(thinker, sequence, prompt)

@@ -17,18 +17,7 @@ from hypothesis import strategies as st
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.reading import parse_conversations
-from gemma_chat.exchange.transcript import (
-    Attachment,
-    Ending,
-    Line,
-    Role,
-    Tab,
-    TabMark,
-    Thought,
-    ToolUse,
-    Transcript,
-    UseOutcome,
-)
+from gemma_chat.exchange.transcript import Attachment, Line, Tab, Thought, ToolUse, Transcript
 from gemma_chat.exchange.writing import (
     FORMATS,
     Format,
@@ -37,6 +26,7 @@ from gemma_chat.exchange.writing import (
     rendered,
     write_new_file,
 )
+from gemma_chat.terms import FinishedState, MessageRole, TabMark, UseOutcome
 
 SEA = Transcript(
     "The sea",
@@ -164,10 +154,10 @@ def trees(draw: st.DrawFn) -> tuple[Line, ...]:
 def a_line() -> st.SearchStrategy[Line]:
     return st.builds(
         Line,
-        st.sampled_from(get_args(Role)),
+        st.sampled_from(get_args(MessageRole)),
         st.text(),
         st.floats(0, 4e9),
-        st.sampled_from(get_args(Ending)),
+        st.sampled_from(get_args(FinishedState)),
         st.text(max_size=9),
         st.booleans(),
         asides=asides(),

@@ -190,7 +190,7 @@ class Machine:
         return behind
 
     async def _processes_left(self) -> list[psutil.Process]:
-        await looked_at_until(lambda: not processes_of(self.home), seconds=10)
+        await looked_at_until(lambda: not processes_of(self.home))
         return processes_of(self.home)
 
     def say(self, line: str) -> None:

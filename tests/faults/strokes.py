@@ -63,9 +63,13 @@ async def restart_host(machine: Machine) -> None:
     """Somebody ends the host in the middle of everything, and starts it again."""
     await a_moment(machine)
     machine.say("gemma-chat host stop")
+    stopped = machine.host
     with contextlib.suppress(HostError):
         await stop_host(machine.paths)
-    await looked_at_until(lambda: machine.link.state.phase == "failed", seconds=2)
+    await looked_at_until(
+        lambda: machine.link.state.phase == "failed" or machine.host not in (0, stopped),
+        seconds=20,
+    )
     machine.link.retry()
 
 

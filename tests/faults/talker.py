@@ -15,8 +15,9 @@ import msgspec
 
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.launch import HostLaunch
-from gemma_chat.host.link import HostLink, LinkPhase
+from gemma_chat.host.link import HostLink
 from gemma_chat.host.protocol import Event, MessageChanged, MessageView, SendMessage
+from gemma_chat.terms import LinkPhase
 
 
 class Say(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ from gemma_chat.host.service import Service
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 """Seconds after which a wait that should have ended counts as a failed test."""
 
 QUIET = Settings(summarizer=SummarizerSettings(enabled=False))

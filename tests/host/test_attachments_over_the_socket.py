@@ -126,7 +126,7 @@ async def test_a_preview_fits_into_the_size_that_is_asked_for(terminal: Terminal
         ([Upload("../../song.wav", tone(440))], r"does not take audio, so song\.wav was not sent"),
         ([Upload("cat.png", CAT)] * 9, "at most 8 are taken"),
         ([Upload("\x1b[2Jcat.png", b"")], r"^\\x1b\[2Jcat\.png is empty"),
-        ([Upload("a.png", bytes(7 * 2**20))] * 4, "24.0 MB. Send some with the next"),
+        ([Upload("a.png", bytes(7 * 2**20))] * 4, "24 MB. Send some with the next"),
     ],
 )
 async def test_files_that_cannot_be_taken_are_refused_and_nothing_is_stored(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,6 @@ from gemma_chat.host.protocol import (
 )
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.history import HistoryMessage
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def talked(terminal: Terminal, *questions: str) -> tuple[int, list[MessageView]]:

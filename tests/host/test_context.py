@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemma_chat.host.context import exchanges_of, history_of
-from gemma_chat.store.records import Message, MessageRole, MessageState
+from gemma_chat.store.records import Message
+from gemma_chat.terms import MessageRole, MessageState
 
 STATES: tuple[MessageState, ...] = get_args(MessageState)
 

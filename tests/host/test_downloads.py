@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.host.rig import DEADLINE
 
 from gemma_chat.errors import HostError, ModelLoadError
 from gemma_chat.host.downloads import MOST_DOWNLOADS, Downloads, Speed
@@ -39,7 +40,7 @@ class Fetching:
 
     async def begun(self, name: str, *, times: int = 1) -> None:
         """Wait until it runs, for the so many-th time."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while self.asked.count(name) < times:
                 self._begun.clear()
                 await self._begun.wait()
@@ -81,7 +82,7 @@ class Bench:
         return self.downloads
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()

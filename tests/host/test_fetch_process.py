@@ -110,6 +110,6 @@ def test_it_ends_with_whoever_started_it(stub: StubHub, tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline()
     process.stdin.close()
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     process.stdout.close()
     stub.release()

@@ -204,7 +204,7 @@ async def test_figures_of_the_lock_are_collected_and_a_new_holder_is_told_at_onc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "TEXT_INTERVAL", 1000.0)
-    async with running(tmp_path) as rig:
+    async with running(tmp_path, load=False) as rig:
         terminal = await rig.connect()
         holders = [LockEntry(1, 1, "a", generated=n, phase="generating") for n in (1, 2, 3)]
         rig.server.publish(LockChanged(LockView(holders[0])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.host.rig import DEADLINE
 
 from gemma_chat.host import idleness
 from gemma_chat.host.idleness import Idleness
@@ -18,7 +19,7 @@ class Host:
         self.idleness = Idleness(keep_alive, self.gone.set)
 
     async def goes(self) -> bool:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             return await self.gone.wait()
 
     async def stays(self) -> bool:

@@ -40,7 +40,7 @@ def leave_as_a_killed_host_does(folder: Path) -> int:
 async def test_after_a_kill_the_reply_is_there_as_far_as_it_was_and_nothing_is_sent_again(
     tmp_path: Path,
 ) -> None:
-    """Case 19 of the session API."""
+    """Case 19 of the session API: the cut reply is kept and marked."""
     tab = leave_as_a_killed_host_does(tmp_path)
     async with running(tmp_path) as rig:
         terminal = await rig.connect()

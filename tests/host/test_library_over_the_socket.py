@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -45,17 +44,6 @@ from gemma_chat.store.records import Attachment, NewAttachment
 from gemma_chat.store.records import Thought as StoredThought
 from gemma_chat.store.records import ToolUse as StoredUse
 from gemma_chat.store.store import Store
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def titles(terminal: Terminal, **narrowed: str) -> list[str]:

@@ -199,7 +199,7 @@ async def test_a_model_that_waits_comes_when_the_reply_under_way_has_ended(tmp_p
         await terminal.send(tab, "one")
         await first.gate.let_pass(2)
         await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
-        assert (await terminal.model("ready")).model.next == "1"
+        await terminal.seen(ModelChanged, lambda one: one.model.next == "1")
         await terminal.send(other, "two")
         first.gate.open()
         assert (await terminal.finished(tab, 1)).reason == "stop"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,6 @@ from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import ChangeQueue, LockChanged, LockEntry
 
 LONG = "a word and another one " * 100
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def queued(rig: Rig, terminal: Terminal, tabs: int) -> tuple[list[int], list[LockEntry]]:
@@ -92,7 +80,7 @@ async def test_background_work_tells_its_tab_never_passes_a_person_and_can_be_ca
     rig: Rig, terminal: Terminal
 ) -> None:
     rig.engine.gate.hold()
-    ahead = await terminal.open("ahead", system=LONG)
+    warmed = await terminal.open("warmed up", system=LONG)
     asking = [await terminal.open(f"tab {n}") for n in range(2)]
     for session in asking:
         await terminal.send(session, "hello")
@@ -100,7 +88,7 @@ async def test_background_work_tells_its_tab_never_passes_a_person_and_can_be_ca
         LockChanged, lambda e: len(e.lock.waiting) == 2 and e.lock.waiting[-1].background
     )
     work = changed.lock.waiting[-1]
-    assert (work.name, work.about, work.session) == ("warm-up", ahead, 0)
+    assert (work.name, work.about, work.session) == ("warm-up", warmed, 0)
     assert "keeps its place" in await refused(terminal, work.ticket, "sooner")
     await terminal.client.request(ChangeQueue(0, work.ticket, "cancel"))
     await terminal.order((asking[0], 1), (asking[1], 1))

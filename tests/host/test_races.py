@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.host.clock import Clock
 from tests.host.rig import Rig, Terminal, running
 from tests.sessions.scripted import ScriptedEngine
 
@@ -38,17 +38,6 @@ from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.tools.tool import Tool
 
 ANNE, BERT = 101, 102
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def under_way(rig: Rig, request: Request, asker: int = ANNE) -> asyncio.Task[Reply]:
@@ -139,7 +128,7 @@ async def test_a_tab_that_is_reopened_while_it_is_deleted_is_gone_everywhere(
     assert set((await rig.connect()).tabs) == {other}
 
 
-# ---------------------------------------------------------------- work ahead
+# ---------------------------------------------------------------- warm-ups
 
 
 async def test_a_tab_that_is_closed_while_its_tools_start_has_no_chat_afterwards(
@@ -218,13 +207,19 @@ async def test_a_request_that_is_on_the_way_when_the_host_leaves_leaves_nothing_
     assert [(one.text, one.state) for one in rig.store.messages(tab)] == [("other", "interrupted")]
 
 
-async def test_a_host_that_has_left_loads_no_model(rig: Rig, terminal: Terminal) -> None:
+async def test_a_host_that_has_left_loads_no_model_and_tells_nothing(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await terminal.model("ready")
+    clock = Clock(monkeypatch)
     await rig.service.close()
+    rig.server.publish(Notice("information", "it has left"))
+    await terminal.seen(Notice)
     known = len(terminal.events)
     rig.service.load(Path("/models/0.gguf"))
+    await clock.pass_by(10.0)
     rig.server.publish(Notice("information", "the end"))
-    await terminal.seen(Notice)
+    await terminal.seen(Notice, lambda notice: notice.text == "the end")
     assert [type(event) for event in terminal.events[known:]] == [Notice]
 
 

@@ -6,13 +6,12 @@ import asyncio
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.host.rig import Rig, running
+from tests.host.rig import DEADLINE, Rig
 
 from gemma_chat.errors import HostError
 from gemma_chat.host import client as client_module
@@ -41,12 +40,6 @@ from gemma_chat.host.protocol import (
 decoder: MessageDecoder[FromHost] = MessageDecoder(FromHost)
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
 class RawClient:
     """Speaks bytes."""
 
@@ -67,7 +60,7 @@ class RawClient:
         return client
 
     async def read(self) -> FromHost | None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             payload = await read_payload(self.reader)
         return None if payload is None else decoder.decode(payload)
 

@@ -27,12 +27,6 @@ from gemma_chat.host.protocol import (
 )
 
 
-@pytest.fixture
-async def rig(tmp_path: Path):
-    async with running(tmp_path) as rig:
-        yield rig
-
-
 def bar(terminal: Terminal) -> list[int]:
     return sorted(terminal.tabs, key=lambda session: terminal.tabs[session].position)
 

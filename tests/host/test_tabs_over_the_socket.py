@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -34,17 +33,6 @@ from gemma_chat.host.protocol import (
 )
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
-
-
 async def test_a_new_tab_has_the_settings_of_the_settings_file(tmp_path: Path) -> None:
     defaults = SessionSettings(system_instruction="Be brief.")
     settings = Settings(summarizer=QUIET.summarizer, defaults=defaults)
@@ -56,7 +44,7 @@ async def test_a_new_tab_has_the_settings_of_the_settings_file(tmp_path: Path) -
 
 async def test_a_new_tab_is_behind_the_others_and_has_a_name(terminal: Terminal) -> None:
     first, second = await terminal.open(), await terminal.open("  My \n tab ")
-    assert terminal.tabs[first].title == "New chat"
+    assert terminal.tabs[first].title == "Untitled"
     assert terminal.tabs[first].title_by == "nobody"
     assert terminal.tabs[second].title == "My tab"
     assert terminal.tabs[second].title_by == "person"
@@ -138,7 +126,7 @@ async def test_wrong_settings_are_refused_with_what_is_allowed(
 async def test_an_empty_title_lets_the_summarizer_choose_again(terminal: Terminal) -> None:
     tab = await terminal.open("Mine")
     await terminal.client.request(RenameSession(0, tab, "  "))
-    assert (terminal.tabs[tab].title, terminal.tabs[tab].title_by) == ("New chat", "nobody")
+    assert (terminal.tabs[tab].title, terminal.tabs[tab].title_by) == ("Untitled", "nobody")
 
 
 async def test_a_title_that_is_too_long_is_refused(terminal: Terminal) -> None:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+import pytest
+from tests.host.clock import Clock
 
 from gemma_chat.host.throttle import Throttle
 
 
 class Told:
-    """Counts, and can be waited for."""
+    """Counts."""
 
     def __init__(self) -> None:
         self.times = 0
-        self._event = asyncio.Event()
 
     def __call__(self) -> None:
         self.times += 1
-        self._event.set()
-
-    async def again(self) -> None:
-        self._event.clear()
-        async with asyncio.timeout(10):
-            await self._event.wait()
 
 
-async def test_the_first_change_is_told_at_once_and_the_next_ones_together() -> None:
-    told = Told()
-    throttle = Throttle(0.01, told)
+async def test_the_first_change_is_told_at_once_and_the_next_ones_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, told = Clock(monkeypatch), Told()
+    throttle = Throttle(0.5, told)
     for _ in range(100):
         throttle.soon()
+    await clock.pass_by(0.4)
     assert told.times == 1
-    await told.again()
+    await clock.pass_by(0.2)
     assert told.times == 2
 
 
@@ -46,14 +43,12 @@ async def test_a_change_that_cannot_wait_takes_the_waiting_one_along() -> None:
     throttle.cancel()
 
 
-async def test_after_cancel_nothing_is_told() -> None:
-    told = Told()
-    throttle = Throttle(0.001, told)
+async def test_after_cancel_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = Clock(monkeypatch), Told()
+    throttle = Throttle(0.5, told)
     throttle.soon()
     throttle.soon()
     throttle.cancel()
     throttle.cancel()
-    later = Told()
-    asyncio.get_running_loop().call_later(0.01, later)
-    await later.again()
+    await clock.pass_by(10.0)
     assert told.times == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,6 @@ from gemma_chat.host.protocol import (
     TurnFinished,
     TurnText,
 )
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with running(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-async def terminal(rig: Rig) -> Terminal:
-    return await rig.connect()
 
 
 async def test_a_question_gets_its_reply_and_both_are_stored(terminal: Terminal) -> None:

@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable
 
 from gemma_chat.host.launch import HostLaunch
-from gemma_chat.host.link import HostLink, LinkPhase
+from gemma_chat.host.link import HostLink
 from gemma_chat.host.protocol import Event, Snapshot, TurnText
+from gemma_chat.terms import LinkPhase
 
 DEADLINE = 60.0
 """Seconds after which a wait that should have ended counts as a failed test."""

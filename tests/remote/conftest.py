@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.remote.scripted import ScriptedServer
+from tests.remote.scripted import DEADLINE, ScriptedServer
 
+from gemma_chat.remote import discovery, tokens
 from gemma_chat.remote.address import ServerAddress
 from gemma_chat.remote.engine import RemoteEngine
 from gemma_chat.remote.options import ServerOptions
 from gemma_chat.sessions.model import InferenceModel
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of the tests may be as slow as the machine is."""
+    monkeypatch.setattr(tokens, "COUNT_SECONDS", DEADLINE)
+    monkeypatch.setattr(discovery, "_ANSWER_SECONDS", DEADLINE)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds after which a wait that should have ended counts as a failed test."""
 
 
@@ -37,8 +37,10 @@ class Request:
 class Line:
     """The connection to one client."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, *, on_end: Callable[[], None]) -> None:
+        """`on_end` is called before the end of a reply is written."""
         self._socket = connected
+        self._on_end = on_end
         self.is_open = True
         """Whether everything could be written so far."""
 
@@ -65,6 +67,8 @@ class Line:
             self.event(delta(content=text))
 
     def ends(self, reason: str = "stop") -> None:
+        # Whoever reads the end may ask again before this thread has come any further.
+        self._on_end()
         self.event(delta(finish=reason))
         self.event("[DONE]")
 
@@ -168,25 +172,34 @@ class ScriptedServer:
             if self._tls is not None:
                 connected = self._tls.wrap_socket(connected, server_side=True)
             request = _read(connected)
-            with self._counted(request):
-                self._script(request)(Line(connected), request)
+            # Chosen before anybody can see that this chat is open, and choose another script.
+            script = self._script(request)
+            with self._counted(request) as end:
+                script(Line(connected, on_end=end), request)
             with contextlib.suppress(OSError):
                 connected.shutdown(socket.SHUT_WR)
 
     @contextlib.contextmanager
-    def _counted(self, request: Request) -> Iterator[None]:
-        is_chat = request.path.endswith("/chat/completions")
+    def _counted(self, request: Request) -> Iterator[Callable[[], None]]:
+        """A chat is open from here to the end of its reply, which is told by a call."""
+        counts = request.path.endswith("/chat/completions")
+
+        def end() -> None:
+            nonlocal counts
+            with self._changed:
+                self.open -= counts
+                counts = False
+                self._changed.notify_all()
+
         with self._changed:
             self.requests.append(request)
-            self.open += is_chat
+            self.open += counts
             self.most_open = max(self.most_open, self.open)
             self._changed.notify_all()
         try:
-            yield
+            yield end
         finally:
-            with self._changed:
-                self.open -= is_chat
-                self._changed.notify_all()
+            end()
 
     def _script(self, request: Request) -> Script:
         if request.path.endswith("/chat/completions"):

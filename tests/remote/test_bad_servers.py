@@ -11,12 +11,25 @@ from typing import Literal
 
 import pytest
 from tests.remote.conftest import connected
-from tests.remote.scripted import Line, Request, Script, ScriptedServer, delta, refuse, reply
+from tests.remote.scripted import (
+    DEADLINE,
+    Line,
+    Request,
+    Script,
+    ScriptedServer,
+    delta,
+    refuse,
+    reply,
+)
 
 from gemma_chat.errors import ContextOverflowError, ServerError
+from gemma_chat.remote import turn as turn_module
+from gemma_chat.remote import wire
+from gemma_chat.remote.address import ServerAddress
 from gemma_chat.remote.engine import RemoteEngine
 from gemma_chat.remote.events import MAX_EVENT_BYTES
 from gemma_chat.remote.options import ServerOptions
+from gemma_chat.remote.wire import Exchange, Patience, Question, TooSlowError
 from gemma_chat.sessions.model import InferenceModel
 
 KEY = "sk-very-secret"
@@ -24,11 +37,35 @@ DRIP = threading.Event()
 """Never set: waiting for it is a pause."""
 
 
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """By which it is judged how long a server says nothing."""
+    clock = Clock()
+    monkeypatch.setattr(wire, "monotonic", clock)
+    return clock
+
+
 @pytest.fixture
 async def model(server: ScriptedServer) -> AsyncIterator[InferenceModel]:
-    """A model on a server that is given a key and little time."""
-    engine = connected(server, api_key=KEY, connect_seconds=5.0, silence_seconds=0.5)
-    async with InferenceModel(engine) as model:
+    """A model on a server that is given a key."""
+    async with InferenceModel(connected(server, api_key=KEY)) as model:
+        yield model
+
+
+@pytest.fixture
+async def impatient(server: ScriptedServer, clock: Clock) -> AsyncIterator[InferenceModel]:
+    """The same with little patience, by a clock that the test moves."""
+    async with InferenceModel(connected(server, api_key=KEY, silence_seconds=0.5)) as model:
         yield model
 
 
@@ -105,8 +142,6 @@ ANSWERS: list[tuple[str, Script, str]] = [
     ("a cut chunk", chunked, "in the middle of its answer"),
     ("an empty stream", streamed(), "ended its answer before the reply was finished"),
     ("no event", streamed(b": hello\n\n"), "ended its answer before"),
-    ("silence", silent, "said nothing for 0.5 seconds.*silence_seconds"),
-    ("a slow head", slow_header, "said nothing for 0.5 seconds"),
     ("a line without end", endless_line, "bytes without an end"),
     ("no chat", streamed(b"data: hello\n\n"), "sent 'hello' .*no part of a chat"),
     ("other json", streamed(b'data: {"a": 1}\n\n'), "neither choices nor usage"),
@@ -127,6 +162,22 @@ async def test_a_wrong_answer_is_a_sentence_and_the_next_turn_works(
         await session.get_response("Hello")
     assert server.url in str(refused.value)
     assert KEY not in str(refused.value)
+    assert session.history == ()
+    server.chat = reply("here again")
+    assert await session.get_response("Hello") == "here again"
+
+
+@pytest.mark.parametrize("script", [silent, slow_header])
+async def test_a_server_that_says_nothing_is_given_up_and_the_next_turn_works(
+    server: ScriptedServer, impatient: InferenceModel, clock: Clock, script: Script
+) -> None:
+    session = await impatient.open_session()
+    server.chat = script
+    turn = session.start_turn("Hello")
+    await asyncio.to_thread(server.wait_until, lambda: server.open == 1)
+    clock.now += 0.6
+    with pytest.raises(ServerError, match=r"said nothing for 0\.5 seconds.*silence_seconds"):
+        (await turn.finished()).text_or_raise()
     assert session.history == ()
     server.chat = reply("here again")
     assert await session.get_response("Hello") == "here again"
@@ -171,7 +222,7 @@ async def test_a_reply_that_is_cut_off_is_kept_as_far_as_it_came(
 
 
 async def test_silence_in_the_middle_of_a_reply_ends_it_and_keeps_what_came(
-    server: ScriptedServer, model: InferenceModel
+    server: ScriptedServer, impatient: InferenceModel, clock: Clock
 ) -> None:
     def script(line: Line, request: Request) -> None:
         line.head()
@@ -179,8 +230,11 @@ async def test_silence_in_the_middle_of_a_reply_ends_it_and_keeps_what_came(
         line.gone()
 
     server.chat = script
-    session = await model.open_session()
-    result = await session.start_turn("Hello").finished()
+    session = await impatient.open_session()
+    turn = session.start_turn("Hello")
+    async for _ in turn:
+        clock.now += 0.6
+    result = await turn.finished()
     assert (result.reason, result.text) == ("failed", "Ahoy")
     assert "said nothing for 0.5 seconds" in str(result.error)
 
@@ -200,9 +254,12 @@ ENDS: dict[str, tuple[list[dict[str, object] | str], Literal["closes", "stays"]]
 async def test_a_reply_that_ends_unusually_is_whole(
     server: ScriptedServer,
     model: InferenceModel,
+    monkeypatch: pytest.MonkeyPatch,
     events: list[dict[str, object] | str],
     then: Literal["closes", "stays"],
 ) -> None:
+    monkeypatch.setattr(turn_module, "USAGE_SECONDS", 0.1)
+
     def script(line: Line, request: Request) -> None:
         line.head()
         line.says("Ahoy")
@@ -233,21 +290,46 @@ async def test_a_server_that_ignores_the_reply_limit_is_stopped_there(
     text = await session.get_response("Hello")
     assert text == "word " * 6
     assert session.metrics.finish_reason == "length"
-    assert await asyncio.to_thread(gone.wait, 10)
+    assert await asyncio.to_thread(gone.wait, DEADLINE)
 
 
-async def test_pings_keep_a_long_wait_alive(server: ScriptedServer, model: InferenceModel) -> None:
+async def test_pings_are_no_part_of_the_reply(
+    server: ScriptedServer, model: InferenceModel
+) -> None:
     def script(line: Line, request: Request) -> None:
         line.head()
-        for _ in range(8):
-            line.send(b": ping\n\n")
-            DRIP.wait(0.1)
+        line.send(b": ping\n\n" * 8)
         line.says("at last")
         line.ends()
 
     server.chat = script
     session = await model.open_session()
     assert await session.get_response("Hello") == "at last"
+
+
+def test_pings_keep_a_long_wait_alive(server: ScriptedServer, clock: Clock) -> None:
+    ping, pings = b": ping\n\n", threading.Semaphore(0)
+
+    def script(line: Line, request: Request) -> None:
+        line.head()
+        while line.is_open:
+            pings.acquire()
+            line.send(ping)
+
+    server.chat = script
+    question = Question(ServerAddress.parse(server.url), "POST", "/v1/chat/completions", body=b"{}")
+    exchange = Exchange(question, Patience(DEADLINE, 0.5))
+    while exchange.head is None:
+        exchange.receive()
+    for _ in range(8):
+        clock.now += 0.4
+        pings.release()
+        assert exchange.receive() == ping
+    clock.now += 0.6
+    with pytest.raises(TooSlowError):
+        exchange.receive()
+    exchange.close()
+    pings.release()
 
 
 @pytest.mark.parametrize(
@@ -343,10 +425,12 @@ def test_tls_where_there_is_none_and_none_where_there_is_tls(
 def test_a_name_without_an_address_and_a_port_without_a_server() -> None:
     with pytest.raises(ServerError, match=r"http://no-such-host.invalid:8080 is not found"):
         RemoteEngine.connect("http://no-such-host.invalid:8080", ServerOptions())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(ServerError, match=f"{port} refuses connections"):
-        RemoteEngine.connect(f"http://127.0.0.1:{port}", ServerOptions())
+    with socket.socket() as taken:
+        # Nobody else gets the port, and nobody listens there.
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=f"{port} refuses connections"):
+            RemoteEngine.connect(f"http://127.0.0.1:{port}", ServerOptions())
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up(server: ScriptedServer) -> None:

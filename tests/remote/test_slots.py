@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.remote.conftest import connected
-from tests.remote.scripted import Line, Request, ScriptedServer, echo
+from tests.remote.scripted import DEADLINE, Line, Request, ScriptedServer, echo
 
 from gemma_chat.errors import ServerError
 from gemma_chat.sessions.model import InferenceModel
@@ -23,7 +23,7 @@ class HeldStreams:
     def __call__(self, line: Line, request: Request) -> None:
         line.head()
         line.says(request.json["messages"][-1]["content"])
-        self.let_go.wait(20)
+        self.let_go.wait(DEADLINE)
         line.ends()
 
 

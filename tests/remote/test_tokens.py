@@ -7,10 +7,16 @@ from tests.remote.conftest import connected
 from tests.remote.scripted import ScriptedServer, refuse
 
 from gemma_chat.engine.interface import ChatMessage
+from gemma_chat.remote import tokens
 from gemma_chat.remote.engine import RemoteEngine
 from gemma_chat.remote.tokens import TokenEstimate
 
 TEXT = "The sea is the sum of all the rivers that ran into it. " * 10
+
+
+@pytest.fixture
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "COUNT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -27,6 +33,7 @@ def test_a_text_is_counted_once(server: ScriptedServer, counting: RemoteEngine) 
     assert len([one for one in server.requests if one.path == "/extras/tokenize/count"]) == 1
 
 
+@pytest.mark.usefixtures("little_patience")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -43,6 +50,7 @@ def test_a_count_that_does_not_come_is_estimated_and_not_asked_for_at_once_again
 ) -> None:
     server.answers["/extras/tokenize/count"] = answer
     assert 100 < counting.count_tokens(TEXT) < 300
+    server.wait_until(lambda: server.requests[-1].path == "/extras/tokenize/count")
     asked = len(server.requests)
     assert counting.count_tokens("another text") == 4
     assert len(server.requests) == asked

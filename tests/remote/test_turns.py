@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from tests.remote.conftest import connected
-from tests.remote.scripted import Line, Request, ScriptedServer, delta, reply
+from tests.remote.scripted import DEADLINE, Line, Request, ScriptedServer, delta, reply
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
@@ -142,7 +142,7 @@ async def test_stopping_closes_the_connection_and_keeps_what_came(
     turn.stop()
     result = await turn.finished()
     assert (result.reason, result.text, result.error) == ("stopped", "as far as it came", None)
-    assert await asyncio.to_thread(gone.wait, 10)
+    assert await asyncio.to_thread(gone.wait, DEADLINE)
     assert [message.text for message in session.history] == ["Hello", "as far as it came"]
 
 
@@ -283,7 +283,7 @@ def test_a_background_turn_that_gives_way_begins_anew_and_says_everything_once(
     while run.counts.generated < 2:
         assert not isinstance(run.step(), Ended)
     run.give_way()
-    assert gone.wait(10)
+    assert gone.wait(DEADLINE)
     server.chat = reply("a whole ", "summary")
     assert said(run) == "a whole summary"
     assert run.counts.generated == 2
@@ -312,10 +312,10 @@ def test_a_stopped_background_turn_gives_what_it_held_back(server: ScriptedServe
     assert run.finish() == "half"
 
 
-def test_nothing_is_asked_ahead(server: ScriptedServer) -> None:
+def test_a_server_is_asked_for_no_warm_up(server: ScriptedServer) -> None:
     engine = connected(server)
     prompt = engine.prompt([ChatMessage("user", "Hello")])
-    run = engine.anticipate(engine.open_sequence(), prompt, prompt, "background")
+    run = engine.warm_up(engine.open_sequence(), prompt, prompt, "background")
     assert run.step() == Ended("stop", "")
     run.give_way()
     run.interrupt()

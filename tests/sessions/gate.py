@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds after which a wait that should have ended counts as a failed test."""
 
 
@@ -36,14 +36,16 @@ class Gate:
             self._allowed += steps
             self._changed.notify_all()
 
-    async def reached(self) -> None:
-        """Wait until a step stands at the gate with no leave to pass."""
-        await asyncio.to_thread(self.wait_until_reached)
+    async def reached(self, steps: int = 1) -> None:
+        """Wait until so many steps stand at the gate with no leave to pass."""
+        await asyncio.to_thread(self.wait_until_reached, steps)
 
-    def wait_until_reached(self) -> None:
+    def wait_until_reached(self, steps: int = 1) -> None:
         """As `reached`, for a test without a loop."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting and not self._allowed, DEADLINE):
+            if not self._changed.wait_for(
+                lambda: self._waiting >= steps and not self._allowed, DEADLINE
+            ):
                 raise TimeoutError("No step came to the gate.")
 
     async def let_pass(self, steps: int) -> None:

@@ -41,6 +41,7 @@ from gemma_chat.engine.interface import (
     TokenCounts,
 )
 from gemma_chat.errors import AdapterError, ContextOverflowError
+from gemma_chat.terms import Lane
 
 PREFILL_STEP = 128
 BYTES_PER_TOKEN = 100
@@ -346,7 +347,7 @@ class ScriptedEngine:
         sequence: SequenceHandle,
         prompt: Prompt,
         sampling: SamplingSettings,
-        lane: Literal["foreground", "background"],
+        lane: Lane,
     ) -> ScriptedRun:
         """Read the messages back out of the prompt and decide the whole reply."""
         assert isinstance(sequence, ScriptedSequence)
@@ -372,12 +373,12 @@ class ScriptedEngine:
                 reply += [stretch] if isinstance(stretch, ReplyPart) else self._split(stretch)
             return ScriptedRun(self, sequence, tokens, reply, sampling.max_output_tokens)
 
-    def anticipate(
+    def warm_up(
         self,
         sequence: SequenceHandle,
         left: Prompt,
         right: Prompt,
-        lane: Literal["foreground", "background"],
+        lane: Lane,
     ) -> ScriptedRun:
         """Evaluate what both prompts begin with, and say nothing."""
         assert isinstance(sequence, ScriptedSequence)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,8 @@ from typing import Literal
 import pytest
 import pytest_asyncio
 from tests.sessions.conftest import until
+from tests.sessions.gate import Gate
+from tests.sessions.gated import gated
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import ToolCall
@@ -76,6 +78,14 @@ async def whole_model(whole: InferenceModel) -> AsyncIterator[InferenceModel]:
     await given_back(whole)
 
 
+@pytest.fixture
+def gate(model: InferenceModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """Before every step of the model: what runs goes no further than the test lets it."""
+    gate = gated(model.engine, monkeypatch)
+    yield gate
+    gate.open()
+
+
 async def alone(model: InferenceModel, *questions: str, **options: object) -> list[str]:
     """The replies of a session that nobody disturbs."""
     settings: SessionOptions = {**GREEDY, **options}  # type: ignore[typeddict-item]
@@ -84,14 +94,17 @@ async def alone(model: InferenceModel, *questions: str, **options: object) -> li
 
 
 async def test_case_1_cancelled_waiters_never_take_the_lock_with_them(
-    model: InferenceModel,
+    model: InferenceModel, gate: Gate
 ) -> None:
     """Case 1 of the session API."""
+    gate.hold()
     sessions = [await model.open_session(**GREEDY) for _ in range(10)]
     tasks = [asyncio.create_task(s.get_response(f"Say {n}.")) for n, s in enumerate(sessions)]
     await until(model, lambda: len(model.lock.waiting) == 9)
     for task in tasks[1:9]:
         task.cancel()
+    await asyncio.wait(tasks[1:9])
+    gate.open()
     assert [await tasks[n] for n in (0, 9)] == [
         *(await alone(model, "Say 0.")),
         *(await alone(model, "Say 9.")),
@@ -100,25 +113,34 @@ async def test_case_1_cancelled_waiters_never_take_the_lock_with_them(
     assert sum(session.totals.evaluated_tokens for session in sessions[1:9]) == 0
 
 
-async def test_case_2_an_abandoned_stream_stops_decoding(model: InferenceModel) -> None:
+async def test_case_2_an_abandoned_stream_stops_decoding(model: InferenceModel, gate: Gate) -> None:
     """Case 2 of the session API."""
     session = await model.open_session(temperature=0.0, max_output_tokens=400)
-    async for _ in session.get_response_async("Count from one to five hundred."):
-        break
+    gate.hold()
+    stream = session.get_response_async("Count from one to five hundred.")
+    first, steps = asyncio.create_task(anext(stream)), 0
+    while not first.done():
+        await gate.let_pass(1)
+        steps += 1
+    await stream.aclose()
     await until(model, lambda: not session.turns)
     assert session.metrics.finish_reason == "stopped"
-    assert 1 <= session.metrics.generated_tokens < 100
+    assert 1 <= session.metrics.generated_tokens <= steps
+    gate.open()
     assert (await alone(model, "Hello"))[0]
 
 
 async def test_case_3_a_queued_session_that_is_closed_never_evaluates_a_token(
-    model: InferenceModel,
+    model: InferenceModel, gate: Gate
 ) -> None:
     """Case 3 of the session API."""
+    gate.hold()
     running, queued = await model.open_session(**GREEDY), await model.open_session(**GREEDY)
     turns = [running.start_turn("Name a colour."), queued.start_turn("Name a fruit.")]
+    await gate.reached()
     await queued.close()
     result = await turns[1].finished()
+    gate.open()
     assert isinstance(result.error, SessionClosedError)
     assert result.metrics.evaluated_tokens == 0
     assert [(await turns[0].finished()).text] == await alone(model, "Name a colour.")
@@ -159,12 +181,17 @@ async def test_case_5_a_second_queued_turn_sees_the_first(model: InferenceModel)
     assert second.reused_tokens + second.restored_tokens >= shared
 
 
-async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(model: InferenceModel) -> None:
+async def test_case_6_a_turn_stopped_in_prefill_leaves_no_trace(
+    model: InferenceModel, gate: Gate
+) -> None:
     """Case 6 of the session API."""
     session = await model.open_session(**GREEDY)
+    gate.hold()
     turn = session.start_turn("word " * 300)
-    await until(model, lambda: turn.state == "prefill")
+    await gate.let_pass(1)
+    assert 0 < turn.progress.prompt_done < turn.progress.prompt_total
     await session.stop_generation()
+    gate.open()
     assert turn.result is not None
     assert (turn.result.reason, turn.result.text) == ("stopped", "")
     assert session.history == ()
@@ -193,18 +220,24 @@ async def test_case_8_alice_and_bob_each_know_their_own_name(whole_model: Infere
 
 
 async def test_case_9_a_preempted_background_turn_gives_what_an_undisturbed_one_gives(
-    model: InferenceModel,
+    model: InferenceModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 9 of the session API."""
     long_question = "The sea is wide and the ship is small. " * 16
     expected = await alone(model, long_question, max_output_tokens=12)
     behind = await model.open_session(temperature=0.0, max_output_tokens=12, background=True)
     person = await model.open_session(**GREEDY)
+    gate = gated(model.engine, monkeypatch, lanes=["background"])
+    gate.hold()
     turn = behind.start_turn(long_question)
-    await until(model, lambda: turn.progress.prompt_done >= 128)
+    await gate.let_pass(1)
+    assert turn.state == "prefill"
     in_prefill = await person.get_response("Name a colour.")
-    await until(model, lambda: turn.progress.generated >= 3)
+    while turn.progress.generated < 3:
+        await gate.let_pass(1)
+    assert turn.state == "generating"
     in_decoding = await person.get_response("Name a colour.")
+    gate.open()
     assert [(await turn.finished()).text] == expected
     assert [in_prefill, in_decoding] == await alone(model, "Name a colour.", "Name a colour.")
     assert behind.metrics.evaluated_tokens <= turn.progress.prompt_total
@@ -290,12 +323,13 @@ async def test_case_12_the_seed_decides_and_temperature_zero_does_not_ask_it(
 
 
 async def test_case_13_tokens_are_counted_while_another_session_is_in_prefill(
-    model: InferenceModel,
+    model: InferenceModel, gate: Gate
 ) -> None:
     """Case 13 of the session API."""
     session = await model.open_session(**GREEDY)
+    gate.hold()
     turn = session.start_turn("word " * 350)
-    await until(model, lambda: turn.state == "prefill")
+    await gate.let_pass(1)
     assert model.size_in_tokens("Hello, world") > 1
     assert turn.state == "prefill"
     await session.stop_generation()
@@ -371,7 +405,7 @@ async def test_a_fork_and_a_rewind_evaluate_only_what_is_new(model: InferenceMod
 
 
 async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_again(
-    short_model_path: Path,
+    short_model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 7, and case 10 of the session API."""
     shares: list[float] = []
@@ -388,9 +422,12 @@ async def test_cases_7_and_10_caps_hold_and_a_model_can_be_closed_and_loaded_aga
         )
         assert sum(isinstance(one, SessionLimitError) for one in opened) == 7
         first, second, third = model.sessions
+        gate = gated(model.engine, monkeypatch)
+        gate.hold()
         turn = first.start_turn("Count to a thousand.")
         waiter = asyncio.create_task(second.get_response("Hi"))
-        await until(model, lambda turn=turn: turn.state == "generating")  # type: ignore[misc]
+        while turn.state != "generating":
+            await gate.let_pass(1)
         await model.close()
         assert (await turn.finished()).reason == "closed"
         with pytest.raises(ModelClosedError):

@@ -159,7 +159,7 @@ async def test_models_closed_at_any_moment_leave_nothing_open() -> None:
 async def test_a_dead_engine_fails_the_turn_and_everybody_who_waits(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
-    """Case 19 of the session API."""
+    """Case 19 of the session API: the one that runs and the five that wait fail at once."""
     sessions = [await model.open_session() for _ in range(6)]
     engine.gate.hold()
     tasks = [asyncio.create_task(session.get_response("x")) for session in sessions]

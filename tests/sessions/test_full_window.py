@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.errors import ContextOverflowError, ModelClosedError, SettingsError
@@ -50,7 +51,7 @@ async def make_room(chat: Chat) -> None:
     made = asyncio.Event()
     unsubscribe = chat.subscribe(lambda _: made.set())
     assert await chat.make_room()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         await made.wait()
     unsubscribe()
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.sessions.conftest import assert_used_well
+from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
 import gemma_chat
@@ -101,10 +102,10 @@ def test_a_closed_model_refuses_every_call_and_frees_waiting_threads() -> None:
         first = pool.submit(running.get_response, "a")
         engine.gate.wait_until_reached()
         second = pool.submit(waiting.get_response, "b")
-        assert queued.wait(20)
+        assert queued.wait(DEADLINE)
         model.close()
-        assert first.result(20) == ""
-        assert isinstance(second.exception(20), gemma_chat.ModelClosedError)
+        assert first.result(DEADLINE) == ""
+        assert isinstance(second.exception(DEADLINE), gemma_chat.ModelClosedError)
     for call in (
         model.open_session,
         model.create_session,
@@ -149,7 +150,7 @@ def test_turns_tools_and_branches_work_without_a_loop(
     assert session.history[2].text == "three"
     assert session.history[3].text.startswith("2:")
     session.go_to(session.history[:2])
-    session.anticipate("four")
+    session.warm_up("four")
     session.tools = (gemma_chat.ToolSpec("clock", "Tell the time.", '{"type": "object"}'),)
     assert session.tools[0].name == "clock"
     assert (session.modalities, session.left_out, session.closed) == ((), 0, False)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from tests.sessions.gate import DEADLINE
 from tests.sessions.tools import (
     Door,
     Open,
@@ -83,7 +84,7 @@ async def test_stop_while_it_waits_leaves_no_trace(talk: Open) -> None:
     third = chat.start_turn("three")
     second.stop()
     assert (await second.finished()).reason == "stopped"
-    assert await asyncio.wait_for(second.finished(), 5) == second.result
+    assert await asyncio.wait_for(second.finished(), DEADLINE) == second.result
     door.open.set()
     assert (await third.finished()).text == "done"
     assert first.result is not None

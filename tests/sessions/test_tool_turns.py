@@ -86,7 +86,7 @@ async def test_calls_come_out_and_results_go_in_within_one_exchange(
 async def test_thoughts_stay_while_the_question_is_open_and_leave_the_context_after_it(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
-    """Case 18 of the session API."""
+    """Case 18 of the session API: whether later turns see thoughts is a setting, off at first."""
     for keep, later in ((False, ["", ""]), (True, ["Hm, hm.", "So."])):
         session = await model.open_session(tools=[CLOCK], keep_thinking=keep)
         await session.start_turn("time?").finished()

@@ -14,8 +14,9 @@ from tests.store.conftest import SETTINGS
 from gemma_chat.errors import StoreError
 from gemma_chat.store import migrations
 from gemma_chat.store.interruption import INTERRUPTED_QUESTION
-from gemma_chat.store.records import Message, MessageRole, MessageState
+from gemma_chat.store.records import Message
 from gemma_chat.store.store import Store
+from gemma_chat.terms import MessageRole, MessageState
 
 
 @pytest.fixture

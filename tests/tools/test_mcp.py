@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.ports import free_port
 
 from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.errors import ToolError
@@ -31,9 +31,7 @@ def stdio(name: str = "echo", **env: str) -> McpServerSettings:
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server over HTTP on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, str(ECHO), str(port)], stderr=subprocess.PIPE, text=True
     )

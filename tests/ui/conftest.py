@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 import textual.app
@@ -13,15 +15,30 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 
-from gemma_chat.ui import status_bar
+from gemma_chat.ui import app, input_order, status_bar
 from gemma_chat.ui.pace import Pace
 
 FRAME = 1 / 240
 """Seconds between two paints of the screen; a fast terminal's."""
+PATIENCE = 60.0
+"""Seconds for which the program waits where a person would be let go on after a moment."""
+_IN_THREADS: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+"""How many calls of each loop run in other threads."""
+_to_thread = asyncio.to_thread
+
+
+async def counted_to_thread(function: Callable[..., Any], /, *args: Any, **more: Any) -> Any:
+    """As `asyncio.to_thread`, so that `until_idle` knows of it."""
+    loop = asyncio.get_running_loop()
+    _IN_THREADS[loop] = _IN_THREADS.get(loop, 0) + 1
+    try:
+        return await _to_thread(function, *args, **more)
+    finally:
+        _IN_THREADS[loop] -= 1
 
 
 async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
-    """Wait until nothing is left to do but what a timer, a thread or a socket will bring.
+    """Wait until nothing is left to do but what a timer or a socket will bring.
 
     Textual's own wait takes at least 20 ms, twice for every key, and goes by the processor time
     of the process: where other processes are busy it may end before the program has done its work.
@@ -30,8 +47,11 @@ async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
     await asyncio.sleep(max(min_sleep, FRAME))
     while True:
         await asyncio.sleep(0)
-        if not loop._ready:  # type: ignore[attr-defined]
+        if loop._ready:  # type: ignore[attr-defined]
+            continue
+        if not _IN_THREADS.get(loop):
             return
+        await asyncio.sleep(FRAME)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,6 +60,10 @@ def pilots_wait_for_the_program() -> Iterator[None]:
         patch.setattr(textual.screen, "UPDATE_PERIOD", FRAME)
         patch.setattr(Pace, "_schedule", Pace._now)
         patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
+        patch.setattr(app, "LEAVE_SECONDS", PATIENCE)
+        patch.setattr(input_order, "PATIENCE", PATIENCE)
+        patch.setattr(app.ChatApp, "NOTIFICATION_TIMEOUT", 3_600)
+        patch.setattr(asyncio, "to_thread", counted_to_thread)
         for module in (textual.app, textual.pilot):
             patch.setattr(module, "wait_for_idle", until_idle)
         yield

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.ui.scripted import ScriptedLink
+import asyncio
+from collections.abc import Callable
+
+from tests.ui.scripted import PATIENCE, ScriptedLink, screen_text
 from textual.pilot import Pilot
 
 from gemma_chat.config.sampling import SessionSettings
@@ -16,6 +19,20 @@ async def write(pilot: Pilot[None], text: str) -> None:
     """Type it, key by key, and let everything settle."""
     await pilot.press(*(NAMES.get(character, character) for character in text))
     await settle(pilot)
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Wait for what a timer brings, such as streamed text."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            await pilot.pause()
+
+
+async def shows(pilot: Pilot[None], *words: str) -> None:
+    """Wait until all these words stand on the screen."""
+    app = pilot.app
+    assert isinstance(app, ChatApp)
+    await until(pilot, lambda: all(word in screen_text(app) for word in words))
 
 
 async def settle(pilot: Pilot[None]) -> None:

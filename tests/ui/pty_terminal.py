@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 APP = Path(__file__).resolve().parents[2] / "app"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which what does not come will not come."""
 
 

@@ -16,11 +16,12 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import HostError
 from gemma_chat.host import protocol as p
+from gemma_chat.terms import LinkPhase
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.background import Background
 from gemma_chat.ui.input.sent import SentMessages
 from gemma_chat.ui.keymap import Keymap
-from gemma_chat.ui.link import EventListener, Inbox, LinkPhase, PhaseListener
+from gemma_chat.ui.link import EventListener, Inbox, PhaseListener
 from gemma_chat.ui.options import AppOptions
 from gemma_chat.ui.themes import first_theme, load_themes
 
@@ -32,7 +33,7 @@ SHELF = load_themes(NOWHERE)
 """The themes that are on board, read once."""
 OWN = 100
 ANOTHER = 200
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds; only a program that hangs takes as long."""
 READY = p.ModelView(
     phase="ready",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import get_args
 
@@ -30,6 +31,11 @@ def test_no_key_means_two_things_in_one_place(place: str) -> None:
 def test_every_action_has_words_and_a_known_group() -> None:
     assert all(each.label and each.explanation.endswith(".") for each in ACTIONS)
     assert {each.group for each in ACTIONS} == set(GROUPS)
+
+
+def test_no_words_of_the_table_name_a_key_that_a_person_may_have_changed() -> None:
+    named = re.compile(r"\b(ctrl|alt|shift)\+|\b(esc|f\d+)\b|\b[a-z] (copies|opens|leaves)\b")
+    assert [each.id for each in ACTIONS if named.search(f"{each.label} {each.explanation}")] == []
 
 
 def test_every_action_can_be_carried_out() -> None:

@@ -50,7 +50,7 @@ def desk(own_home: Path) -> Iterator[ExitStack]:
         yield stack
 
 
-def opened(desk: ExitStack, code: str, title: str = "New chat") -> PtyTerminal:
+def opened(desk: ExitStack, code: str, title: str = "Untitled") -> PtyTerminal:
     """A terminal that is connected and shows the tab with this title."""
     terminal = desk.enter_context(
         on_terminal(code, {"GEMMA_CHAT_HOME": os.environ["GEMMA_CHAT_HOME"]})

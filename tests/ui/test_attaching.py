@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.attaching.attached import dropped_paths, paths_like, read_attached
 from gemma_chat.ui.attaching.chips import AttachmentChip
@@ -93,7 +94,7 @@ def test_files_that_cannot_be_attached_are_refused_by_name(tmp_path: Path) -> No
         read_attached(tmp_path / "nothing.png")
     with text.open("wb") as target:
         target.truncate(2**40)
-    with pytest.raises(ModalityError, match=r"notes\.png has .* at most 20\.0 MB"):
+    with pytest.raises(ModalityError, match=r"notes\.png has .* at most 20 MB"):
         read_attached(text)
 
 
@@ -104,7 +105,7 @@ async def test_a_dropped_picture_is_shown_above_the_input_and_sent(cat: Path) ->
         link.connect([tab(1)], model=SEEING)
         await pilot.pause()
         await drop(pilot, cat)
-        assert chips(app) == [f"▣ my cat.png  PNG 48×32 {len(picture(1)) // 1024 + 1} kB  ✕"]
+        assert chips(app) == [f"▣ my cat.png  PNG 48×32 {byte_size(len(picture(1)))}  ✕"]
         assert app.window.composer.editor.text == ""
         await pilot.press("h", "i", "enter")
         await app.workers.wait_for_complete()
@@ -227,7 +228,7 @@ async def test_the_transcript_names_what_was_sent() -> None:
         await app.workers.wait_for_complete()
         await pilot.pause()
         text = screen_text(app)
-        assert "▣ cat␛[2J.png  PNG 1024×768 2.4 MB" in text
+        assert "▣ cat␛[2J.png  PNG 1024×768 2.5 MB" in text
         assert "♪ song.wav  WAV 1:01 900 bytes" in text
         assert "Look." in text
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gemma_chat.ui import clipboard
 from gemma_chat.ui.clipboard import MOST_BYTES, Clipboard, local_programs, osc52, takes_osc52
 
 XTERM = {"TERM": "xterm-256color"}
@@ -30,6 +31,8 @@ def put_program(folder: Path, name: str, script: str, monkeypatch: pytest.Monkey
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    # Only a program that hangs takes as long.
+    monkeypatch.setattr(clipboard, "PROGRAM_SECONDS", 60.0)
     monkeypatch.setenv("PATH", f"{path.parent}{os.pathsep}/usr/bin{os.pathsep}/bin")
     return folder / "taken"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.ui.hands import settle, shows, until
 from tests.ui.scripted import (
     HOSTILE_TITLES,
     OWN,
@@ -121,10 +122,10 @@ async def test_the_palette_switches_to_a_tab_by_its_title() -> None:
         await pilot.pause()
         assert isinstance(app.screen, CommandPalette)
         await pilot.press(*"Switch Tut")
-        await pilot.pause(0.3)
+        await settle(pilot)
+        await shows(pilot, "Switch to tab 2")
         await pilot.press("down", "enter")
-        await pilot.pause(0.1)
-        assert app.state.active == 2
+        await until(pilot, lambda: app.state.active == 2)
 
 
 async def test_a_marked_theme_is_shown_and_escape_goes_back() -> None:

@@ -1,4 +1,4 @@
-"""Chats go out to files and come in from them, as a person does it in the terminal."""
+"""Conversations go out to files and come in from them, as a person does it in the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.ui.scripted import message, notes, screen_text
-from tests.ui.stored_chats import BIRDS, CODE, TAB, StoringLink, settle, terminal
+from tests.ui.stored_conversations import BIRDS, CODE, TAB, StoringLink, settle, terminal
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -207,14 +207,14 @@ async def test_marked_chats_are_exported_into_a_folder(folder: Path) -> None:
         await settle(pilot)
         await pilot.press("down", "down", "tab", "tab", "alt+e")
         await settle(pilot)
-        assert "Export 2 chats into a folder" in screen_text(app)
+        assert "Export 2 conversations into a folder" in screen_text(app)
         await pilot.press(*"out", "down", "enter")
         await settle(pilot)
         await pilot.press("escape")
         await told(pilot)
         written = {path.name for path in (folder / "out").iterdir()}
         assert written == {f"{BIRDS}-Birds.json", f"{CODE}-Code.json"}
-        assert f"2 chats written to {folder / 'out'}." in notes(app)
+        assert f"2 conversations written to {folder / 'out'}." in notes(app)
 
 
 async def test_of_several_files_those_that_exist_can_be_left_as_they_are(folder: Path) -> None:
@@ -231,7 +231,7 @@ async def test_of_several_files_those_that_exist_can_be_left_as_they_are(folder:
         await told(pilot)
         assert (folder / f"{BIRDS}-Birds.md").read_text() == "mine"
         assert "print(1)" in (folder / f"{CODE}-Code.md").read_text()
-        assert f"1 chat written to {folder}." in notes(app)
+        assert f"1 conversation written to {folder}." in notes(app)
 
 
 async def test_a_file_with_one_chat_is_imported_and_opened(folder: Path) -> None:
@@ -254,7 +254,7 @@ async def test_a_file_with_several_chats_is_imported_by_the_dialog(folder: Path)
     link = StoringLink()
     async with terminal(link, (80, 24)) as (app, pilot):
         await say(pilot, app, "/import")
-        assert "Import chats" in screen_text(app)
+        assert "Import conversations" in screen_text(app)
         await pilot.press(*"chats.json", "enter")
         await told(pilot)
         assert [one.title for one in link.asked(p.ImportConversation)] == [
@@ -262,7 +262,7 @@ async def test_a_file_with_several_chats_is_imported_by_the_dialog(folder: Path)
             "chat 1",
             "chat 2",
         ]
-        assert any("3 chats imported from chats.json." in note for note in notes(app))
+        assert any("3 conversations imported from chats.json." in note for note in notes(app))
 
 
 async def test_an_import_that_the_host_ends_says_how_far_it_came(folder: Path) -> None:
@@ -274,7 +274,7 @@ async def test_an_import_that_the_host_ends_says_how_far_it_came(folder: Path) -
     async with terminal(link, (80, 24)) as (app, pilot):
         await say(pilot, app, "/import chats.json")
         assert "The disk is full." in notes(app)
-        assert any("0 of 2 chats imported from chats.json" in note for note in notes(app))
+        assert any("0 of 2 conversations imported from chats.json" in note for note in notes(app))
 
 
 async def test_a_file_that_holds_no_chats_is_told(folder: Path) -> None:

@@ -1,10 +1,10 @@
-"""The history of all chats, as a person uses it."""
+"""The history of all conversations, as a person uses it."""
 
 from __future__ import annotations
 
 import pytest
 from tests.ui.scripted import HOSTILE_TITLES, notes, screen_text
-from tests.ui.stored_chats import BIRDS, CODE, SEA, TAB, StoringLink, settle, terminal
+from tests.ui.stored_conversations import BIRDS, CODE, SEA, TAB, StoringLink, settle, terminal
 from textual.pilot import Pilot
 
 from gemma_chat.config.settings import Settings
@@ -106,8 +106,8 @@ async def test_marked_chats_are_deleted_when_the_person_confirms_their_number() 
         await settle(pilot)
         await pilot.press("down", "tab", "tab", "ctrl+d")
         await settle(pilot)
-        assert "Delete 2 chats for good?" in screen_text(app)
-        assert "Delete 2 chats  4 messages" in screen_text(app)
+        assert "Delete 2 conversations for good?" in screen_text(app)
+        assert "Delete  4 messages" in screen_text(app)
         await pilot.press("escape")
         await settle(pilot)
         assert not link.asked(p.DeleteConversations)
@@ -115,7 +115,7 @@ async def test_marked_chats_are_deleted_when_the_person_confirms_their_number() 
         await settle(pilot)
         [request] = link.asked(p.DeleteConversations)
         assert set(request.sessions) == {SEA, BIRDS}
-        assert "2 chats deleted." in notes(app)
+        assert "2 conversations deleted." in notes(app)
         assert "History · 2" in screen_text(app)
         assert "marked" not in screen_text(app)
 
@@ -214,11 +214,11 @@ async def test_without_chats_and_without_matches_a_sentence_says_so(size: tuple[
     async with terminal(StoringLink({}), size) as (app, pilot):
         await pilot.press("alt+h")
         await settle(pilot)
-        assert "No chats yet." in screen_text(app)
+        assert "No conversations yet." in screen_text(app)
         assert "What is said in a tab stays here." in screen_text(app)
         await pilot.press("tab", "ctrl+a", "ctrl+d", "alt+e", "enter", "up", "down", *"xyz")
         await settle(pilot)
-        assert "No chat has all these words." in screen_text(app)
+        assert "No conversation has all these words." in screen_text(app)
         assert isinstance(app.screen, HistoryScreen)
 
 

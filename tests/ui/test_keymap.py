@@ -102,6 +102,8 @@ def test_an_action_can_be_left_without_a_key() -> None:
     keymap = Keymap.of({"program.suspend": ()})
     assert keymap.action("program.suspend").keys == ()
     assert keymap.shown("program.suspend") == "ctrl+p: Suspend"
+    nowhere = Keymap.of({"program.suspend": (), "program.palette": ()})
+    assert nowhere.shown("program.suspend") == "Suspend"
     assert keymap.problems == ()
 
 

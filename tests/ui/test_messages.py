@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.ui.hands import shows, until
 from tests.ui.scripted import READY, ScriptedLink, make_app, message, notes, screen_text, tab
 
 from gemma_chat.host import protocol as p
@@ -194,9 +195,7 @@ async def test_a_reply_is_seen_as_it_streams() -> None:
         link.event(p.MessageChanged(1, 2, reply))
         for offset, piece in ((0, "Aye, "), (5, "that "), (10, "too.")):
             link.event(p.TurnText(1, 2, 4, offset, piece))
-        await pilot.pause(0.1)
-        assert "And deep?" in screen_text(app)
-        assert "Aye, that too." in screen_text(app)
+        await shows(pilot, "And deep?", "Aye, that too.")
 
 
 async def test_a_gap_in_the_stream_is_mended_by_fetching_again() -> None:
@@ -209,8 +208,7 @@ async def test_a_gap_in_the_stream_is_mended_by_fetching_again() -> None:
         await pilot.pause()
         link.stored[1] = (message(2, "Aye, that too.", role="assistant", state="streaming"),)
         link.event(p.TurnText(1, 1, 2, 10, "too."))
-        await pilot.pause(0.1)
-        assert "Aye, that too." in screen_text(app)
+        await shows(pilot, "Aye, that too.")
         assert len(link.asked(p.FetchMessages)) == 2
 
 
@@ -222,13 +220,10 @@ async def test_when_the_host_comes_back_the_reply_so_far_is_there_again() -> Non
         link.connect(ONE)
         await pilot.pause()
         link.phase("lost", "The host ended unexpectedly.")
-        await pilot.pause(0.3)
-        assert "host lost, starting again" in screen_text(app)
+        await shows(pilot, "host lost, starting again")
         link.stored[1] = (message(2, "Aye, tha", role="assistant", state="interrupted"),)
         link.connect(ONE)
-        await pilot.pause(0.3)
-        assert "Aye, tha" in screen_text(app)
-        assert "lock free" in screen_text(app)
+        await shows(pilot, "Aye, tha", "lock free")
 
 
 async def test_a_draft_typed_while_the_host_was_away_is_told_to_the_next_one() -> None:
@@ -258,9 +253,8 @@ async def test_older_messages_are_fetched_when_the_reader_nears_the_first() -> N
         await pilot.pause()
         assert len(app.state.tabs[0].conversation.messages) == 500
         await pilot.press("ctrl+home")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: len(app.state.tabs[0].conversation.messages) == 700)
         assert [request.before for request in link.asked(p.FetchMessages)] == [0, 201]
-        assert len(app.state.tabs[0].conversation.messages) == 700
 
 
 async def test_errors_and_notices_are_shown_as_they_are_and_end_nothing() -> None:
@@ -271,7 +265,7 @@ async def test_errors_and_notices_are_shown_as_they_are_and_end_nothing() -> Non
         hostile = "cannot open [some/file] [/] \x1b[2J"
         link.event(p.Notice("error", hostile))
         link.event(p.TurnFinished(1, 1, "failed", p.TurnMetrics(), hostile * 1000))
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert any("cannot open [some/file]" in note for note in notes(app))
         assert not any("\x1b" in note for note in notes(app))
         assert app.is_running

@@ -44,10 +44,10 @@ def use_everything(it: TmuxTerminal) -> None:
     it.until_gone("pasted 20,00")
 
     it.click("+")
-    it.until_shown("2 New chat")
+    it.until_shown("2 Untitled")
     # The bar may be drawn before the other tab is; what comes now must wait for that one.
     it.until_gone("1: one line")
-    it.click("1 New chat")
+    it.click("1 Untitled")
     it.until_shown("1: one line")
 
     it.terminal.paste("\r".join(LINES))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.ui.reading import reading
 from tests.ui.scripted import ScriptedLink, make_app, message, screen_text, tab
-from tests.ui.test_message_actions import reading
 from textual.pilot import Pilot
 
 from gemma_chat.host import protocol as p

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from tests.ui.hands import shows
 from tests.ui.scripted import (
     HOSTILE_TITLES,
     READY,
@@ -103,7 +104,7 @@ async def test_text_streams_into_each_pane_and_the_cursor_of_the_other_stays_awa
             view = message(number, "", role="assistant", turn=5, state="streaming")
             link.event(p.MessageChanged(session, 5, view))
             link.event(p.TurnText(session, 5, number, 0, words))
-        await pilot.pause(0.2)
+        await shows(pilot, "to the left", "to the right")
         row = next(line for line in screen_text(app).splitlines() if "to the left" in line)
         assert "to the right" in row
 

@@ -8,9 +8,11 @@ from rich.cells import cell_len
 from tests.ui.scripted import HOSTILE_TITLES, OWN, READY, tab
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.link import LinkPhase
+from gemma_chat.terms import LinkPhase
+from gemma_chat.ui.drafts import Draft
+from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.own_events import LinkState
-from gemma_chat.ui.state import TerminalState, apply
+from gemma_chat.ui.state import Editing, TerminalState, apply
 from gemma_chat.ui.status_line import Row, action_at, advice_of, gauge, rows_of
 
 TABS = (tab(1, "Pirate", context_used=1_200), tab(2, "Tutor"), tab(3, "Reviewer"))
@@ -178,6 +180,28 @@ def test_a_server_that_does_not_answer_is_asked_again() -> None:
         rows_of(state_with(model=connecting), 200, 1)
     )
     assert advice_of(state_with(model=failed)) == "no server: kept as a draft"
+
+
+def test_what_is_said_of_keys_follows_the_persons_own_keys() -> None:
+    wishes = {
+        "program.palette": ("f9",),
+        "message.menu": ("m",),
+        "message.copy": (),
+        "message.send": ("ctrl+s",),
+        "turn.stop": ("ctrl+x",),
+    }
+    keymap = Keymap.of(wishes)
+    no_host = TerminalState(link=LinkState("failed"))
+    assert "no host · f9: Connect again" in words(rows_of(no_host, 80, 2, keymap))
+    selected = msgspec.structs.replace(state_with(), selected=1)
+    assert advice_of(selected, keymap) == "m menu · e edit · r again · ctrl+x back"
+    tabs = tuple(
+        msgspec.structs.replace(one, editing=Editing(1, Draft())) for one in state_with().tabs
+    )
+    editing = msgspec.structs.replace(state_with(), tabs=tabs)
+    assert advice_of(editing, keymap) == (
+        "editing a message: ctrl+s sends it again · ctrl+x gives up"
+    )
 
 
 @pytest.mark.parametrize("phase", ["connecting", "lost", "failed"])

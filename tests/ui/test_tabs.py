@@ -101,9 +101,9 @@ async def test_a_draft_that_is_gone_on_with_takes_the_place_of_the_hosts_once() 
             said = [(one.text, one.begun) for one in link.asked(p.SaveDraft)]
             assert said == [("half a x", "from_the_hosts"), ("half a xy", "here")] * round_
             link.event(p.SessionClosed(1))
-            await pilot.pause(0.1)
+            await pilot.pause()
             link.event(p.SessionChanged(tab(1, "Pirate", draft="half a ")))
-            await pilot.pause(0.1)
+            await pilot.pause()
             await pilot.press("ctrl+pageup")
             await pilot.pause()
 
@@ -126,11 +126,11 @@ async def test_a_draft_of_the_host_follows_it_in_the_input_until_it_is_touched()
         link.connect((tab(1, "Pirate", draft="half"),))
         await pilot.pause()
         link.event(p.SessionChanged(tab(1, "Pirate", draft="half a thought"), origin=ANOTHER))
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert app.window.composer.editor.text == "half a thought"
         await pilot.press("!")
         link.event(p.SessionChanged(tab(1, "Pirate"), origin=ANOTHER))
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert app.window.composer.editor.text == "half a thought!"
 
 
@@ -233,7 +233,7 @@ async def test_without_any_tab_the_page_says_how_to_open_one() -> None:
         await pilot.pause()
         assert app.state.tabs == ()
         assert app.window.welcome.display
-        assert "No chat is open" in app.window.welcome.text
+        assert "No tab is open" in app.window.welcome.text
 
 
 async def test_switching_among_a_hundred_tabs_fetches_each_once() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from tests.ui.scripted import HOSTILE_TITLES
 
-from gemma_chat.ui.text import age, count, one_line, padded, size
+from gemma_chat.ui.text import age, count, one_line, padded
 
 
 @pytest.mark.parametrize("title", HOSTILE_TITLES)
@@ -55,8 +55,7 @@ def test_a_count_takes_few_cells(number: int, text: str) -> None:
     assert count(number) == text
 
 
-def test_sizes_and_ages_are_in_words() -> None:
-    assert [size(98_000_000), size(4_130_000_000)] == ["98 MB", "4.1 GB"]
+def test_ages_are_in_words() -> None:
     assert [age(5), age(200), age(7_300), age(500_000)] == [
         "just now",
         "3 min ago",

@@ -86,7 +86,7 @@ def test_a_theme_of_the_person_replaces_ours_of_the_same_name(tmp_path: Path) ->
         (MINIMAL + "name = 3", "is not allowed"),
         (MINIMAL + "[variables]\nx = 3", "variables.x is not a text"),
         (MINIMAL + '[variables]\nx = "red; display: none"', "is not a colour"),
-        ("x" * (MAX_FILE_BYTES + 1), "larger than 64 KB"),
+        ("x" * (MAX_FILE_BYTES + 1), "larger than 64 kB"),
     ],
 )
 def test_a_wrong_theme_file_is_reported_with_its_reason_and_skipped(

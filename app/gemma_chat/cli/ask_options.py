@@ -21,8 +21,9 @@ from gemma_chat.config.sampling import (
 )
 from gemma_chat.config.settings import Settings
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
-_MAX_FILE_BYTES = 1_000_000
+_MAX_FILE_BYTES = 1 * MB
 _OF_THE_SESSION = (THINKING_BUDGET, LORA_SCALE_FIELD)
 """Numbers that are no sampling settings."""
 
@@ -150,7 +151,7 @@ def _text(path: Path, what: str) -> str:
     except OSError as error:
         raise SettingsError(f"The {what} {path} cannot be read ({error.strerror}).") from None
     if len(content) > _MAX_FILE_BYTES:
-        raise SettingsError(f"The {what} {path} is larger than {_MAX_FILE_BYTES:,} bytes.")
+        raise SettingsError(f"The {what} {path} is larger than {byte_size(_MAX_FILE_BYTES)}.")
     try:
         return content.decode()
     except UnicodeDecodeError:

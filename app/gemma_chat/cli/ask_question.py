@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 import click
 
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.quantities import MB, byte_size
 
 if TYPE_CHECKING:
     from gemma_chat.host.protocol import Upload
 
-MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
+MAX_TEXT_BYTES: Final = 8 * MB
 """Of a file or of what is piped in: more than any context holds."""
 
 
@@ -81,7 +82,7 @@ def _text(source: BinaryIO, name: str) -> str:
     content = source.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
         raise AttachmentError(
-            f"{name} has more than {MAX_TEXT_BYTES // 2**20} MB; that is more than any context "
+            f"{name} has more than {byte_size(MAX_TEXT_BYTES)}; that is more than any context "
             "holds. Give a part of it."
         )
     try:

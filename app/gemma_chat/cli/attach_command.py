@@ -18,9 +18,9 @@ from gemma_chat.cli.profile import paths_of, profile_of
 def attach(context: click.Context, theme: str, plain: bool) -> None:
     """Join the host that runs, and never start one. Exit code 3: none runs.
 
-    Any number of terminals show the same tabs, live. ctrl+q leaves one: some minutes after the
-    last one the host leaves too. alt+q detaches: the host stays, with its model in memory, until
-    somebody attaches again.
+    Any number of terminals show the same tabs, live. Some minutes after the last one has quit
+    (/quit) the host leaves too. A terminal that detaches (/detach) keeps it, with its model in
+    memory, until somebody attaches again.
     """
     import asyncio
 

@@ -87,8 +87,9 @@ def _run(paths: Paths, model: Path | None, plan: Plan, only: tuple[Name, ...]) -
     from tempfile import TemporaryDirectory
 
     from gemma_chat.cli.bench_progress import Progress
-    from gemma_chat.cli.bench_run import bench_report, chosen_model, engine_options
+    from gemma_chat.cli.bench_run import bench_report, chosen_model
     from gemma_chat.config.settings import load_settings
+    from gemma_chat.engine.configured import engine_options
 
     # What llama.cpp logs would stand in the middle of the progress bar.
     logging.getLogger("gemma_chat").addHandler(logging.NullHandler())
@@ -100,4 +101,5 @@ def _run(paths: Paths, model: Path | None, plan: Plan, only: tuple[Name, ...]) -
         TemporaryDirectory(prefix="bench-", dir=paths.cache_dir) as scratch,
         Progress() as progress,
     ):
-        return bench_report(path, engine_options(settings), Path(scratch), plan, only, progress)
+        options = engine_options(settings.model, settings.memory)
+        return bench_report(path, options, Path(scratch), plan, only, progress)

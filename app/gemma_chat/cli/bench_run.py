@@ -40,24 +40,6 @@ def chosen_model(paths: Paths, settings: Settings, given: Path | None) -> Path:
     return path
 
 
-def engine_options(settings: Settings) -> EngineOptions:
-    """How the host would load a model with these settings."""
-    model, memory = settings.model, settings.memory
-    return EngineOptions(
-        context_size=model.context_size,
-        threads=model.threads,
-        use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
-        states_mb=memory.states_mb,
-        states_disk_mb=round(memory.disk_gb * 1024),
-        gpu_layers=model.gpu_layers,
-        kv_type=model.kv_type,
-        micro_batch=model.micro_batch,
-        prompt_lookup=model.prompt_lookup,
-        memory_map=model.memory_map,
-        lock_memory=model.lock_memory,
-    )
-
-
 def bench_report(
     path: Path,
     options: EngineOptions,

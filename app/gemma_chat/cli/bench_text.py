@@ -6,6 +6,7 @@ from typing import Final
 
 from gemma_chat.cli.output import one_line
 from gemma_chat.engine.bench.figures import Figure, Report, Subject, Target, Unit
+from gemma_chat.quantities import byte_size
 
 _HEADINGS: Final = ("figure", "measured", "baseline", "ratio (least to greatest)", "target", "")
 _GAP: Final = "  "
@@ -44,7 +45,7 @@ def _heading(report: Report) -> list[str]:
     if report.subject is not None:
         lines.append(_subject(report.subject))
     lines.append(
-        f"{machine.processor}, {machine.cores} cores, {machine.memory_bytes / 1e9:.1f} GB; "
+        f"{machine.processor}, {machine.cores} cores, {byte_size(machine.memory_bytes)}; "
         f"{machine.system}"
     )
     rounds = "1 round" if report.rounds == 1 else f"medians of {report.rounds} rounds"
@@ -137,7 +138,7 @@ def _value(value: float, unit: Unit) -> str:
         case "s":
             return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.2f} s"
         case "bytes":
-            return f"{value / 1e6:.1f} MB" if abs(value) >= 1e6 else f"{value / 1e3:.0f} KB"
+            return byte_size(value)
         case "tokens" | "tabs":
             return f"{value:.0f} {unit}"
         case _:

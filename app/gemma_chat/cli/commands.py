@@ -24,7 +24,7 @@ from gemma_chat.cli.profile import PROFILE_OPTION
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="The chats themselves have a page of help: press F1 there, or type /help with --plain.",
+    epilog="There is a page of help of its own on the screen, and with --plain: type /help there.",
 )
 @click.version_option(__version__, "-V", "--version", message="gemma-chat %(version)s")
 @click.option(

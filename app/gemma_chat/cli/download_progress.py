@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 
-from gemma_chat.cli.output import one_line, size
+from gemma_chat.cli.output import one_line
+from gemma_chat.quantities import byte_size
 
 _DRAW_SECONDS = 0.2
 _BACK_TO_BEGIN = "\r\033[K"
@@ -26,12 +26,7 @@ class DownloadProgress:
     def __enter__(self) -> DownloadProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._on_terminal and self._name:
             sys.stderr.write("\n")
 
@@ -53,9 +48,9 @@ class DownloadProgress:
 
     def _line(self, done: int, total: int, now: float) -> str:
         speed = (done - self._at_start) / max(0.001, now - self._started)
-        share = f"{done / total:4.0%} of {size(total)}" if total else size(done)
+        share = f"{done / total:4.0%} of {byte_size(total)}" if total else byte_size(done)
         left = ""
         if total and speed > 0 and done < total:
             minutes, seconds = divmod(int((total - done) / speed), 60)
             left = f", {minutes} min {seconds} s left" if minutes else f", {seconds} s left"
-        return f"{one_line(self._name)}  {share}, {size(speed)}/s{left}"
+        return f"{one_line(self._name)}  {share}, {byte_size(speed)}/s{left}"

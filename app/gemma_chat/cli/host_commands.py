@@ -18,7 +18,7 @@ NONE_RUNS: Final = 3
 
 @click.group()
 def host() -> None:
-    """The background process that holds the model and the chats."""
+    """The background process that holds the model and the conversations."""
 
 
 @host.command()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from gemma_chat.cli.profile import paths_of
+from gemma_chat.terms import MessageRole
 
 if TYPE_CHECKING:
-    from gemma_chat.cli.library_work import Which
     from gemma_chat.exchange.writing import Format
     from gemma_chat.host.protocol import HitView
     from gemma_chat.host.requests import Requester
+    from gemma_chat.terms import Openness
 
 _FORMATS = ("markdown", "json", "html", "svg")
 
@@ -27,7 +28,7 @@ _FORMATS = ("markdown", "json", "html", "svg")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context
 def list_(
-    context: click.Context, title: str, which: Which | None, limit: int, as_json: bool
+    context: click.Context, title: str, which: Openness | None, limit: int, as_json: bool
 ) -> None:
     """List conversations, most recently used first; with TITLE those whose title holds it."""
     from gemma_chat.cli.library_work import listed
@@ -80,7 +81,7 @@ def search(
     context: click.Context,
     words: tuple[str, ...],
     conversation: str,
-    role: Literal["user", "assistant"] | None,
+    role: MessageRole | None,
     limit: int,
     as_json: bool,
 ) -> None:

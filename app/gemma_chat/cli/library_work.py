@@ -18,15 +18,15 @@ from gemma_chat.host.protocol import (
     SearchMessages,
 )
 from gemma_chat.host.requests import Requester
+from gemma_chat.terms import Openness
 
-Which = Literal["all", "open", "closed"]
 Role = Literal["", "user", "assistant"]
 
 _PAGE = 500
 
 
 async def listed(
-    requester: Requester, which: Which, containing: str, limit: int
+    requester: Requester, which: Openness, containing: str, limit: int
 ) -> list[ConversationView]:
     """The `limit` most recently used conversations."""
     found: list[ConversationView] = []

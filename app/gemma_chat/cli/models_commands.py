@@ -28,10 +28,11 @@ def models() -> None:
 @click.pass_context
 def list_(context: click.Context, as_json: bool) -> None:
     """List the files on this machine (* is loaded when the host starts), and what can be got."""
-    from gemma_chat.cli.output import print_json, print_text, size, table
+    from gemma_chat.cli.output import print_json, print_text, table
     from gemma_chat.config.settings import load_settings
     from gemma_chat.models.catalogue import CATALOGUE
     from gemma_chat.models.discovery import choose_model
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     chosen = choose_model(paths, load_settings(paths).model.path)
@@ -49,7 +50,7 @@ def list_(context: click.Context, as_json: bool) -> None:
             )
         return
     rows = [
-        ("*" if one.path == chosen else " ", one.name, size(one.bytes), str(one.path))
+        ("*" if one.path == chosen else " ", one.name, byte_size(one.bytes), str(one.path))
         for one in files
     ]
     if rows:
@@ -58,7 +59,7 @@ def list_(context: click.Context, as_json: bool) -> None:
     offers = [
         (
             entry.id,
-            size(entry.download_bytes),
+            byte_size(entry.download_bytes),
             _fit(entry, memory),
             entry.licence,
             entry.explanation,
@@ -84,9 +85,9 @@ def _memory() -> int:
 
 
 def _fit(entry: CatalogueEntry, memory: int) -> str:
-    from gemma_chat.cli.output import size
+    from gemma_chat.quantities import byte_size
 
-    needs = f"needs {size(entry.needed_memory_bytes)}"
+    needs = f"needs {byte_size(entry.needed_memory_bytes)}"
     return needs if entry.needed_memory_bytes <= memory else f"{needs}, too much for this machine"
 
 
@@ -100,16 +101,17 @@ def get(context: click.Context, name: str) -> None:
     `hf auth login`; the token is given to the hub and never shown or kept here.
     """
     from gemma_chat.cli.download_progress import DownloadProgress
-    from gemma_chat.cli.output import print_text, size
+    from gemma_chat.cli.output import print_text
     from gemma_chat.models.gguf_header import check_model_file
     from gemma_chat.models.hub import Hub, wanted
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     want = wanted(name)
     hub = Hub()
     files = hub.files(want)
     paths.make_folders()
-    click.echo(f"{want.repository}: {size(sum(file.bytes for file in files))}", err=True)
+    click.echo(f"{want.repository}: {byte_size(sum(file.bytes for file in files))}", err=True)
     with DownloadProgress() as progress:
         got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
     check_model_file(got[0])
@@ -123,9 +125,9 @@ def get(context: click.Context, name: str) -> None:
 @click.pass_context
 def remove(context: click.Context, name: str, yes: bool) -> None:
     """Remove the file NAME from the program's own folder; others are left alone."""
-    from gemma_chat.cli.output import size
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
+    from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
     try:
@@ -136,7 +138,7 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
             f"{other.path} is not in the program's own folder {paths.models_dir}. Remove it with "
             "the program or package that it came with."
         ) from None
-    click.echo(f"{model.path}, {size(model.bytes)}", err=True)
+    click.echo(f"{model.path}, {byte_size(model.bytes)}", err=True)
     if not yes:
         click.confirm("Remove it?", abort=True, err=True)
     try:
@@ -153,8 +155,9 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
     """Say what the model NAME (on this machine, or a path) is, and whether its file is whole."""
     from dataclasses import asdict, replace
 
-    from gemma_chat.cli.output import print_json, print_text, size, table
+    from gemma_chat.cli.output import print_json, print_text, table
     from gemma_chat.models.gguf_header import check_model_file
+    from gemma_chat.quantities import byte_size
 
     header = check_model_file(_path(paths_of(context), name))
     if as_json:
@@ -163,7 +166,7 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
         print_json(told | {"path": str(header.path)})
         return
     rows = [
-        ("file", f"{header.path}, {size(header.file_bytes)}, whole"),
+        ("file", f"{header.path}, {byte_size(header.file_bytes)}, whole"),
         ("name", header.name or "not given"),
         ("architecture", header.architecture),
         ("weights", f"{header.parameters / 1e6:.0f} M, {header.quantisation or 'mixed'}"),

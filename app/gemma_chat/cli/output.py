@@ -79,10 +79,3 @@ def moment(seconds: float) -> str:
     when = datetime.fromtimestamp(seconds)
     same_day = when.date() == datetime.fromtimestamp(time.time()).date()
     return when.strftime("%H:%M" if same_day else "%Y-%m-%d")
-
-
-def size(count: float) -> str:
-    """Bytes as a person reads them."""
-    if count >= 1e9:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -6,6 +6,7 @@ import time
 
 from gemma_chat.cli.output import one_line
 from gemma_chat.host.protocol import LockEntry, ModelView, Status
+from gemma_chat.quantities import byte_size, counted
 
 
 def status_text(status: Status) -> str:
@@ -27,7 +28,7 @@ def status_text(status: Status) -> str:
 
 def terminals(status: Status) -> str:
     """How many terminals are attached, and whether the host would stay without them."""
-    count = f"{status.clients} terminal{'' if status.clients == 1 else 's'}"
+    count = counted(status.clients, "terminal")
     return f"{count}; detached: it stays when nobody is attached" if status.stays else count
 
 
@@ -41,8 +42,8 @@ def status_row(profile: str, status: Status | None, problem: str = "") -> tuple[
         f"pid {status.pid}",
         status.model.name or status.model.phase,
         f"{status.sessions} open",
-        f"{status.clients} terminal{'' if status.clients == 1 else 's'}",
-        f"{replies} repl{'y' if replies == 1 else 'ies'} under way",
+        counted(status.clients, "terminal"),
+        f"{counted(replies, 'reply', 'replies')} under way",
         "detached" if status.stays else "",
     )
 
@@ -67,7 +68,7 @@ def _memory(model: ModelView) -> str:
         ("KV saved", model.kv_saved_bytes),
         ("process", model.process_bytes),
     )
-    return ", ".join(f"{name} {size / 1024**2:.0f} MiB" for name, size in parts)
+    return ", ".join(f"{name} {byte_size(size)}" for name, size in parts)
 
 
 def _holder(holder: LockEntry | None) -> str:
@@ -75,7 +76,7 @@ def _holder(holder: LockEntry | None) -> str:
         return "free"
     if holder.phase == "prefill":
         return f"{_name(holder)}, reading {holder.prompt_done}/{holder.prompt_total} tokens"
-    return f"{_name(holder)}, {holder.generated} tokens, {holder.tokens_per_second:.1f} tokens/s"
+    return f"{_name(holder)}, {holder.generated} tokens, {holder.tokens_per_second:.1f} tok/s"
 
 
 def _name(entry: LockEntry) -> str:

@@ -246,15 +246,15 @@ def _process_fields() -> tuple[SettingField, ...]:
             section="engine",
             name="anticipate",
             kind="switch",
-            explanation="Evaluate ahead, while nobody waits: system instructions, long drafts, and "
-            "a context whose older turns are about to be replaced.",
+            explanation="Warm-ups: evaluate, while nobody waits, system instructions, long drafts, "
+            "and a context whose older turns are about to be replaced.",
         ),
         SettingField(
             section="memory",
             name="states_mb",
             kind="whole",
             explanation="Megabytes of RAM for the saved states of tabs; what is over goes to "
-            "files in the cache folder. 0 takes a quarter of free memory, at most 2048.",
+            "files in the cache folder. 0 takes a quarter of free memory, at most 2000.",
             maximum=1_000_000,
         ),
         SettingField(

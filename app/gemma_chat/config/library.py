@@ -24,8 +24,9 @@ from gemma_chat.config.prompts import Prompt, prompt_of_markdown, prompt_of_tabl
 from gemma_chat.config.roles import Role, role_of, role_table
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
-MAX_FILE_BYTES = 2 * 1024 * 1024
+MAX_FILE_BYTES = 2 * MB
 MOST_FILES = 500
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -170,7 +171,7 @@ def read_text(file: Path) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise SettingsError(f"The file {file} cannot be read ({reason}).") from None
     if len(content) > MAX_FILE_BYTES:
-        raise SettingsError(f"The file {file} is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
+        raise SettingsError(f"The file {file} is larger than {byte_size(MAX_FILE_BYTES)}.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

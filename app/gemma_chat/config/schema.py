@@ -11,8 +11,8 @@ from gemma_chat.config.mcp import McpServerSettings
 from gemma_chat.config.presets import BUILT_IN_PRESETS, TERMINAL_SAMPLING, Preset
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
+from gemma_chat.terms import KvType
 
-KvType = Literal["f16", "q8_0", "q4_0"]
 SwitchOrAuto = bool | Literal["auto"]
 SlowLine = Literal["auto", "always", "never"]
 Notification = Literal["none", "bell", "osc9"]
@@ -51,6 +51,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine does by itself."""
 
     anticipate: bool = True
+    """Whether there are warm-ups."""
 
 
 class MemorySettings(msgspec.Struct, frozen=True, kw_only=True):

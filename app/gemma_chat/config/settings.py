@@ -32,6 +32,7 @@ from gemma_chat.config.schema import (
 )
 from gemma_chat.config.setting_field import NotAllowed, SettingField
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import MB, byte_size
 
 __all__ = [
     "SETTING_FIELDS",
@@ -55,7 +56,7 @@ __all__ = [
     "value_of",
 ]
 
-MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_FILE_BYTES = 8 * MB
 
 
 def load_settings(paths: Paths) -> Settings:
@@ -142,7 +143,7 @@ def _read_text(settings_file: Path) -> str:
             raise SettingsError("it is a device or a pipe.")
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
-        raise SettingsError(f"it is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
+        raise SettingsError(f"it is larger than {byte_size(MAX_FILE_BYTES)}.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -12,7 +12,7 @@ ON_BOARD_TOOLS: Final[dict[str, str]] = {
     "clock": "Tells the date and the time.",
     "calculator": "Computes arithmetic exactly.",
     "files": "Reads and lists the files below one folder.",
-    "history": "Searches what was said in all your chats.",
+    "history": "Searches what was said in all your conversations.",
 }
 """The tools that come with the program, each with a line that explains it."""
 

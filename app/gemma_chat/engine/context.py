@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from gemma_chat.engine.adapters import Adapter
 from gemma_chat.engine.embedding_cache import Embeddings
-from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import AbortFlag, native
 from gemma_chat.engine.media_batch import MediaBatch
 from gemma_chat.engine.state_bytes import StateBytes, empty_state
 from gemma_chat.engine.threads import ThreadPlan
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
+from gemma_chat.terms import KvType
 
 MICRO_BATCH = 256
 """Tokens evaluated at once in prefill unless set otherwise. A person never waits for the rest of
@@ -31,7 +31,7 @@ MOST_SAMPLED = 16
 """Tokens of one batch that can be sampled from: a turn's newest one and guesses behind it."""
 
 STREAMS = 2
-"""One for the chats, one for the background."""
+"""One for foreground turns, one for the background."""
 
 Sampled = Literal["none", "each"]
 """Which tokens of a batch are to be sampled from. None saves the largest matrix of the model."""

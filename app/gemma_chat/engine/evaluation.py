@@ -1,4 +1,4 @@
-"""Evaluating the tokens of one session, step by step: what a turn and an anticipation share.
+"""Evaluating the tokens of one session, step by step: what a turn and a warm-up share.
 
 It keeps the session resident while it computes, brings it back after another one took its stream,
 and takes interrupts from other threads.
@@ -11,10 +11,11 @@ from typing import Literal
 
 from gemma_chat.engine.context import Context, Sampled
 from gemma_chat.engine.interface import TokenCounts
-from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.memory import KVMemory
 from gemma_chat.engine.prefix import MediaSpan
 from gemma_chat.engine.projector import Projector
 from gemma_chat.engine.shelf import HeldSequence
+from gemma_chat.terms import Lane
 
 
 class Evaluation:

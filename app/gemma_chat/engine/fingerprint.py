@@ -10,6 +10,7 @@ from gemma_chat.engine import safety
 from gemma_chat.engine.interface import EngineOptions
 from gemma_chat.engine.library import library_file
 from gemma_chat.engine.state_files import StateFiles
+from gemma_chat.quantities import MB
 
 _LOOKED_AT = 1 << 20
 """Bytes at both ends of a file."""
@@ -21,7 +22,7 @@ def states_on_disk(
     """The files of states that fit the model at `path`; `None` when there shall be none."""
     if options.states_dir is None or options.states_disk_mb <= 0:
         return None
-    budget = options.states_disk_mb * 1024**2
+    budget = options.states_disk_mb * MB
     run = f"{context_size} {options.kv_type} {options.micro_batch} {mode}"
     parts = [run, _identity(library_file())]
     if options.projector_path is not None:

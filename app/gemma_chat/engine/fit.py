@@ -6,16 +6,15 @@ Without this check the kernel ends the process some time later, and nobody knows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.errors import ModelLoadError
-
-KvType = Literal["f16", "q8_0", "q4_0"]
+from gemma_chat.quantities import MB, byte_size
+from gemma_chat.terms import KvType
 
 KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes an element takes: a block of 32 with its scale (ggml-common.h)."""
 
-_OVERHEAD = 256 * 1024**2
+_OVERHEAD = 256 * MB
 """Compute buffers and the process itself."""
 _STEP = 256
 
@@ -73,9 +72,10 @@ def check_fit(
     if need.total <= available:
         return need
     sentence = (
-        f"{name} does not fit into memory: weights {_mb(weights)}, KV cache {_mb(need.kv)} "
-        f"(context_size {context_size}, kv_type {kv_type}), saved states {_mb(states)}, together "
-        f"{_mb(need.total)} with what computing takes; {_mb(available)} are free. "
+        f"{name} does not fit into memory: weights {byte_size(weights)}, "
+        f"KV cache {byte_size(need.kv)} (context_size {context_size}, kv_type {kv_type}), "
+        f"saved states {byte_size(states)}, together {byte_size(need.total)} with what computing "
+        f"takes; {byte_size(available)} are free. "
     )
     raise ModelLoadError(sentence + _advice(shape, need, context_size, kv_type, streams, available))
 
@@ -106,7 +106,3 @@ def _largest(shape: KvShape, kv_type: KvType, streams: int, left: int, most: int
         else:
             high = middle - 1
     return low * _STEP
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1024**2:,.0f} MiB"

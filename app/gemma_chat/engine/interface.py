@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.terms import KvType, Lane
 
 Role = Literal["system", "user", "assistant", "tool"]
 EndReason = Literal["stop", "length"]
@@ -220,8 +221,8 @@ class Prompt:
     lora: LoraChoice | None = None
     """The adapter it is evaluated with: what another one evaluated cannot be reused."""
     seam: int = 0
-    """Where it is evaluated anew, a batch ends behind this many of its pieces, whether or not they
-    were evaluated ahead of the turn."""
+    """Where it is evaluated anew, a batch ends behind this many of its pieces, whether or not a
+    warm-up evaluated them."""
     messages: tuple[ChatMessage, ...] = ()
 
 
@@ -337,14 +338,14 @@ class EngineOptions:
     use_extra_bufts: bool | None = None
     """llama.cpp's repacked weights; `None` finds out in a child process whether they work."""
     states_mb: int = 0
-    """Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048."""
+    """Budget for saved states in RAM, in MB; 0 is a quarter of free memory, at most 2,000."""
     states_dir: Path | None = None
     """Where states are saved in files, for a later process to go on from; `None` saves none."""
-    states_disk_mb: int = 4096
-    """Budget for these files."""
+    states_disk_mb: int = 4_000
+    """Budget for these files, in MB."""
     gpu_layers: int = 0
     """Layers put on a GPU; -1 is all."""
-    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
+    kv_type: KvType = "f16"
     """How the KV cache is stored; the smaller ones use flash attention."""
     micro_batch: int = 256
     """Tokens evaluated at once in prefill, 16 to 512."""
@@ -415,7 +416,7 @@ class Engine(Protocol):
         sequence: SequenceHandle,
         prompt: Prompt,
         sampling: SamplingSettings,
-        lane: Literal["foreground", "background"],
+        lane: Lane,
     ) -> TurnRun:
         """Prepare one turn; evaluates nothing yet.
 
@@ -424,14 +425,14 @@ class Engine(Protocol):
         adapter cannot.
         """
 
-    def anticipate(
+    def warm_up(
         self,
         sequence: SequenceHandle,
         left: Prompt,
         right: Prompt,
-        lane: Literal["foreground", "background"],
+        lane: Lane,
     ) -> TurnRun:
-        """Prepare to evaluate, ahead of a turn, what two possible prompts of it begin with.
+        """Prepare a warm-up: it evaluates what two possible prompts of the next turn begin with.
 
         The run samples nothing. It ends by itself when all is evaluated that the turn would
         evaluate in the same batches.

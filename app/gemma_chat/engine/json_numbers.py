@@ -30,9 +30,11 @@ def number_rule(schema: Mapping[str, Any]) -> str:
     low, open_low, high, open_high = _bounds(schema)
     parts = []
     if high >= 0:
-        parts += _fractions(max(low, 0), open_low and low >= 0, high, open_high)
+        parts += _fractions(max(low, 0), high, open_low=open_low and low >= 0, open_high=open_high)
     if low < 0:
-        below = _fractions(max(-high, 0), open_high and high <= 0, -low, open_low, zero=False)
+        below = _fractions(
+            max(-high, 0), -low, open_low=open_high and high <= 0, open_high=open_low, zero=False
+        )
         parts += [f'"-" ( {part} )' for part in below]
     if not parts:
         raise _nothing(schema)
@@ -40,7 +42,7 @@ def number_rule(schema: Mapping[str, Any]) -> str:
 
 
 def _fractions(
-    low: float, open_low: bool, high: float, open_high: bool, *, zero: bool = True
+    low: float, high: float, *, open_low: bool, open_high: bool, zero: bool = True
 ) -> list[str]:
     """Numbers from 0 on between two bounds, as alternatives."""
     first, last = math.ceil(low), math.floor(high)

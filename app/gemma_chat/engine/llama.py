@@ -12,7 +12,6 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine import prefix, safety
 from gemma_chat.engine.adapters import Adapters
-from gemma_chat.engine.anticipation import LlamaAnticipation
 from gemma_chat.engine.call_grammar import required_call
 from gemma_chat.engine.context import (
     LARGEST_MICRO_BATCH,
@@ -36,7 +35,7 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.lookup import Speculation
 from gemma_chat.engine.media_marks import refuse_media
-from gemma_chat.engine.memory import KVMemory, Lane
+from gemma_chat.engine.memory import KVMemory
 from gemma_chat.engine.projector import MEDIA_BATCH, Projector
 from gemma_chat.engine.prompt import PromptWriter
 from gemma_chat.engine.prompt_tokens import PromptTokens
@@ -52,6 +51,7 @@ from gemma_chat.engine.sizing import (
 )
 from gemma_chat.engine.turn import LlamaTurn
 from gemma_chat.engine.vocabulary import Vocabulary
+from gemma_chat.engine.warm_up import LlamaWarmUp
 from gemma_chat.engine.weights import Weights
 from gemma_chat.errors import (
     ContextOverflowError,
@@ -60,6 +60,7 @@ from gemma_chat.errors import (
     TemplateError,
 )
 from gemma_chat.models.projector_file import ProjectorHeader, check_projector_file
+from gemma_chat.terms import Lane
 
 SMALLEST_BATCH = 16
 _WORTH_SEARCHING = 16
@@ -260,12 +261,7 @@ class LlamaEngine:
         lane: Lane,
     ) -> LlamaTurn:
         """Prepare one turn; see the interface."""
-        if prompt.token_count >= self._context.context_size:
-            raise ContextOverflowError(
-                f"The turn has {prompt.token_count} tokens and the context "
-                f"{self._context.context_size}: shorten it, or load the model with a larger "
-                "context_size."
-            )
+        self._must_fit(prompt.token_count)
         form, marks = prompt.form, self._writer.marks
         if form.tool_choice == "required" and form.tools:
             grammar = required_call(form.tools, marks.calls)
@@ -275,6 +271,8 @@ class LlamaEngine:
         held = cast(HeldSequence, sequence)
         self._adapt(held, prompt)
         matched, tokens = self._match(held, prompt)
+        if len(tokens) >= self._context.context_size:
+            matched, tokens = self._match_as_counted(held, prompt)
         # The logits of the last prompt token are needed, so it is evaluated in any case.
         matched = min(matched, len(tokens) - 1)
         if tokens[-1] < 0:
@@ -296,6 +294,24 @@ class LlamaEngine:
             speculation=Speculation() if self._speculates else None,
         )
 
+    def _must_fit(self, tokens: int) -> None:
+        if tokens >= self._context.context_size:
+            raise ContextOverflowError(
+                f"The turn has {tokens} tokens and the context {self._context.context_size}: "
+                "shorten it, or load the model with a larger context_size."
+            )
+
+    def _match_as_counted(self, held: HeldSequence, prompt: Prompt) -> tuple[int, list[int]]:
+        """As `_match`, with the tokens that the tokenizer makes of the prompt and no others.
+
+        A model may have spelled a reply in more tokens than its text needs. It was counted with
+        those it needs, and only with those it fits.
+        """
+        tokens = self._prompts.tokens(prompt.pieces)
+        self._must_fit(len(tokens))
+        found = prefix.common_prefix(held.tokens, tokens)
+        return prefix.settled(held.seams, found, self._context.micro_batch), tokens
+
     def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
         marks, form = self._writer.marks, prompt.form
         budget = form.thinking_budget if marks.thinking is not None else None
@@ -308,9 +324,9 @@ class LlamaEngine:
             thinking_end=self._prompts.tokens(end) if budget is not None else [],
         )
 
-    def anticipate(
+    def warm_up(
         self, sequence: SequenceHandle, left: Prompt, right: Prompt, lane: Lane
-    ) -> LlamaAnticipation:
+    ) -> LlamaWarmUp:
         """Prepare to evaluate what two possible prompts begin with; see the interface."""
         held = cast(HeldSequence, sequence)
         self._adapt(held, left)
@@ -320,7 +336,7 @@ class LlamaEngine:
         for span in prefix.media_spans(tokens, left.pieces):
             end = span.start if span.start < end < span.end else end
         tokens = tokens[:end]
-        return LlamaAnticipation(
+        return LlamaWarmUp(
             self._evaluation(held, tokens, min(matched, len(tokens)), left, lane),
             tokens=tokens,
             micro_batch=self._context.micro_batch,
@@ -361,6 +377,7 @@ class LlamaEngine:
         instruction, an earlier branch, the conversation before a restart), the session takes that.
         """
         step = self._context.micro_batch
+        self._memory.find_losses(held)
         found, tokens = self._prompts.plan(held.tokens, prompt)
         matched = prefix.settled(held.seams, found, step)
         if len(tokens) - matched < _WORTH_SEARCHING:

@@ -8,6 +8,7 @@ needed, a checkpoint taken at a turn boundary brings them back.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,13 +17,18 @@ import numpy as np
 from gemma_chat.engine.context import STREAMS, Context
 from gemma_chat.engine.shelf import HeldSequence, StateShelf
 from gemma_chat.engine.state_bytes import Checkpoint
+from gemma_chat.errors import EngineCrashedError
+from gemma_chat.terms import Lane
 
-Lane = Literal["foreground", "background"]
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
 _MOST_CHECKPOINTS = 6
 """Turn boundaries (two a turn) a session with a sliding window can go back to."""
 _MOST_STORED = 2
 """Of these in a file: back to the last question after a restart, and to what was before it."""
+_UNSAVED = (EngineCrashedError, OSError, MemoryError)
+"""No memory for a copy: a reply that is there must not be lost for it."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +119,18 @@ class KVMemory:
             return
         if any(point.length == length for point in sequence.checkpoints):
             return
-        point = Checkpoint(length, context.first(stream), context.save_window(stream))
-        sequence.checkpoints.append(point)
+        try:
+            window = context.save_window(stream)
+        except _UNSAVED as error:
+            _log.warning("a turn boundary of a session is not remembered: %s", error)
+            return
+        sequence.checkpoints.append(Checkpoint(length, self._first_saved(stream, length), window))
         del sequence.checkpoints[:-_MOST_CHECKPOINTS]
+
+    def find_losses(self, sequence: HeldSequence) -> None:
+        """Forget what a session held when neither its stream nor the shelf has it any more."""
+        if self.stream_of(sequence) is None and not self._shelf.keeps(sequence.saved):
+            sequence.cut(0)
 
     def leave(self, sequence: HeldSequence) -> None:
         """Take a session out of its stream without saving it: it goes on from another state."""
@@ -137,19 +152,35 @@ class KVMemory:
         if stream is None or not sequence.tokens or sequence.released:
             return
         saved = sequence.saved
-        if saved is None or saved.tokens.tolist() != sequence.tokens:
-            far = self._far_checkpoints(sequence, stream)
-            self._shelf.put(sequence, self._context.save(stream), durability, far)
+        if (
+            saved is not None
+            and self._shelf.keeps(saved)
+            and saved.tokens.tolist() == sequence.tokens
+        ):
+            return
+        try:
+            state = self._context.save(stream)
+        except _UNSAVED as error:
+            _log.warning("the state of a session is not saved: %s", error)
+            return
+        self._shelf.put(sequence, state, durability, self._far_checkpoints(sequence, stream))
 
     def _far_checkpoints(self, sequence: HeldSequence, stream: int) -> list[Checkpoint]:
         """The newest checkpoints that neither the state itself nor a newer one can go back to."""
         context = self._context
         far: list[Checkpoint] = []
         for point in reversed(sequence.checkpoints):
-            newest = far[-1].first if far else context.first(stream)
+            newest = far[-1].first if far else self._first_saved(stream, len(sequence.tokens))
             if newest > context.edge(point.length) and len(far) < _MOST_STORED:
                 far.append(point)
         return far[::-1]
+
+    def _first_saved(self, stream: int, length: int) -> int:
+        """The first position in all layers of what is saved of a stream of this length.
+
+        The cache still holds some positions that have left the window; a copy of it does not.
+        """
+        return max(self._context.first(stream), self._context.edge(length))
 
     def wipe(self, sequence: HeldSequence) -> None:
         """Overwrite the whole KV cache; everybody but `sequence` keeps what they evaluated.

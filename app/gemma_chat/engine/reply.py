@@ -141,7 +141,7 @@ class ReplyReader:
 
     def _say(self, text: str) -> None:
         """Text of the answer."""
-        self._add("text", self._answer.feed(text.encode("utf-8", "replace")))
+        self._add("text", self._answer.feed(text))
 
     # ------------------------------------------------------------ marks that are control tokens
 
@@ -287,8 +287,7 @@ class ReplyReader:
             self._fresh = not text
         words = text.rstrip()
         if words:
-            shown = (self._space + words).encode("utf-8", "replace")
-            self._add("thinking", self._thought.feed(shown))
+            self._add("thinking", self._thought.feed(self._space + words))
             self._space = ""
         self._space += text[len(words) :]
 

@@ -86,6 +86,8 @@ def mark_tokens(marks: Marks, vocabulary: Vocabulary) -> dict[int, str]:
 
 def said(parts: Sequence[ReplyPart]) -> tuple[str, tuple[ReplyPart, ...]]:
     """Parts as a step carries them: the text when there is nothing else, or all of them."""
+    if len(parts) == 1 and parts[0].kind == "text":  # as nearly always
+        return parts[0].text, ()
     if all(part.kind == "text" for part in parts):
         return "".join(part.text for part in parts), ()
     return "", tuple(parts)

@@ -122,7 +122,8 @@ class StateShelf:
         self._states: dict[int, SavedState] = {}
         self._lock = threading.RLock()
         self._ram = 0
-        for stored in files.known() if files else ():
+        # The longest unused first, as among those that come later.
+        for stored in reversed(tuple(files.known())) if files else ():
             self._add(
                 SavedState(stored.tokens, stored.seams, None, stored=stored, adapter=stored.adapter)
             )
@@ -170,6 +171,9 @@ class StateShelf:
             if durability == "file":
                 self._write(saved, far, outgrown)
             self._shrink()
+        if self._files is not None:
+            # Without the lock: whoever closes or forks a session does not wait for the disk.
+            self._files.keep_up(_MOST_PENDING)
 
     def share(self, saved: SavedState | None, sequence: HeldSequence) -> None:
         """Give `sequence` a state that is on the shelf, in place of its own; copies no bytes."""
@@ -196,10 +200,20 @@ class StateShelf:
         with self._lock:
             if id(saved) in self._states:
                 self._states[id(saved)] = self._states.pop(id(saved))
-            if saved.state is None and saved.stored is not None and self._files is not None:
-                self._files.settle()
-                self._load(saved, self._files.read(saved.stored))
-            return saved.state
+            state, stored = saved.state, saved.stored
+        if state is not None or stored is None or self._files is None:
+            return state
+        self._files.settle()
+        read = self._files.read(stored)
+        with self._lock:
+            if id(saved) in self._states:
+                self._load(saved, read)
+        return None if read is None else read.state
+
+    def keeps(self, saved: SavedState | None) -> bool:
+        """Whether a state can still be had: its bytes are in RAM or in a file."""
+        with self._lock:
+            return saved is not None and id(saved) in self._states
 
     def remove(self, sequence: HeldSequence) -> None:
         """Forget a session. Its RAM comes back; its file stays for when it is opened again."""
@@ -266,7 +280,6 @@ class StateShelf:
             replaces=outgrown,
             wanted=lambda: id(saved) in self._states,
         )
-        self._files.keep_up(_MOST_PENDING)
 
     def _load(self, saved: SavedState, read: ReadState | None) -> None:
         if read is None:
@@ -293,6 +306,8 @@ class StateShelf:
 
     def _drop(self, saved: SavedState) -> None:
         self._forget(saved)
+        # Sessions it belonged to still know it: its bytes must not stay with them.
+        saved.state, saved.checkpoints = None, ()
         if saved.stored is not None and self._files is not None:
             self._files.remove_soon(saved.stored.path)
             saved.stored = None

@@ -7,7 +7,7 @@ maximum reaches it are looked through. Pure: knows nothing of llama.cpp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ _SMALL = 65_536
 """Up to so many tokens one look at them all takes less time than finding the right groups."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlisted:
+class Shortlisted(NamedTuple):
     """All tokens whose logit is at least `floor`, in ascending order."""
 
     tokens: TokenIds
@@ -43,7 +42,8 @@ class Shortlist:
         self._groups = min(groups, size)
         self._dealt = self._rows * self._groups
         self._maxima: Logits = np.empty(self._groups, np.float32)
-        self._ordered: Logits = np.empty(self._groups, np.float32)
+        # To find the right groups their maxima must stay in place.
+        self._ordered = self._maxima if size <= _SMALL else np.empty_like(self._maxima)
         self._reaching = np.empty(size, np.bool_)
         self._seen: Logits | None = None
         self._table: Logits = np.empty((0, 0), np.float32)
@@ -52,7 +52,8 @@ class Shortlist:
         """The `wanted` likeliest tokens, all their equals, and a few more."""
         table = self._dealt_out(logits)
         np.maximum.reduce(table, axis=0, out=self._maxima)
-        self._ordered[:] = self._maxima
+        if self._ordered is not self._maxima:
+            self._ordered[:] = self._maxima
         self._ordered.partition(self._groups - self._wanted)
         floor = self._ordered[self._groups - self._wanted]
         if logits.size <= _SMALL:

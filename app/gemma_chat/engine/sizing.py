@@ -5,13 +5,14 @@ from __future__ import annotations
 import psutil
 
 from gemma_chat.engine.context import plain_attention
-from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.threads import thread_counts
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import GB, MB
+from gemma_chat.terms import KvType
 
 DEFAULT_CONTEXT = 8192
 SMALLEST_CONTEXT = 64
-_MOST_STATES = 2 * 1024**3
+_MOST_STATES = 2 * GB
 
 
 def physical_cores() -> int:
@@ -47,4 +48,4 @@ def context_size_of(wanted: int, trained: int) -> int:
 
 def states_budget(megabytes: int, available: int) -> int:
     """Bytes of RAM for saved states, of those that are `available`; 0 megabytes takes a share."""
-    return megabytes * 1024**2 if megabytes else min(available // 4, _MOST_STATES)
+    return megabytes * MB if megabytes else min(available // 4, _MOST_STATES)

@@ -16,6 +16,7 @@ import queue
 import shutil
 import tempfile
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,14 +29,18 @@ import numpy as np
 import numpy.typing as npt
 
 from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
+from gemma_chat.quantities import MB, byte_size
 
 Tokens = npt.NDArray[np.int32]
 
 _MAGIC = b"gemma-chat state 2\n"
 _SUFFIX = ".state"
-_MOST_HEADER = 4096
+_MOST_HEADER = 1 << 20
+"""Bytes; a long conversation of short turns has thousands of seams."""
+_LEFT_BEHIND = 600.0
+"""Seconds after which a file that was being written belongs to a process that has ended."""
 
-LEFT_FREE = 256 * 1024 * 1024
+LEFT_FREE = 256 * MB
 """Saved states never take the last bytes of a disk: conversations are written there, too."""
 
 _log = logging.getLogger(__name__)
@@ -230,6 +235,9 @@ class StateFiles:
                 job()
             except OSError as error:
                 _log.warning("A saved state is kept in memory only: %s", error)
+            except Exception:
+                # Turns wait for this thread: it goes on, whatever a file has come to.
+                _log.exception("a saved state is kept in memory only")
             with self._idle:
                 self._pending -= 1
                 self._idle.notify_all()
@@ -274,7 +282,9 @@ class StateFiles:
 
     def _make_room(self, size: int) -> None:
         for leftover in self._folder.glob("writing-*"):
-            leftover.unlink(missing_ok=True)
+            # A younger one may be that of another process, with the same folder.
+            if abs(time.time() - _used(leftover)) > _LEFT_BEHIND:
+                leftover.unlink(missing_ok=True)
         files = sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used)
         held = sum(map(_size, files))
         free = shutil.disk_usage(self._folder).free
@@ -286,7 +296,9 @@ class StateFiles:
             total -= _size(file)
             file.unlink(missing_ok=True)
         if total > allowed:
-            raise OSError(errno.ENOSPC, f"the last {LEFT_FREE >> 20} MB of the disk are left free")
+            raise OSError(
+                errno.ENOSPC, f"the last {byte_size(LEFT_FREE)} of the disk are left free"
+            )
 
     def _remove(self, path: Path, reason: str) -> None:
         _log.info("The saved state %s is removed: %s", path.name, reason)

@@ -1,12 +1,11 @@
-"""Bytes of sampled tokens to text that is final: never half a character, never past a stop string.
+"""Text of sampled tokens that is final: never half an emoji, never past a stop string.
 
-A token is any run of bytes: it may end inside a character, inside an emoji made of several
-characters, or inside a stop string. `TextStream` holds back what could still change.
+A token may end inside an emoji made of several characters, or inside a stop string. `TextStream`
+holds back what could still change.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Sequence
 
 _MOST_HELD = 32
@@ -16,7 +15,7 @@ _MOST_HELD = 32
 def _joins(character: str) -> bool:
     """Whether more code points may still belong to the same visible character."""
     point = ord(character)
-    return (
+    return point > 0x2000 and (
         point in (0x200D, 0xFE0F, 0x20E3)
         or 0x1F000 <= point <= 0x1FAFF
         or 0x2600 <= point <= 0x27BF
@@ -25,31 +24,29 @@ def _joins(character: str) -> bool:
 
 
 class TextStream:
-    """Turns token bytes into final text, up to the first stop string.
+    """Turns text as it comes into final text, up to the first stop string.
 
-    Invariant: the texts returned so far plus what `flush` would return are the decoded bytes up
-    to the stop string; the stop string itself and what follows it never come out.
+    Invariant: the texts returned so far plus what `flush` would return are the text up to the stop
+    string; the stop string itself and what follows it never come out.
     """
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = tuple(stop)
         self._held = ""
         self.stopped = False
         """A stop string has appeared."""
 
-    def feed(self, data: bytes) -> str:
-        """Take the bytes of one token; returns the text that is final now, often empty."""
+    def feed(self, text: str) -> str:
+        """Take the text of one token; returns what is final now, often nothing."""
         if self.stopped:
             return ""
-        self._held += self._decoder.decode(data)
+        self._held += text
         return self._release(final=False)
 
     def flush(self) -> str:
-        """End of the reply: everything held back is final; cut characters become U+FFFD."""
+        """End of the reply: everything held back is final."""
         if self.stopped:
             return ""
-        self._held += self._decoder.decode(b"", True)
         return self._release(final=True)
 
     def _release(self, *, final: bool) -> str:

@@ -82,6 +82,12 @@ class ThreadTuner:
         self._pace = pace
         self._at = len(self._counts) - 1
         self._recent: deque[float] = deque(maxlen=_WINDOW)
+        # A step must cost nothing here, for it comes when nothing of Python is in the CPU's caches.
+        # So two bounds are kept, and what they bound is looked at only when one is passed.
+        self._least = 0.0
+        """None of the recent steps was shorter."""
+        self._price = 0.0
+        """No try is affordable with less credit."""
         self._tried: int | None = None
         self._trial: list[float] = []
         self._losses: dict[int, float] = {}
@@ -111,9 +117,11 @@ class ThreadTuner:
             return
         self._recent.append(seconds)
         self._credit = min(self._credit + self._share, _MOST_CREDIT)
-        if self._has_slowed():
+        if seconds < self._least:
+            self._least = seconds
+        elif seconds > _SLOWER * self._least and self._has_slowed():
             self._doubt()
-        if len(self._recent) >= _ENOUGH or self._alarmed:
+        if self._alarmed or (self._credit >= self._price and len(self._recent) >= _ENOUGH):
             self._try_another()
 
     def rest(self) -> None:
@@ -123,6 +131,7 @@ class ThreadTuner:
         """
         self._recent.clear()
         self._losses.clear()
+        self._price = 0.0
         self._in_vain = 0
         self._tried = None
         self._credit = max(self._credit, min(self._credit + 1.0, self._pace.credit))
@@ -130,8 +139,9 @@ class ThreadTuner:
     # ------------------------------------------------------------ the present number
 
     def _has_slowed(self) -> bool:
-        # Cheap, and nearly always enough: a sudden slowness is seen at a step that is slow itself.
-        if self._recent[-1] <= _SLOWER * min(self._recent):
+        # Nearly always enough: a sudden slowness is seen at a step that is slow itself.
+        self._least = min(self._recent)
+        if self._recent[-1] <= _SLOWER * self._least:
             return False
         if len(self._recent) < _TRIMMED + _SUDDEN:
             return False
@@ -151,6 +161,7 @@ class ThreadTuner:
         self._recent = deque((step for step in self._latest() if step > slow), maxlen=_WINDOW)
         self._losses.clear()
         self._last_tries.clear()
+        self._price = 0.0
         self._in_vain = 0
         self._alarmed = self._doubted = self._credit > -_MOST_DEBT
 
@@ -160,8 +171,10 @@ class ThreadTuner:
         """Begin to try the neighbour tried least recently, if that is affordable; fewer first."""
         neighbours = [at for at in (self._at - 1, self._at + 1) if 0 <= at < len(self._counts)]
         chosen = min(neighbours, key=lambda at: self._last_tries.get(at, 0))
-        if not self._alarmed and self._credit < self._losses.get(chosen, self._least_loss):
+        self._price = self._losses.get(chosen, self._least_loss)
+        if not self._alarmed and self._credit < self._price:
             return
+        self._price = 0.0
         self._alarmed = False
         self._tries += 1
         self._last_tries[chosen] = self._tries
@@ -199,6 +212,7 @@ class ThreadTuner:
         slower = before / max(_typical(self._trial), 1e-9) - 1
         self._losses = {self._at: max(self._pace.probe * slower, self._least_loss)}
         self._recent = deque(self._trial, maxlen=_WINDOW)
+        self._least = self._price = 0.0
         # What slowed the machine down may have been over before the trial was: the number that was
         # left is looked at once more, and at once.
         self._alarmed, self._doubted = self._doubted, False

@@ -31,16 +31,8 @@ import msgspec
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import ExchangeError
 from gemma_chat.exchange.message_tree import check_branches
-from gemma_chat.exchange.transcript import (
-    Aside,
-    Attachment,
-    Ending,
-    Line,
-    Role,
-    Tab,
-    TabMark,
-    Transcript,
-)
+from gemma_chat.exchange.transcript import Aside, Attachment, Line, Tab, Transcript
+from gemma_chat.terms import FinishedState, MessageRole, TabMark
 
 FORMAT: Final = "gemma-chat conversations"
 VERSION: Final = 2
@@ -50,10 +42,10 @@ _MARKS: Final = {mark: mark for mark in get_args(TabMark)}
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    role: Role
+    role: MessageRole
     text: str
     created: float = 0.0
-    ending: Ending = "complete"
+    ending: FinishedState = "complete"
     model: str = ""
     pinned: bool = False
     parent: int | None = None

@@ -14,8 +14,9 @@ from gemma_chat.exchange.llama_webui import is_llama_webui, read_llama_webui
 from gemma_chat.exchange.openai import is_openai, read_openai
 from gemma_chat.exchange.own_json import is_own, read_own
 from gemma_chat.exchange.transcript import Transcript
+from gemma_chat.quantities import MB, byte_size
 
-MAX_FILE_BYTES: Final = 256 * 1024 * 1024
+MAX_FILE_BYTES: Final = 256 * MB
 _KNOWN: Final = (
     "Known are exports of gemma-chat itself, `conversations.json` of a ChatGPT export, and "
     "exports of llama.cpp's web page."
@@ -58,8 +59,8 @@ def _content(path: Path) -> bytes:
                 raise ExchangeError(f"{path} is not a regular file. Name a JSON file.")
             if status.st_size > MAX_FILE_BYTES:
                 raise ExchangeError(
-                    f"{path} has {status.st_size / 2**20:.0f} MB; at most "
-                    f"{MAX_FILE_BYTES / 2**20:.0f} MB are read. Split it."
+                    f"{path} has {byte_size(status.st_size)}; at most "
+                    f"{byte_size(MAX_FILE_BYTES)} are read. Split it."
                 )
             return file.read(MAX_FILE_BYTES)
     except FileNotFoundError:

@@ -9,24 +9,17 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.terms import FinishedState, MessageRole, TabMark, UseOutcome
 
-Role = Literal["user", "assistant"]
-Ending = Literal["complete", "stopped", "length", "interrupted", "failed"]
-
-SPEAKERS: dict[Role, str] = {"user": "You", "assistant": "Model"}
+SPEAKERS: dict[MessageRole, str] = {"user": "You", "assistant": "Model"}
 """What the two roles are called where a person reads."""
-ENDINGS: dict[Ending, str] = {
+ENDINGS: dict[FinishedState, str] = {
     "stopped": "stopped",
     "length": "cut: the context or the reply limit was full",
     "interrupted": "interrupted",
     "failed": "failed",
 }
 """What is said of a message that is not whole."""
-
-TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
-
-
-UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 
 
 class Thought(msgspec.Struct, frozen=True, omit_defaults=True, tag="thought"):
@@ -87,10 +80,10 @@ class Line:
     the message right before it; `chosen` is one of those that follow the same message.
     """
 
-    role: Role
+    role: MessageRole
     text: str
     created: float = 0.0
-    ending: Ending = "complete"
+    ending: FinishedState = "complete"
     model: str = ""
     pinned: bool = False
     parent: int | None = None

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class IdleWork:
-    """Works ahead for tabs, in the background.
+    """Warms up tabs, measures them and makes room in them, in the background.
 
     Without a model, or while a tab has turns, nothing happens: those do the same by themselves.
     """
@@ -40,13 +40,13 @@ class IdleWork:
         self._chats = chats
         self._running: set[asyncio.Task[None]] = set()
 
-    def anticipate(self, session: int, draft: str = "") -> None:
-        """Evaluate ahead, while nobody waits, what the next turn of a tab begins with."""
+    def warm_up(self, session: int, draft: str = "") -> None:
+        """Evaluate, while nobody waits, what the next turn of a tab begins with."""
 
-        async def anticipate(chat: Chat) -> None:
-            chat.anticipate(draft)
+        async def begin(chat: Chat) -> None:
+            chat.warm_up(draft)
 
-        self._begin(session, anticipate)
+        self._begin(session, begin)
 
     def measure(self, session: int) -> None:
         """Find out how much of the context a tab takes that was forked, imported or cut."""
@@ -68,7 +68,7 @@ class IdleWork:
         if model is None or self._turns.of(session) or not self._tabs.is_open(session):
             return
         task = asyncio.create_task(
-            self._run(self._chats.of(session), model, work), name=f"ahead-{session}"
+            self._run(self._chats.of(session), model, work), name=f"idle-work-{session}"
         )
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -80,4 +80,4 @@ class IdleWork:
             await work(await self._chats.ready(tab_chat, model))
         except GemmaChatError as error:
             # The turn that comes meets the same obstacle and reports it.
-            _log.info("nothing was evaluated ahead for %d: %s", tab_chat.session, error)
+            _log.info("nothing was prepared for session %d: %s", tab_chat.session, error)

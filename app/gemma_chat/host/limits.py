@@ -77,7 +77,7 @@ def checked_asides(message: ImportedMessage) -> tuple[Aside, ...]:
         if not 0 <= aside.at <= MAX_MESSAGE_CHARACTERS or not 0 <= aside.step <= place:
             raise HostError(
                 f"A {what} stands at character {aside.at} of step {aside.step}, where a reply has "
-                "no place for it. Export the chat again."
+                "no place for it. Export the conversation again."
             )
         if isinstance(aside, Thought):
             checked_draft(aside.text)
@@ -88,7 +88,7 @@ def checked_asides(message: ImportedMessage) -> tuple[Aside, ...]:
             checked_draft(text)
         if not aside.error and not _is_object(aside.arguments):
             raise HostError(
-                "The arguments of a tool call are no JSON object. Export the chat again."
+                "The arguments of a tool call are no JSON object. Export the conversation again."
             )
     return message.asides
 

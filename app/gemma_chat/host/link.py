@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from gemma_chat.host.freshness import Freshness
 from gemma_chat.host.launch import HostLaunch, connect_or_start
 from gemma_chat.host.protocol import Event, Leaving, Reply, Request
 from gemma_chat.host.requests import Requester
+from gemma_chat.terms import LinkPhase
 
 DEATHS_WITHIN: Final = 60.0
 RESTART_DELAYS: Final = (0.0, 0.0, 0.5, 2.0, 5.0)
@@ -41,7 +42,6 @@ _LEAVING_SECONDS: Final = 0.2
 _log = logging.getLogger(__name__)
 
 
-LinkPhase = Literal["connecting", "connected", "lost", "failed"]
 EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]
 

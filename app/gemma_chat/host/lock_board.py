@@ -16,7 +16,7 @@ from gemma_chat.sessions.lock import GenerationLock
 FIGURES_SECONDS: Final = 1.0
 """While nothing but the holder's figures change, they are told this often."""
 SUMMARIZER_NAME: Final = "summarizer"
-ANTICIPATION_NAME: Final = "warm-up"
+WARM_UP_NAME: Final = "warm-up"
 
 Order = tuple[tuple[int, int, str, TurnPhase, int], ...]
 
@@ -131,14 +131,14 @@ def _why_not(lock: GenerationLock, request: ChangeQueue) -> str:
         if waiting[beside].session == waiting[place].session:
             return (
                 "Its neighbour is a question of the same tab, and those stay in their order; "
-                "ctrl+up on the message itself exchanges the two."
+                "select one of the two messages in its tab to exchange them."
             )
         return "Background work runs after all that people wait for; it keeps its place."
     return f"It is the {'first' if request.change == 'sooner' else 'last'} in the queue already."
 
 
 def _background_name(entry: events.LockEntry) -> str:
-    return ANTICIPATION_NAME if entry.purpose == "anticipation" else SUMMARIZER_NAME
+    return WARM_UP_NAME if entry.purpose == "warm-up" else SUMMARIZER_NAME
 
 
 def _phase(phase: events.TurnPhase) -> TurnPhase:

@@ -12,12 +12,13 @@ from gemma_chat.config.schema import MemorySettings, ModelSettings
 from gemma_chat.engine.fit import KvShape, Need
 from gemma_chat.host.protocol import MemoryFit
 from gemma_chat.models.gguf_file import GgufLayout
+from gemma_chat.quantities import MB
 
 STREAMS: Final = 2
 """The sequences that are resident at once, see `engine.context`."""
 USUAL_CONTEXT: Final = 8192
 """The window of a model for which the settings name none."""
-_USUAL_STATES: Final = 512 * 1024**2
+_USUAL_STATES: Final = 512 * MB
 """Saved states, where the settings leave it to the engine, which takes less when there is less."""
 _WINDOW_PATTERN: Final = 6
 """Of so many layers one sees the whole context, where the file does not say."""
@@ -37,7 +38,7 @@ def needed_by(
     architecture = layout.text("general.architecture")
     trained = layout.whole(f"{architecture}.context_length", USUAL_CONTEXT)
     context = model.context_size or min(trained, USUAL_CONTEXT)
-    states = memory.states_mb * 1024**2 if memory.states_mb else min(_USUAL_STATES, weights)
+    states = memory.states_mb * MB if memory.states_mb else min(_USUAL_STATES, weights)
     kv = _shape(layout, architecture).bytes(max(1, context), model.kv_type, STREAMS)
     return Need(weights, kv, states).total
 

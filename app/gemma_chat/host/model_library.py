@@ -38,7 +38,8 @@ from gemma_chat.models.gguf_file import read_layout
 from gemma_chat.models.gguf_header import MODEL, check_model_file, parts_of
 from gemma_chat.models.places import FoundModel, found_models, named_models
 from gemma_chat.models.projector_choice import choose_projector
-from gemma_chat.models.projector_file import Modality, check_projector_file
+from gemma_chat.models.projector_file import check_projector_file
+from gemma_chat.terms import MediaKind
 
 ModelRequest = ListModels | DescribeModel | StartDownload | ChangeDownload | RemoveModel
 
@@ -201,7 +202,7 @@ def _offers(free: int, total: int) -> tuple[OfferView, ...]:
     )
 
 
-def _modalities(path: Path, settings: Settings) -> tuple[Modality, ...]:
+def _modalities(path: Path, settings: Settings) -> tuple[MediaKind, ...]:
     """What the model takes beside text, by the projector that lies beside it."""
     try:
         projector = choose_projector(path, settings.model.projector)

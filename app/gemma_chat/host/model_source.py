@@ -10,12 +10,13 @@ from pathlib import Path
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import MemorySettings, ModelSettings, ServerSettings, Settings
+from gemma_chat.engine.configured import engine_options
 from gemma_chat.errors import SettingsError
 from gemma_chat.models.discovery import choose_model
 from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.remote.address import ServerAddress
 from gemma_chat.sessions.connecting import connect_server
-from gemma_chat.sessions.loading import load_model
+from gemma_chat.sessions.loading import load_with
 from gemma_chat.sessions.model import InferenceModel
 
 
@@ -65,23 +66,9 @@ async def _load(
     states_dir: Path,
     progress: Callable[[float], None],
 ) -> InferenceModel:
-    return await load_model(
-        path,
-        context_size=model.context_size,
-        threads=model.threads,
-        progress=progress,
-        use_extra_bufts=None if model.use_extra_bufts == "auto" else model.use_extra_bufts,
-        states_mb=memory.states_mb,
-        states_dir=states_dir,
-        states_disk_mb=round(memory.disk_gb * 1024),
-        gpu_layers=model.gpu_layers,
-        kv_type=model.kv_type,
-        micro_batch=model.micro_batch,
-        prompt_lookup=model.prompt_lookup,
-        memory_map=model.memory_map,
-        lock_memory=model.lock_memory,
-        projector_path=await asyncio.to_thread(choose_projector, path, model.projector),
-    )
+    projector = await asyncio.to_thread(choose_projector, path, model.projector)
+    options = engine_options(model, memory, states_dir=states_dir, projector=projector)
+    return await load_with(path, options, progress=progress)
 
 
 async def _connect(source: ServerModel, settings: ServerSettings) -> InferenceModel:

@@ -23,6 +23,7 @@ from gemma_chat.host.protocol import (
     Thought,
     ToolUse,
 )
+from gemma_chat.terms import FinishedState
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ def _is_finished(message: MessageView) -> bool:
     return message.state not in ("queued", "streaming")
 
 
-def _ending(message: MessageView, *, followed: bool) -> file.Ending | None:
+def _ending(message: MessageView, *, followed: bool) -> FinishedState | None:
     """How a message ended; `None` while it has not.
 
     A question waits again while it is to be answered anew, and is whole all the same.
@@ -116,7 +117,7 @@ def _ending(message: MessageView, *, followed: bool) -> file.Ending | None:
     return None if message.state == "streaming" else message.state
 
 
-def _line(message: MessageView, ending: file.Ending, parent: int | None) -> Line:
+def _line(message: MessageView, ending: FinishedState, parent: int | None) -> Line:
     return Line(
         role=message.role,
         text=message.text,

@@ -241,10 +241,11 @@ class Service:
         await self._conversations.end_all()
         await self._tools.close()
         self._leave_lock()
-        for throttle in (self._tell_model, self._measure):
-            throttle.cancel()
         self._board.close()
         await self._slot.close()
+        # The end of the model is a change, too.
+        for throttle in (self._tell_model, self._measure):
+            throttle.cancel()
 
     # ------------------------------------------------------------ requests
 
@@ -310,7 +311,7 @@ class Service:
         """Other messages are shown, or pinned: let the context follow."""
         match request:
             case PinMessage():
-                self._tabs.anticipate(request.session)
+                self._tabs.warm_up(request.session)
             case SelectBranch() | DeleteMessage():
                 self._conversations.idle_work.measure(request.session)
             case ForkFrom() if isinstance(reply, Opened):

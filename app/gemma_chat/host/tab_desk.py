@@ -65,7 +65,7 @@ TabRequest = (
 
 
 class TabDesk:
-    """Carries out requests about one tab, and has the model work ahead for what they change."""
+    """Carries out requests about one tab, and has the model warm up for what they change."""
 
     def __init__(
         self,
@@ -116,10 +116,10 @@ class TabDesk:
         for session in sessions:
             self._drafts.forget(session)
 
-    def anticipate(self, session: int, draft: str = "") -> None:
-        """Evaluate ahead what the next turn of a tab begins with, where that is wanted."""
+    def warm_up(self, session: int, draft: str = "") -> None:
+        """Evaluate what the next turn of a tab begins with, where `engine.anticipate` is on."""
         if self._settings.known.engine.anticipate:
-            self._conversations.idle_work.anticipate(session, draft)
+            self._conversations.idle_work.warm_up(session, draft)
 
     def make_room(self, session: int) -> None:
         """Prepare a tab for a full context, where that is wanted."""
@@ -135,7 +135,7 @@ class TabDesk:
         group = checked_group(request.group)
         session = self._tabs.open(title, settings, asker, group=group)
         if settings.system_instruction:
-            self.anticipate(session)
+            self.warm_up(session)
         return session
 
     async def _reopen(self, session: int, asker: int) -> None:
@@ -201,12 +201,12 @@ class TabDesk:
                 draft = checked_draft(request.text)
                 is_new = self._drafts.save(session, asker, draft, request.begun)
                 if is_new and len(draft) >= LONG_DRAFT:
-                    self.anticipate(session, draft)
+                    self.warm_up(session, draft)
                 if not is_new:
                     return
             case ChangeSettings():
                 self._conversations.set_settings(session, request.settings)
-                self.anticipate(session)
+                self.warm_up(session)
             case MarkRead():
                 known = self._store.conversation(session)
                 if not (known.unread or known.failed):

@@ -34,8 +34,9 @@ from gemma_chat.host.views import aside_view, message_view, stored_metrics
 from gemma_chat.sessions.events import Piece
 from gemma_chat.sessions.history import ToolResult
 from gemma_chat.store.database import Durability
-from gemma_chat.store.records import FinishedState, Message
+from gemma_chat.store.records import Message
 from gemma_chat.store.store import Store
+from gemma_chat.terms import FinishedState
 
 THOUGHT_SECONDS: Final = 0.25
 """More of a thought is told this often, as a whole."""

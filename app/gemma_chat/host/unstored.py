@@ -17,8 +17,9 @@ from gemma_chat.errors import StoreError
 from gemma_chat.host.protocol import Event, MessageUpdated, MessageView, Notice
 from gemma_chat.host.views import message_view
 from gemma_chat.store.faults import AbsentError
-from gemma_chat.store.records import FinishedState, Message
+from gemma_chat.store.records import Message
 from gemma_chat.store.store import Store
+from gemma_chat.terms import FinishedState
 
 RETRY_SECONDS: Final = 1.0
 IN_MEMORY: Final = (

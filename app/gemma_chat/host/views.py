@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from gemma_chat.host.protocol import (
+    UNTITLED,
     Aside,
     AttachmentView,
     MessageView,
@@ -24,8 +25,6 @@ from gemma_chat.store.records import TabPair as StoredPair
 from gemma_chat.store.records import Thought as StoredThought
 from gemma_chat.store.records import ToolUse as StoredUse
 from gemma_chat.store.records import TurnMetrics as StoredMetrics
-
-UNTITLED = "New chat"
 
 T = TypeVar("T")
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.audio_header import flac_seconds, mp3_seconds, wav_seconds
 from gemma_chat.media.faults import MediaFault
 from gemma_chat.media.image_header import jpeg_size, png_size, webp_size
-from gemma_chat.media.limits import FORMATS, MOST_BYTES, size_text
-
-MediaKind = Literal["image", "audio"]
+from gemma_chat.media.limits import FORMATS, MOST_BYTES
+from gemma_chat.quantities import byte_size
+from gemma_chat.terms import MediaKind
 
 MOST_PIXELS = 50_000_000
 MOST_SIDE = 16_384
@@ -65,7 +64,7 @@ def facts_of(data: bytes, name: str) -> MediaFacts:
         raise ModalityError(f"{name} is empty. Attach another file.")
     if len(data) > MOST_BYTES:
         raise ModalityError(
-            f"{name} has {size_text(len(data))}; at most {size_text(MOST_BYTES)} are taken. "
+            f"{name} has {byte_size(len(data))}; at most {byte_size(MOST_BYTES)} are taken. "
             "Make it smaller first."
         )
     found = _format_of(data)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES, size_text
+from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES
+from gemma_chat.quantities import byte_size
 
 
 def read_media_file(path: Path) -> bytes:
@@ -21,7 +22,7 @@ def read_media_file(path: Path) -> bytes:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise ModalityError(
-                f"{path} has {size_text(size)}; at most {size_text(MOST_BYTES)} are taken. Make "
+                f"{path} has {byte_size(size)}; at most {byte_size(MOST_BYTES)} are taken. Make "
                 "it smaller first."
             )
         return path.read_bytes()
@@ -39,6 +40,6 @@ def check_together(sizes: Sequence[int]) -> None:
     total = sum(sizes)
     if total > MOST_MESSAGE_BYTES:
         raise ModalityError(
-            f"The attachments have {size_text(total)} together; one message takes at most "
-            f"{size_text(MOST_MESSAGE_BYTES)}. Send some with the next one."
+            f"The attachments have {byte_size(total)} together; one message takes at most "
+            f"{byte_size(MOST_MESSAGE_BYTES)}. Send some with the next one."
         )

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Modality = Literal["text", "image", "audio"]
-Ability = Literal["thinking", "tools"]
+from gemma_chat.quantities import GB, MB
+from gemma_chat.terms import MediaKind
 
-_GB = 1_000_000_000
+Ability = Literal["thinking", "tools"]
 
 GEMMA_TERMS = "Gemma Terms of Use"
 APACHE = "Apache-2.0"
@@ -30,7 +30,7 @@ class CatalogueEntry:
     """The file for images and audio, or an empty string."""
     download_bytes: int
     needed_memory_bytes: int
-    modalities: tuple[Modality, ...] = ("text",)
+    modalities: tuple[Literal["text"] | MediaKind, ...] = ("text",)
     abilities: tuple[Ability, ...] = ()
     licence: str = GEMMA_TERMS
     explanation: str = ""
@@ -42,8 +42,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-4-E2B-it-GGUF",
         file_patterns=("*Q4_K_M*", "*Q8_0*"),
         projector_pattern="mmproj*",
-        download_bytes=int(3.4 * _GB),
-        needed_memory_bytes=6 * _GB,
+        download_bytes=int(3.4 * GB),
+        needed_memory_bytes=6 * GB,
         modalities=("text", "image", "audio"),
         abilities=("thinking", "tools"),
         licence=APACHE,
@@ -54,8 +54,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-4-E4B-it-GGUF",
         file_patterns=("*Q4_K_M*", "*Q8_0*"),
         projector_pattern="mmproj*",
-        download_bytes=5 * _GB,
-        needed_memory_bytes=8 * _GB,
+        download_bytes=5 * GB,
+        needed_memory_bytes=8 * GB,
         modalities=("text", "image", "audio"),
         abilities=("thinking", "tools"),
         licence=APACHE,
@@ -66,8 +66,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="unsloth/gemma-4-12B-it-qat-GGUF",
         file_patterns=("gemma-4-12B-it-qat-UD-Q4_K_XL.gguf",),
         projector_pattern="mmproj-BF16.gguf",
-        download_bytes=7 * _GB,
-        needed_memory_bytes=12 * _GB,
+        download_bytes=7 * GB,
+        needed_memory_bytes=12 * GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
         licence=APACHE,
@@ -78,8 +78,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-4-26B-A4B-it-GGUF",
         file_patterns=("*Q4_K_M*",),
         projector_pattern="mmproj*",
-        download_bytes=16 * _GB,
-        needed_memory_bytes=24 * _GB,
+        download_bytes=16 * GB,
+        needed_memory_bytes=24 * GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
         licence=APACHE,
@@ -90,8 +90,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-4-31B-it-GGUF",
         file_patterns=("*Q4_K_M*",),
         projector_pattern="mmproj*",
-        download_bytes=19 * _GB,
-        needed_memory_bytes=32 * _GB,
+        download_bytes=19 * GB,
+        needed_memory_bytes=32 * GB,
         modalities=("text", "image"),
         abilities=("thinking", "tools"),
         licence=APACHE,
@@ -101,16 +101,16 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         id="gemma-3-270m",
         repository="unsloth/gemma-3-270m-it-GGUF",
         file_patterns=("*Q8_0*",),
-        download_bytes=int(0.3 * _GB),
-        needed_memory_bytes=1 * _GB,
+        download_bytes=int(0.3 * GB),
+        needed_memory_bytes=1 * GB,
         explanation="Tiny: simple tasks on any machine.",
     ),
     CatalogueEntry(
         id="gemma-3-1b",
         repository="ggml-org/gemma-3-1b-it-GGUF",
         file_patterns=("*Q4_K_M*",),
-        download_bytes=int(0.8 * _GB),
-        needed_memory_bytes=2 * _GB,
+        download_bytes=int(0.8 * GB),
+        needed_memory_bytes=2 * GB,
         explanation="Small and quick, text only.",
     ),
     CatalogueEntry(
@@ -118,8 +118,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-3-4b-it-GGUF",
         file_patterns=("*Q4_K_M*",),
         projector_pattern="mmproj*",
-        download_bytes=int(3.4 * _GB),
-        needed_memory_bytes=5 * _GB,
+        download_bytes=int(3.4 * GB),
+        needed_memory_bytes=5 * GB,
         modalities=("text", "image"),
         explanation="Gemma 3 with eyes, for laptops.",
     ),
@@ -128,8 +128,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-3-12b-it-GGUF",
         file_patterns=("*Q4_K_M*",),
         projector_pattern="mmproj*",
-        download_bytes=7 * _GB,
-        needed_memory_bytes=12 * _GB,
+        download_bytes=7 * GB,
+        needed_memory_bytes=12 * GB,
         modalities=("text", "image"),
         explanation="Gemma 3 for machines with 16 GB.",
     ),
@@ -138,8 +138,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         repository="ggml-org/gemma-3-27b-it-GGUF",
         file_patterns=("*Q4_K_M*",),
         projector_pattern="mmproj*",
-        download_bytes=16 * _GB,
-        needed_memory_bytes=24 * _GB,
+        download_bytes=16 * GB,
+        needed_memory_bytes=24 * GB,
         modalities=("text", "image"),
         explanation="The largest Gemma 3.",
     ),
@@ -147,8 +147,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         id="functiongemma-270m",
         repository="unsloth/functiongemma-270m-it-GGUF",
         file_patterns=("*Q8_0*",),
-        download_bytes=int(0.3 * _GB),
-        needed_memory_bytes=1 * _GB,
+        download_bytes=int(0.3 * GB),
+        needed_memory_bytes=1 * GB,
         abilities=("tools",),
         explanation="Calls tools, one turn at a time; no conversation partner.",
     ),
@@ -156,8 +156,8 @@ CATALOGUE: tuple[CatalogueEntry, ...] = (
         id="smollm2-135m",
         repository="",
         file_patterns=("SmolLM2-135M-Instruct.Q4_1.gguf",),
-        download_bytes=int(0.1 * _GB),
-        needed_memory_bytes=int(0.5 * _GB),
+        download_bytes=98 * MB,
+        needed_memory_bytes=int(0.5 * GB),
         licence=APACHE,
         explanation="On board with the demo extra; for trying the program out.",
     ),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-MAX_HEADER_BYTES = 128 * 1024 * 1024
+from gemma_chat.quantities import MB, byte_size
+
+MAX_HEADER_BYTES = 128 * MB
 MAX_STRINGS_IN_ARRAYS = 4_000_000
 """Vocabularies have up to about 300,000 tokens, their merges about twice that."""
 
@@ -144,7 +146,7 @@ class GgufBytes:
         if end > self._size:
             raise CutShort
         if end > MAX_HEADER_BYTES:
-            raise Malformed(f"its header is larger than {MAX_HEADER_BYTES // 2**20} MB")
+            raise Malformed(f"its header is larger than {byte_size(MAX_HEADER_BYTES)}")
         while len(self._read) < end:
             piece = self._file.read(max(_CHUNK_BYTES, end - len(self._read)))
             if not piece:

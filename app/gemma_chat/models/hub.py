@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from gemma_chat.errors import GatedModelError, ModelLoadError
 from gemma_chat.models.catalogue import CatalogueEntry, catalogue_entry
+from gemma_chat.quantities import byte_size
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -261,8 +262,8 @@ def _check_room(file: HubFile, part: Path) -> None:
     free = shutil.disk_usage(part.parent).free
     if missing > free:
         raise ModelLoadError(
-            f"{file.name} needs {missing / 1e9:.1f} GB more, and the disk of {part.parent.parent} "
-            f"has {free / 1e9:.1f} GB free. Remove something, or choose a smaller model."
+            f"{file.name} needs {byte_size(missing)} more, and the disk of {part.parent.parent} "
+            f"has {byte_size(free)} free. Remove something, or choose a smaller model."
         )
 
 

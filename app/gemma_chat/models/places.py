@@ -13,16 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.models.discovery import embedded_model, is_model_name, local_models
-
-Place = Literal["own", "board", "hub", "lmstudio", "ollama", "elsewhere"]
-"""Whose file it is: ours, of the demo package, of one of the three programs, or named by its path.
-"""
+from gemma_chat.terms import ModelPlace
 
 MOST_FILES: Final = 500
 """Of one place; more cannot be looked through in a list."""
@@ -37,7 +34,7 @@ class FoundModel:
     path: Path
     name: str
     bytes: int
-    place: Place
+    place: ModelPlace
     source: str = ""
 
 
@@ -140,7 +137,7 @@ def _files(folder: Path, *patterns: str) -> Iterator[Path]:
         return
 
 
-def _model(path: Path, place: Place, source: str, *, name: str = "") -> Iterator[FoundModel]:
+def _model(path: Path, place: ModelPlace, source: str, *, name: str = "") -> Iterator[FoundModel]:
     if not name and not is_model_name(path.name):
         return
     try:

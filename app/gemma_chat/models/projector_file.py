@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.models.gguf_bytes import Scalar
 from gemma_chat.models.gguf_file import FileKind, GgufLayout, must_be_whole, read_layout
+from gemma_chat.terms import MediaKind
 
-Modality = Literal["image", "audio"]
 Metadata = dict[str, Scalar]
 
 PROJECTOR = FileKind("projector", ModelLoadError)
 """How messages call the file of a projector."""
 
-_SECTION: dict[Modality, str] = {"image": "vision", "audio": "audio"}
+_SECTION: dict[MediaKind, str] = {"image": "vision", "audio": "audio"}
 _WIDTH_OF_ENCODER = ("mlp", "ldp", "resampler", "adapter")
 """Projector types whose files give the width of the encoder here, not that of the model."""
 _MOST = 1_000_000
@@ -32,7 +31,7 @@ class ProjectorHeader:
     """What a projector file says of itself; `width` 0 is unknown, sizes are in bytes."""
 
     path: Path
-    modalities: tuple[Modality, ...]
+    modalities: tuple[MediaKind, ...]
     width: int
     """The length of its embeddings, which must be that of the model's."""
     tensor_bytes: int
@@ -71,7 +70,7 @@ def _check_kind(path: Path, layout: GgufLayout) -> None:
         _check_section(path, metadata, kind)
 
 
-def _check_section(path: Path, metadata: Metadata, kind: Modality) -> None:
+def _check_section(path: Path, metadata: Metadata, kind: MediaKind) -> None:
     """Refuse the numbers with which llama.cpp would divide by zero or ask for all memory."""
     section = f"clip.{_SECTION[kind]}"
     blocks = metadata.get(f"{section}.block_count")
@@ -87,11 +86,11 @@ def _check_section(path: Path, metadata: Metadata, kind: Modality) -> None:
             )
 
 
-def _has_encoder(metadata: Metadata, kind: Modality) -> bool:
+def _has_encoder(metadata: Metadata, kind: MediaKind) -> bool:
     return metadata.get(f"clip.has_{_SECTION[kind]}_encoder") is True
 
 
-def _width(metadata: Metadata, kind: Modality) -> int:
+def _width(metadata: Metadata, kind: MediaKind) -> int:
     section = f"clip.{_SECTION[kind]}"
     name = metadata.get("clip.projector_type") or metadata.get(f"{section}.projector_type") or ""
     width = metadata.get(f"{section}.projection_dim")

@@ -10,7 +10,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -21,8 +21,7 @@ from gemma_chat.remote.faults import Faults
 from gemma_chat.remote.options import MOST_CONTEXT, ServerOptions
 from gemma_chat.remote.request import Dialect
 from gemma_chat.remote.wire import Patience, Question
-
-Modality = Literal["image", "audio"]
+from gemma_chat.terms import MediaKind
 
 UNKNOWN_CONTEXT = 4096
 """The window when neither the server nor the settings tell it: Ollama's own default."""
@@ -48,7 +47,7 @@ class Found:
     context_size: int
     models: tuple[str, ...] = ()
     """All names the server offers."""
-    modalities: tuple[Modality, ...] = ("image", "audio")
+    modalities: tuple[MediaKind, ...] = ("image", "audio")
     """What it takes beside text; where a server does not tell, it is left to refuse."""
 
     @property
@@ -168,8 +167,8 @@ def _context_of(props: _Props) -> int:
     return max(0, props.default_generation_settings.n_ctx)
 
 
-def _taken(modalities: _Modalities) -> tuple[Modality, ...]:
-    given: tuple[tuple[Modality, bool], ...] = (
+def _taken(modalities: _Modalities) -> tuple[MediaKind, ...]:
+    given: tuple[tuple[MediaKind, bool], ...] = (
         ("image", modalities.vision),
         ("audio", modalities.audio),
     )

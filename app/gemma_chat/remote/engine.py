@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import (
@@ -24,10 +23,10 @@ from gemma_chat.remote.faults import Faults
 from gemma_chat.remote.options import ServerOptions
 from gemma_chat.remote.request import RequestWriter
 from gemma_chat.remote.tokens import TokenCounter, TokenEstimate
-from gemma_chat.remote.turn import NothingAhead, RemoteTurn
+from gemma_chat.remote.turn import NoWarmUp, RemoteTurn
 from gemma_chat.remote.wire import Exchange, Patience, Question
+from gemma_chat.terms import Lane
 
-Lane = Literal["foreground", "background"]
 _COMPLETIONS = "/v1/chat/completions"
 
 
@@ -173,11 +172,11 @@ class RemoteEngine:
             on_usage=lambda usage: self._estimate.learn(prompt.messages, usage.prompt),
         )
 
-    def anticipate(
+    def warm_up(
         self, sequence: SequenceHandle, left: Prompt, right: Prompt, lane: Lane
-    ) -> NothingAhead:
-        """Nothing is evaluated ahead: that would take a slot of the server's."""
-        return NothingAhead()
+    ) -> NoWarmUp:
+        """Nothing is warmed up: that would take a slot of the server's."""
+        return NoWarmUp()
 
     def close(self) -> None:
         """Nothing is open: each turn has a connection of its own."""

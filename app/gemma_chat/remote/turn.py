@@ -289,8 +289,8 @@ def _call(piece: CallPiece) -> ToolCall:
     return ToolCall(piece.id, piece.name, piece.arguments or "{}")
 
 
-class NothingAhead:
-    """A `TurnRun` that ends at once: what a server evaluates ahead is its own affair."""
+class NoWarmUp:
+    """A `TurnRun` that ends at once: what a server warms up is its own affair."""
 
     prompt_tokens = 0
 

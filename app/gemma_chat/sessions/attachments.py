@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Literal
 
 from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
@@ -13,22 +12,21 @@ from gemma_chat.media.facts import facts_of
 from gemma_chat.media.files import read_media_file
 from gemma_chat.media.limits import MOST_FILES
 from gemma_chat.media.pixels import decode
-
-Modality = Literal["image", "audio"]
+from gemma_chat.terms import MediaKind
 
 MediaSource = bytes | str | PathLike[str]
 """An image or recording: the bytes of its file, or the path of the file."""
 
-_NAMES: dict[Modality, str] = {"image": "images", "audio": "audio"}
-_KEYWORDS: dict[Modality, str] = {
+_NAMES: dict[MediaKind, str] = {"image": "images", "audio": "audio"}
+_KEYWORDS: dict[MediaKind, str] = {
     "image": "enable_vision_modality",
     "audio": "enable_audio_modality",
 }
 
 
 def modalities_of(
-    asked: dict[Modality, bool | None], available: Collection[Modality]
-) -> tuple[Modality, ...]:
+    asked: dict[MediaKind, bool | None], available: Collection[MediaKind]
+) -> tuple[MediaKind, ...]:
     """What a session takes: what it asks for, or all its model can where it leaves that open.
 
     Raises `ModalityError` when it asks for what the model cannot.
@@ -43,7 +41,7 @@ def modalities_of(
     return tuple(kind for kind in available if asked.get(kind) is not False)
 
 
-def refusal(kind: Modality, session: int, *, model_can: bool) -> ModalityError:
+def refusal(kind: MediaKind, session: int, *, model_can: bool) -> ModalityError:
     """Why a session does not take this kind of media."""
     if model_can:
         return ModalityError(
@@ -73,7 +71,7 @@ def each(sources: MediaSource | Sequence[MediaSource]) -> Iterator[MediaSource]:
         yield from sources
 
 
-def read_media(source: MediaSource, kind: Modality, place: int) -> Media:
+def read_media(source: MediaSource, kind: MediaKind, place: int) -> Media:
     """Read and check one image or recording, whole: it can be decoded. Blocks.
 
     `place` numbers it within its question, to name one that was given as bytes.
@@ -88,7 +86,7 @@ def read_media(source: MediaSource, kind: Modality, place: int) -> Media:
     return checked_media(data, name, kind)
 
 
-def checked_media(data: bytes, name: str, kind: Modality | None = None) -> Media:
+def checked_media(data: bytes, name: str, kind: MediaKind | None = None) -> Media:
     """The bytes of a file as media, of `kind` or of whichever it is.
 
     Raises `ModalityError` that names the file when it is of another kind, damaged or too large.

@@ -10,7 +10,6 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, ToolChoice
 from gemma_chat.errors import GemmaChatError, SettingsError
 from gemma_chat.sessions.answering import Answering
-from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat_turn import ChatTurn
 from gemma_chat.sessions.context_view import ContextView
 from gemma_chat.sessions.history import HistoryMessage
@@ -22,6 +21,7 @@ from gemma_chat.sessions.replacement import Digest, Replacement
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.sessions.turn import Turn
+from gemma_chat.terms import MediaKind
 from gemma_chat.tools.tool import Tool
 
 
@@ -63,7 +63,7 @@ class Chat(Answering):
         return self.session.background
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:
+    def modalities(self) -> tuple[MediaKind, ...]:
         """What it takes beside text."""
         return self.session.modalities
 
@@ -205,10 +205,10 @@ class Chat(Answering):
         """Let waiting turns ask something else; see `Session.rephrase`."""
         return self.session.rephrase(questions)
 
-    def anticipate(self, draft: str = "") -> None:
-        """Evaluate ahead while nobody waits; see `Session.anticipate`."""
+    def warm_up(self, draft: str = "") -> None:
+        """Evaluate what the next turn begins with; see `Session.warm_up`."""
         if not self._turns:
-            self.session.anticipate(draft)
+            self.session.warm_up(draft)
 
     async def make_room(self) -> bool:
         """Prepare for a full window while nobody waits; see `Session.make_room`."""

@@ -19,13 +19,14 @@ from gemma_chat.engine.interface import ToolCall, ToolChoice
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.history import ToolResult
-from gemma_chat.sessions.metrics import FinishReason, TurnMetrics, together
+from gemma_chat.sessions.metrics import TurnMetrics, together
 from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.question import Question
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_calls import ToolCalls
 from gemma_chat.sessions.tool_policy import ToolPolicy
 from gemma_chat.sessions.turn import ReplyStream, Turn
+from gemma_chat.terms import FinishReason
 from gemma_chat.tools.tool import Tool
 
 log = logging.getLogger(__name__)

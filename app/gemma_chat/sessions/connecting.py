@@ -34,7 +34,7 @@ async def connect_server(
     """Use the model of a chat server with OpenAI's interface: llama-server, vLLM, Ollama.
 
     The sessions are those of `load_model`: the same calls, history, queue and events. The server
-    renders and evaluates the conversation; nothing is saved, shared or evaluated ahead here.
+    renders and evaluates the conversation; nothing is saved, shared or warmed up here.
 
         model = await gemma_chat.connect_server("http://localhost:8080", max_parallel=4)
         async with model:

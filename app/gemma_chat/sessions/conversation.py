@@ -69,7 +69,7 @@ class Conversation:
         self.digest = digest
         """The newest summary, for the next decision."""
         self.prepared: Replacement | None = None
-        """What is decided for when the window is full, and evaluated ahead; not in force yet."""
+        """What is decided for when the window is full, and warmed up; not in force yet."""
         self._engine = engine
         self._now = self.replacement
 
@@ -213,9 +213,9 @@ class Conversation:
             is_late = current.covered < current.exchanges <= fresh.covered
             return late if is_late and space.holds(render(late)) else None
         if self.prepared is not None and self.prepared.exchanges > current.exchanges:
-            ahead = replace(self.prepared, since=count)
-            if not space.is_nearly_full(render(ahead)):
-                return ahead
+            planned = replace(self.prepared, since=count)
+            if not space.is_nearly_full(render(planned)):
+                return planned
         chosen = fewer(render, space, exchanges=count, current=current, fresh=fresh)
         freed = whole.token_count - render(chosen).token_count
         return chosen if freed >= space.size // LEAST_FREED else None
@@ -354,8 +354,8 @@ class Conversation:
         return dropped_event(job.session, job.number, self.exchanges, before, now, window.prompt)
 
 
-class Anticipation:
-    """The owner of a turn that is not asked yet: it leaves no trace in the history."""
+class WarmUpOwner:
+    """The owner of a warm-up, whose turn is not asked yet: it leaves no trace in the history."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation

@@ -27,8 +27,8 @@ from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, Reply
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
 from gemma_chat.sessions.events import LockEntry, LockEvent
 from gemma_chat.sessions.job import Report, TurnJob
-from gemma_chat.sessions.metrics import FinishReason
 from gemma_chat.sessions.turn_queue import TurnQueue
+from gemma_chat.terms import FinishReason, Lane
 
 log = logging.getLogger(__name__)
 
@@ -292,14 +292,14 @@ class EngineThread:
         prepared = job.owner.prepare(job)
         if prepared.dropped is not None:
             self._post((job, prepared.dropped))
-        lane: Literal["foreground", "background"] = "background" if job.background else "foreground"
+        lane: Lane = "background" if job.background else "foreground"
         run: TurnRun
         if prepared.alternative is None:
             sampling = _seeded(prepared.sampling)
             job.seed = sampling.random_seed if sampling.temperature else None
             run = self._engine.begin(job.sequence, prepared.prompt, sampling, lane)
         else:
-            run = self._engine.anticipate(job.sequence, prepared.prompt, prepared.alternative, lane)
+            run = self._engine.warm_up(job.sequence, prepared.prompt, prepared.alternative, lane)
         job.counts = run.counts
         job.prompt_total = run.prompt_tokens
         job.prompt_done = run.counts.reused + run.counts.restored

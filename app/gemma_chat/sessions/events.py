@@ -8,11 +8,12 @@ from typing import Literal, Self
 from gemma_chat.engine.interface import PartKind, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.history import Outcome, ToolResult
-from gemma_chat.sessions.metrics import FinishReason, TurnMetrics
+from gemma_chat.sessions.metrics import TurnMetrics
+from gemma_chat.terms import FinishReason
 
 TurnPhase = Literal["queued", "prefill", "generating", "finished"]
-Purpose = Literal["reply", "anticipation"]
-"""An anticipation evaluates ahead what a coming turn begins with, and generates nothing."""
+Purpose = Literal["reply", "warm-up"]
+"""A warm-up evaluates what a coming turn begins with, and generates nothing."""
 
 PieceKind = PartKind | Literal["tool_result"]
 
@@ -110,7 +111,7 @@ class LockEvent:
 class TurnsDropped:
     """The window is full: the oldest exchanges are left out of the prompt from this turn on.
 
-    `turn` is 0 when that was decided between two turns, and evaluated ahead of the next one.
+    `turn` is 0 when that was decided between two turns, and warmed up for the next one.
 
         unsubscribe = session.subscribe(lambda event: print(event.dropped))
     """

@@ -25,9 +25,10 @@ from gemma_chat.sessions.events import (
     TurnResult,
     TurnsDropped,
 )
-from gemma_chat.sessions.metrics import FinishReason, TurnClock
+from gemma_chat.sessions.metrics import TurnClock
 from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.reply import Reply
+from gemma_chat.terms import FinishReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class PreparedTurn:
     sampling: SamplingSettings
     dropped: TurnsDropped | None = None
     alternative: Prompt | None = None
-    """Another prompt that is possible: only what both begin with is evaluated, ahead of a turn."""
+    """Another prompt that is possible: a warm-up evaluates only what both begin with."""
 
 
 class TurnOwner(Protocol):

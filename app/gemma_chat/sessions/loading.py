@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gemma_chat.engine.interface import EngineOptions, LoadControl
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.sessions.model import InferenceModel, check_limit
+from gemma_chat.terms import KvType
 
 if TYPE_CHECKING:
     from gemma_chat.engine.llama import LlamaEngine
@@ -34,7 +35,7 @@ class LoadOptions(TypedDict, total=False):
     states_dir: str | PathLike[str] | None
     states_disk_mb: int
     gpu_layers: int
-    kv_type: Literal["f16", "q8_0", "q4_0"]
+    kv_type: KvType
     micro_batch: int
     prompt_lookup: bool
     memory_map: bool
@@ -52,9 +53,9 @@ async def load_model(
     use_extra_bufts: bool | None = None,
     states_mb: int = 0,
     states_dir: str | PathLike[str] | None = None,
-    states_disk_mb: int = 4096,
+    states_disk_mb: int = 4_000,
     gpu_layers: int = 0,
-    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16",
+    kv_type: KvType = "f16",
     micro_batch: int = 256,
     prompt_lookup: bool = True,
     memory_map: bool = True,
@@ -76,10 +77,10 @@ async def load_model(
         projector_path: The file with which the model takes images or audio (`mmproj-….gguf`);
             images need Pillow: `pip install "gemma-chat[media]"`.
         use_extra_bufts: llama.cpp's repacked weights; `None` finds out whether they work.
-        states_mb: Budget for saved states in RAM; 0 is a quarter of free memory, at most 2048.
+        states_mb: MB of RAM for saved states; 0 is a quarter of free memory, at most 2,000.
         states_dir: Where saved states are kept in files, for a later process to go on from;
             `None` keeps none.
-        states_disk_mb: Budget for these files.
+        states_disk_mb: MB of disk for these files.
         gpu_layers: Layers to put on a GPU; -1 is all.
         kv_type: How the KV cache is stored; `q8_0` takes half the memory, `q4_0` a quarter.
         micro_batch: Tokens evaluated at once in prefill, 16 to 512.
@@ -93,7 +94,6 @@ async def load_model(
             projector is of another model.
         SettingsError: `max_concurrent_sessions`, `context_size` or `micro_batch` is not allowed.
     """
-    check_limit(max_concurrent_sessions)
     options = EngineOptions(
         context_size=context_size,
         threads=threads,
@@ -109,10 +109,25 @@ async def load_model(
         lock_memory=lock_memory,
         projector_path=None if projector_path is None else Path(fspath(projector_path)),
     )
-    control = LoadControl()
-    loading = asyncio.ensure_future(
-        asyncio.to_thread(_load_engine, Path(fspath(path)), options, control)
+    return await load_with(
+        Path(fspath(path)),
+        options,
+        max_concurrent_sessions=max_concurrent_sessions,
+        progress=progress,
     )
+
+
+async def load_with(
+    path: Path,
+    options: EngineOptions,
+    *,
+    max_concurrent_sessions: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> InferenceModel:
+    """`load_model` with its options put together; raises what that raises."""
+    check_limit(max_concurrent_sessions)
+    control = LoadControl()
+    loading = asyncio.ensure_future(asyncio.to_thread(_load_engine, path, options, control))
     try:
         await _watch(loading, control, progress)
     except BaseException:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.engine.interface import TokenCounts
-
-FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
+from gemma_chat.terms import FinishReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Unpack
 
 from gemma_chat.config.presets import recommended_sampling
@@ -22,7 +21,7 @@ from gemma_chat.errors import (
     SessionLimitError,
     SettingsError,
 )
-from gemma_chat.sessions.attachments import Modality, modalities_of
+from gemma_chat.sessions.attachments import modalities_of
 from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.engine_thread import EngineThread
@@ -43,6 +42,7 @@ from gemma_chat.sessions.outbox import Outbox
 from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
+from gemma_chat.terms import MediaKind
 
 
 class InferenceModel:
@@ -283,7 +283,7 @@ class InferenceModel:
 
     def _read(
         self, options: SessionOptions
-    ) -> tuple[SessionSettings, tuple[ToolSpec, ...], tuple[Modality, ...]]:
+    ) -> tuple[SessionSettings, tuple[ToolSpec, ...], tuple[MediaKind, ...]]:
         """What options ask for; raises when that is not possible on this model."""
         self.must_be_open()
         settings = settings_from(options)
@@ -316,7 +316,7 @@ class InferenceModel:
         background: bool,
         exchanges: tuple[Exchange, ...],
         tools: tuple[ToolSpec, ...] = (),
-        modalities: tuple[Modality, ...] = (),
+        modalities: tuple[MediaKind, ...] = (),
         replacements: tuple[Replacement, ...] = (),
         digest: Digest = NO_DIGEST,
     ) -> Session:
@@ -378,12 +378,7 @@ class InferenceModel:
     async def __aenter__(self) -> InferenceModel:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     # ------------------------------------------------------------ from the engine thread

@@ -16,8 +16,8 @@ from gemma_chat.engine.gbnf import check_grammar
 from gemma_chat.engine.interface import Engine, LoraChoice, ModelDescription, ToolSpec
 from gemma_chat.engine.json_schema import grammar_of
 from gemma_chat.errors import SettingsError, ToolError
-from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.tool_specs import checked_tools
+from gemma_chat.terms import MediaKind
 from gemma_chat.tools.functions import as_tool
 from gemma_chat.tools.tool import Tool
 
@@ -256,7 +256,7 @@ def _sampling_from(options: SessionOptions) -> SamplingSettings:
     return SamplingSettings(**values)
 
 
-def modalities_asked(options: SessionOptions) -> dict[Modality, bool | None]:
+def modalities_asked(options: SessionOptions) -> dict[MediaKind, bool | None]:
     """Which media a session shall take; `None` leaves it to the model."""
     return {
         "image": options.get("enable_vision_modality"),

@@ -5,19 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gemma_chat.engine.interface import Engine, Media
 from gemma_chat.errors import GemmaChatError, ModalityError, SettingsError
-from gemma_chat.sessions.attachments import (
-    MediaSource,
-    Modality,
-    check_count,
-    each,
-    read_media,
-    refusal,
-)
+from gemma_chat.sessions.attachments import MediaSource, check_count, each, read_media, refusal
 from gemma_chat.sessions.history import well_formed
+from gemma_chat.terms import MediaKind, MessageRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +30,7 @@ class Message:
     """
 
     text: str = ""
-    role: Literal["user", "assistant"] = "user"
+    role: MessageRole = "user"
     images: MediaSource | Sequence[MediaSource] = ()
     audio: MediaSource | Sequence[MediaSource] = ()
 
@@ -53,7 +46,7 @@ class Question:
 class QuestionParts:
     """What was given of a session's next question, until a turn takes it."""
 
-    def __init__(self, engine: Engine, session: int, modalities: tuple[Modality, ...]) -> None:
+    def __init__(self, engine: Engine, session: int, modalities: tuple[MediaKind, ...]) -> None:
         """`modalities` are what session number `session` takes beside text."""
         self._engine = engine
         self._session = session
@@ -104,7 +97,7 @@ class QuestionParts:
         return Question(together, everything)
 
     async def _media_of(self, message: Message) -> tuple[Media, ...]:
-        sources: list[tuple[Modality, MediaSource]]
+        sources: list[tuple[MediaKind, MediaSource]]
         sources = [("image", one) for one in each(message.images)]
         sources += [("audio", one) for one in each(message.audio)]
         check_count(len(sources))
@@ -116,7 +109,7 @@ class QuestionParts:
         ]
         return tuple(read)
 
-    def _must_be_taken(self, kind: Modality) -> None:
+    def _must_be_taken(self, kind: MediaKind) -> None:
         if kind not in self._modalities:
             model_can = kind in self._engine.description.modalities
             raise refusal(kind, self._session, model_can=model_can)

@@ -15,7 +15,6 @@ from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, SequenceHandle, ToolChoice, ToolSpec
 from gemma_chat.errors import GemmaChatError, SessionClosedError, SettingsError
 from gemma_chat.sessions.answering import Answering
-from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.context_use import ContextUse
 from gemma_chat.sessions.context_view import ContextView, context_of
 from gemma_chat.sessions.conversation import Conversation
@@ -37,7 +36,8 @@ from gemma_chat.sessions.session_home import SessionHome
 from gemma_chat.sessions.session_turns import SessionTurns
 from gemma_chat.sessions.tool_specs import checked_tools
 from gemma_chat.sessions.turn import Turn
-from gemma_chat.sessions.work_ahead import WorkAhead
+from gemma_chat.sessions.warm_ups import WarmUps
+from gemma_chat.terms import MediaKind
 
 
 class Session(Answering):
@@ -60,7 +60,7 @@ class Session(Answering):
         background: bool,
         exchanges: tuple[Exchange, ...] = (),
         tools: tuple[ToolSpec, ...] = (),
-        modalities: tuple[Modality, ...] = (),
+        modalities: tuple[MediaKind, ...] = (),
         replacements: tuple[Replacement, ...] = (),
         digest: Digest = NO_DIGEST,
     ) -> None:
@@ -79,12 +79,12 @@ class Session(Answering):
         self._parts = QuestionParts(home.engine, number, modalities)
         self._context_use = ContextUse(number, self._conversation, home.engine_thread)
         self._overflow = OverflowListeners(number)
-        self._ahead = WorkAhead(
+        self._warm_ups = WarmUps(
             number,
             sequence,
             self._conversation,
             home.engine_thread,
-            may_begin=self._may_work_ahead,
+            may_begin=self._may_warm_up,
             on_prepared=self._adopt,
             on_end=self._settle,
         )
@@ -94,7 +94,7 @@ class Session(Answering):
             self._conversation,
             home.engine_thread,
             background=background,
-            ahead=self._ahead,
+            warm_ups=self._warm_ups,
             context_use=self._context_use,
             on_overflow=self._overflow.tell,
             on_end=self._settle,
@@ -170,6 +170,9 @@ class Session(Answering):
 
             for part in session.context().parts:
                 print(part.kind, part.tokens, part.text)
+
+        Raises:
+            SessionClosedError, ModelClosedError: Nothing can be asked any more.
         """
         self.must_be_open()
         with self._home.engine_thread.reading():
@@ -316,7 +319,8 @@ class Session(Answering):
     def take_question(self, text: str | None = None, media: Sequence[Media] = ()) -> Question:
         """What `add_query_chunk` collected, with `text` behind it, to be given to `ask` later.
 
-        Raises as `start_turn`.
+        Raises:
+            GemmaChatError: As `start_turn`.
         """
         self.must_be_open()
         question = self._parts.whole(text, media)
@@ -372,31 +376,34 @@ class Session(Answering):
         """
         return self._turns.rephrase(questions)
 
-    def anticipate(self, draft: str = "") -> None:
-        """Evaluate ahead, while nobody waits, what the next turn is going to begin with.
+    def warm_up(self, draft: str = "") -> None:
+        """Evaluate, while nobody waits, what the next turn is going to begin with.
 
         That is the system instruction and the history, and of a long `draft` of the question
         whole micro-batches. It is given up at once when any turn is asked. The reply is the same
         as without; it only begins sooner. Does nothing while a turn of this session is unfinished.
 
-            session.anticipate("Please explain the following text: ")
+            session.warm_up("Please explain the following text: ")
+
+        Raises:
+            SessionClosedError, ModelClosedError: Nothing can be asked any more.
         """
         self.must_be_open()
-        self._ahead.begin(draft)
+        self._warm_ups.begin(draft)
 
     async def make_room(self) -> bool:
         """While nobody waits, see whether the window is nearly full, and prepare for that.
 
-        Decides which exchanges the `digest` is going to replace and evaluates ahead what prompts
+        Decides which exchanges the `digest` is going to replace and warms up what prompts
         begin with then. It is in force once that is done, which `subscribe` tells; a turn that is
-        asked before ends the evaluation, and uses the decision only if it does not fit otherwise.
+        asked before ends the warm-up, and uses the decision only if it does not fit otherwise.
         Returns whether there is something to prepare.
 
             session.digest = Digest(summary, exchanges=len(session.history) // 2)
             await session.make_room()
         """
         self.must_be_open()
-        return await self._ahead.make_room()
+        return await self._warm_ups.make_room()
 
     # ------------------------------------------------------------ going back, branching, closing
 
@@ -420,7 +427,7 @@ class Session(Answering):
             await session.rewind(1)
         """
         self._must_be_idle("go back")
-        self._ahead.give_up()
+        self._warm_ups.give_up()
         if self._conversation.rewind(turn):
             self._context_use.forget()
 
@@ -437,7 +444,7 @@ class Session(Answering):
             await session.go_to(session.history[:2])
         """
         self._must_be_idle("take another branch")
-        self._ahead.give_up()
+        self._warm_ups.give_up()
         self._conversation.exchanges = restore(history)
         self._conversation.replacements = tuple(replacements)
         self._conversation.prepared = None
@@ -454,7 +461,7 @@ class Session(Answering):
         """
         if not self._closed:
             self._closed = True
-            self._ahead.give_up()
+            self._warm_ups.give_up()
             self._home.forget(self)
             self._turns.close(self._closed_error())
             self._tell_closed()
@@ -479,7 +486,7 @@ class Session(Answering):
 
     # ------------------------------------------------------------ its state
 
-    def _may_work_ahead(self) -> bool:
+    def _may_warm_up(self) -> bool:
         return not (self._turns.unfinished or self._closed or self._home.closed)
 
     def _adopt(self) -> None:
@@ -493,7 +500,7 @@ class Session(Answering):
 
     @property
     def _is_settled(self) -> bool:
-        return not (self._turns.unfinished or self._ahead.unfinished)
+        return not (self._turns.unfinished or self._warm_ups.unfinished)
 
     def _settle(self) -> None:
         """When nothing of this session computes or waits any more, it can be let go."""

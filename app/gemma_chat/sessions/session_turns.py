@@ -19,7 +19,7 @@ from gemma_chat.sessions.metrics import SessionTotals, TurnMetrics
 from gemma_chat.sessions.options import ReplyRules
 from gemma_chat.sessions.question import Question, question_text
 from gemma_chat.sessions.turn import Turn
-from gemma_chat.sessions.work_ahead import WorkAhead
+from gemma_chat.sessions.warm_ups import WarmUps
 
 
 class SessionTurns:
@@ -36,14 +36,14 @@ class SessionTurns:
         engine_thread: EngineThread,
         *,
         background: bool,
-        ahead: WorkAhead,
+        warm_ups: WarmUps,
         context_use: ContextUse,
         on_overflow: Callable[[TurnsDropped], None],
         on_end: Callable[[], None],
     ) -> None:
         """Go on from the turns that `conversation` has.
 
-        Whatever is evaluated `ahead` gives way to a turn. `on_end` is called when one has ended.
+        What is warmed up gives way to a turn. `on_end` is called when one has ended.
         """
         self.metrics = TurnMetrics()
         """The figures of the last finished turn."""
@@ -54,7 +54,7 @@ class SessionTurns:
         self._conversation = conversation
         self._engine_thread = engine_thread
         self._background = background
-        self._ahead = ahead
+        self._warm_ups = warm_ups
         self._context_use = context_use
         self._on_overflow = on_overflow
         self._on_end = on_end
@@ -83,7 +83,7 @@ class SessionTurns:
 
     def tell(self, question: Question, reply: str) -> None:
         """Put an exchange into the history that took place elsewhere; no turn may be unfinished."""
-        self._ahead.give_up()
+        self._warm_ups.give_up()
         self._last_number += 1
         told = Exchange(self._last_number, question.text, (Step(reply),), question.media)
         self._conversation.exchanges = (*self._conversation.exchanges, told)
@@ -170,7 +170,7 @@ class SessionTurns:
         return turn
 
     def _submit(self, job: TurnJob) -> Turn:
-        self._ahead.give_up()
+        self._warm_ups.give_up()
         turn = Turn(job, self._engine_thread.stop)
         job.receive = partial(self._receive, turn)
         self._engine_thread.submit(job)

@@ -6,12 +6,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.config.summarizer import SUMMARY_INSTRUCTION, TITLE_QUESTION
+from gemma_chat.terms import MessageRole
 
 MAX_TITLE = 60
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
@@ -34,7 +35,7 @@ class SummaryMessage:
     """
 
     number: int
-    role: Literal["user", "assistant"]
+    role: MessageRole
     text: str
 
 
@@ -46,7 +47,7 @@ class Summary:
     the model gave one. Of a long conversation the summaries come stretch by stretch, oldest first,
     and are not `whole` until the last one.
 
-        print(summary.title or "New chat", summary.text)
+        print(summary.title or "Untitled", summary.text)
     """
 
     key: Hashable

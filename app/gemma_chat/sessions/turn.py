@@ -12,7 +12,7 @@ from gemma_chat.engine.interface import ToolCall
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import LockEntry, Piece, TurnPhase, TurnResult
 from gemma_chat.sessions.job import TurnJob
-from gemma_chat.sessions.metrics import FinishReason
+from gemma_chat.terms import FinishReason
 
 StopJob = Callable[[TurnJob, FinishReason, GemmaChatError | None], None]
 

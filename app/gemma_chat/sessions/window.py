@@ -129,9 +129,9 @@ def fit_window(
             return Window(prompt, current)
         raise ContextOverflowError(_full(prompt, space))
     if prepared is not None:
-        ahead = render(prepared)
-        if space.holds(ahead):
-            return Window(ahead, prepared)
+        shorter = render(prepared)
+        if space.holds(shorter):
+            return Window(shorter, prepared)
     chosen = fewer(render, space, exchanges=exchanges, current=current, fresh=fresh)
     bare = replace(fresh, summary="", covered=0)
     for replacement in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
@@ -15,13 +15,11 @@ from gemma_chat.store.records import Listed, NewMessage, NewTab
 from gemma_chat.store.search import SNIPPET_TOKENS, Hit, Marks, match_expression
 from gemma_chat.store.tabs import close_gaps
 from gemma_chat.store.text import storable
-
-Which = Literal["all", "open", "closed"]
-"""Which conversations: those that a tab shows, those that none shows, or both."""
+from gemma_chat.terms import Openness
 
 _PREVIEW_CHARACTERS: Final = 200
 _UNARRANGED: Final = NewTab()
-_WHERE: Final[dict[Which, str]] = {
+_WHERE: Final[dict[Openness, str]] = {
     "all": "TRUE",
     "open": "position IS NOT NULL",
     "closed": "position IS NULL",
@@ -57,7 +55,7 @@ class Library:
 
     def page(
         self,
-        which: Which = "all",
+        which: Openness = "all",
         *,
         containing: str = "",
         words: str = "",

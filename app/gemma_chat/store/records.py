@@ -11,16 +11,16 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.terms import (
+    FinishedState,
+    FinishReason,
+    MessageRole,
+    MessageState,
+    TabMark,
+    UseOutcome,
+)
 
-MessageRole = Literal["user", "assistant"]
-MessageState = Literal[
-    "complete", "queued", "streaming", "stopped", "length", "interrupted", "failed"
-]
-FinishedState = Literal["complete", "stopped", "length", "interrupted", "failed"]
-UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 TitleAuthor = Literal["nobody", "person", "summarizer"]
-TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
-FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
 
 
 class TurnMetrics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,16 +11,9 @@ import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
-from gemma_chat.store.records import (
-    Aside,
-    Conversation,
-    Message,
-    Scroll,
-    Summary,
-    TabMark,
-    TurnMetrics,
-)
+from gemma_chat.store.records import Aside, Conversation, Message, Scroll, Summary, TurnMetrics
 from gemma_chat.store.text import storable
+from gemma_chat.terms import TabMark
 
 _log = logging.getLogger(__name__)
 

@@ -30,10 +30,7 @@ from gemma_chat.store.opening import open_database
 from gemma_chat.store.records import (
     Aside,
     Conversation,
-    FinishedState,
     Message,
-    MessageRole,
-    MessageState,
     NewAttachment,
     Scroll,
     TitleAuthor,
@@ -43,6 +40,7 @@ from gemma_chat.store.replacements import Replacements
 from gemma_chat.store.scribe import Scribe, put_down
 from gemma_chat.store.tabs import Tabs, place_tab, remove_tab
 from gemma_chat.store.text import storable
+from gemma_chat.terms import FinishedState, MessageRole, MessageState
 
 _IN_MEMORY = ":memory:"
 _ONLY: Final = {"shown": "AND shown = 1 ", "all": ""}

@@ -16,8 +16,9 @@ from typing import Final
 from gemma_chat.errors import StoreError
 from gemma_chat.store.database import Database
 from gemma_chat.store.faults import absent_conversation
-from gemma_chat.store.records import TabMark, TabPair
+from gemma_chat.store.records import TabPair
 from gemma_chat.store.text import storable
+from gemma_chat.terms import TabMark
 
 SCHEMA: Final = (
     "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",

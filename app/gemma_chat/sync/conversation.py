@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mappi
 from typing import Generic, Self, TypeVar, Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
-from gemma_chat.sessions.attachments import Modality
 from gemma_chat.sessions.chat import Chat as AsyncChat
 from gemma_chat.sessions.context_view import ContextView
 from gemma_chat.sessions.events import Piece
@@ -19,6 +18,7 @@ from gemma_chat.sessions.replacement import Digest, Replacement
 from gemma_chat.sessions.session import Session as AsyncSession
 from gemma_chat.sync.loop import LoopThread
 from gemma_chat.sync.turn import Turn, next_piece
+from gemma_chat.terms import MediaKind
 
 Asked = TypeVar("Asked", AsyncSession, AsyncChat)
 
@@ -43,7 +43,7 @@ class Conversation(Generic[Asked]):
         return self._asked.background
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:
+    def modalities(self) -> tuple[MediaKind, ...]:
         """What it takes beside text."""
         return self._asked.modalities
 
@@ -152,9 +152,9 @@ class Conversation(Generic[Asked]):
         """Let waiting turns, by number, ask something else; `False` when one has begun."""
         return self._loop.call(lambda: self._asked.rephrase(questions))
 
-    def anticipate(self, draft: str = "") -> None:
-        """Evaluate ahead, while nobody waits, what the next turn is going to begin with."""
-        self._loop.call(lambda: self._asked.anticipate(draft))
+    def warm_up(self, draft: str = "") -> None:
+        """Evaluate, while nobody waits, what the next turn is going to begin with."""
+        self._loop.call(lambda: self._asked.warm_up(draft))
 
     def make_room(self) -> bool:
         """While nobody waits, see whether the window is nearly full, and prepare for that."""

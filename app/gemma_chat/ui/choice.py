@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from gemma_chat.ui.actions import key_name
 from gemma_chat.ui.dialog import Dialog, DialogBox
-from gemma_chat.ui.text import one_line, padded
+from gemma_chat.ui.text import LINE_CELLS, one_line, padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +72,5 @@ def _line(choice: Choice, column: int, keys: int) -> Content:
     parts = [Content.styled(f"{key_name(choice.key):>{keys}}  ", "$ink-mark")] if keys else []
     parts.append(Content(padded(choice.label, column) if choice.about else choice.label))
     if choice.about:
-        parts.append(Content.styled(f"  {one_line(choice.about, 80)}", "$ink-quiet"))
+        parts.append(Content.styled(f"  {one_line(choice.about, LINE_CELLS)}", "$ink-quiet"))
     return Content.assemble(*parts)

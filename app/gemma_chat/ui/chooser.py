@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from gemma_chat.ui.dialog import DialogBox
 from gemma_chat.ui.find_dialog import FindDialog
-from gemma_chat.ui.text import one_line, shown
+from gemma_chat.ui.text import LINE_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line, shown
 
 _NAME_CELLS = 200
 _MOST_SHOWN = 4_000
@@ -66,7 +66,7 @@ class Chooser(FindDialog[int]):
         self._choices = tuple(choices)
         self._advice = advice
         self._nothing = nothing
-        self._typed = one_line(typed, 60)
+        self._typed = one_line(typed, NOTICE_CELLS)
         self._found: tuple[int, ...] = ()
         self._page = Static(markup=False)
         self.set_class(not any(choice.explanation for choice in choices), "-wide-list")
@@ -105,7 +105,7 @@ class Chooser(FindDialog[int]):
         parts: list[Content] = []
         if choice.explanation:
             parts += [
-                Content.styled(one_line(choice.explanation, 300), "$ink-title"),
+                Content.styled(one_line(choice.explanation, SENTENCE_CELLS), "$ink-title"),
                 Content("\n\n"),
             ]
         parts.append(Content(shown(choice.body, _MOST_SHOWN)))
@@ -122,7 +122,7 @@ def matching(choices: Sequence[Choice], wanted: str) -> list[int]:
     for number, choice in enumerate(choices):
         text = f"{choice.name}\n{choice.explanation}\n{choice.body}".lower()
         whole = all(word in text for word in words)
-        score = matcher.match(one_line(choice.name, 80))
+        score = matcher.match(one_line(choice.name, LINE_CELLS))
         if whole or (score > 0 and choice.explanation):
             scored.append((not whole, -score if choice.explanation else 0, number))
     return [number for _, _, number in sorted(scored)]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from gemma_chat.quantities import counted
 from gemma_chat.ui.multiplexer import multiplexers, through
 
 MOST_BYTES: Final = 74_994
@@ -107,7 +108,7 @@ class Clipboard:
     async def copy(self, text: str) -> Copied:
         """Copy `text` in the best way there is. Nothing is raised: the answer says how it went."""
         size = len(text.encode("utf-8", "replace"))
-        what = _size(text)
+        what = _extent(text)
         if self._environment.get("TMUX") and await run(TMUX_BUFFER, text):
             if size <= MOST_BYTES:
                 self._write(osc52(text, self._environment))
@@ -168,7 +169,7 @@ async def run(program: Program, text: str) -> bool:
     return process.returncode == 0
 
 
-def _size(text: str) -> str:
+def _extent(text: str) -> str:
     lines = text.rstrip("\n").count("\n") + 1
-    characters = f"{len(text):,} character{'s' if len(text) != 1 else ''}"
+    characters = counted(len(text), "character")
     return characters if lines == 1 else f"{characters} in {lines:,} lines"

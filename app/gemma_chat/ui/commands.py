@@ -31,7 +31,7 @@ from gemma_chat.ui.search_commands import SearchCommands
 from gemma_chat.ui.summary_commands import SummaryCommands
 from gemma_chat.ui.tab_commands import TabCommands
 from gemma_chat.ui.tab_settings import TabSettings
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
@@ -140,7 +140,7 @@ class Commands:
         self._app.store_draft()
         if await self._app.calls.close_tab(session):
             self._app.change(ClosedHere(session))
-            title = one_line(tab.title, 40)
+            title = one_line(tab.title, NAME_CELLS)
             key = self._app.keymap.shown("tab.undo_close")
             self._app.say(f"Closed “{title}”. {key} opens it again.", "information")
 

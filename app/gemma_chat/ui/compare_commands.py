@@ -89,7 +89,7 @@ class CompareCommands:
         app = self._app
         tab = app.state.active_tab
         if tab is None:
-            raise SettingsError("No chat is open to be compared.")
+            raise SettingsError("No tab is open to be compared.")
         for number, other in enumerate(app.state.tabs, 1):
             if words in (str(number), other.title) and other.session != tab.session:
                 self._pair(tab, other.session)

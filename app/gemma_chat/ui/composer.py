@@ -18,7 +18,7 @@ from gemma_chat.ui.input.chips import PasteChip
 from gemma_chat.ui.input.completing import Completing
 from gemma_chat.ui.input.editor import Editor
 from gemma_chat.ui.input.sent import Recall, SentMessages
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 
 __all__ = ["SAVE_AFTER", "Composer", "Editor", "PasteChip"]
 
@@ -79,7 +79,7 @@ class Composer(Vertical):
         self.editor = Editor(self.send)
         self.completing = Completing(self)
         self.sent = SentMessages()
-        self._keymap = Keymap()
+        self._keymap = DEFAULT_KEYS
         self._chips = Vertical(id="chips")
         self._mode = Static(id="mode", markup=False)
         self.attachments = AttachmentChips()
@@ -152,8 +152,7 @@ class Composer(Vertical):
         for number, (action, words) in enumerate(
             (("message.send", "{} sends"), ("message.new_line", "{} new line"))
         ):
-            if keys := self._keymap.action(action).keys:
-                name = self._keymap.shown(action) if keys else ""
+            if name := self._keymap.first_key(action):
                 parts += [
                     Content(" · " if number else ""),
                     Content(words.format(name)).stylize(f"@click=app.run('{action}')"),

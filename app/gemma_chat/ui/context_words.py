@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from gemma_chat.host.protocol import Context, ContextPart, ReplacedView
+from gemma_chat.quantities import counted
 from gemma_chat.ui.text import one_line, shown
 
 MOST_SHOWN: Final = 2_000_000
@@ -76,9 +77,9 @@ def prompt_of(context: Context) -> str:
 def _heading(part: ContextPart) -> str:
     words = (_KINDS[part.kind], one_line(part.title, _TITLE_CELLS))
     named = ": ".join(word for word in words if word) or "an exchange"
-    tokens = "1 token" if part.tokens == 1 else f"{part.tokens:,} tokens"
+    tokens = counted(part.tokens, "token")
     return f"── {named} · {tokens} ──"
 
 
 def _messages(count: int) -> str:
-    return "1 message" if count == 1 else f"{count:,} messages"
+    return counted(count, "message")

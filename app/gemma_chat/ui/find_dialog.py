@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, Generic
 
 from textual.binding import Binding, BindingType
@@ -27,13 +28,13 @@ class FindDialog(Dialog[ResultT], Generic[ResultT]):
         self._list = found
         self._list.can_focus = False
 
+    @abstractmethod
     def fill(self, typed: str) -> None:
         """List what fits the letters, which have no white space at their ends."""
-        raise NotImplementedError
 
+    @abstractmethod
     def choose(self, place: int) -> None:
         """Close with what stands at this place of the list."""
-        raise NotImplementedError
 
     def on_mount(self) -> None:
         self.fill(self.query_one(Input).value.strip())

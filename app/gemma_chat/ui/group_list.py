@@ -12,6 +12,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from gemma_chat.host.protocol import MAX_GROUP_CHARACTERS
+from gemma_chat.quantities import counted
 from gemma_chat.ui.dialog import DialogBox
 from gemma_chat.ui.find_dialog import FindDialog
 from gemma_chat.ui.tab_groups import NO_GROUP, TabGroup
@@ -94,4 +95,4 @@ def matching(names: Sequence[str], typed: str) -> list[str]:
 
 
 def _tabs(count: int) -> str:
-    return f"{count} tab{'' if count == 1 else 's'}"
+    return counted(count, "tab")

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from gemma_chat.ui.actions import TAB_NUMBERS, Action, grouped, key_name
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.input.slash import COMMANDS, SETTING
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.signs import FAILED, HOLDING, UNREAD, circled
 
 KEY_CELLS = 22
@@ -30,10 +30,10 @@ SIGNS = (
 )
 
 
-def help_page(cells: int, keymap: Keymap | None = None) -> Content:
+def help_page(cells: int, keymap: Keymap = DEFAULT_KEYS) -> Content:
     """All actions with their keys, commands and signs, wrapped to `cells` cells."""
     parts: list[Content] = []
-    for group, actions in grouped((keymap or Keymap()).actions):
+    for group, actions in grouped(keymap.actions):
         parts.append(Content.styled(f"{group}\n", "bold $ink-title"))
         for action in actions:
             parts += _entry(_keys(action), action.label, action.explanation, cells)
@@ -94,7 +94,7 @@ def _keys(action: Action) -> list[str]:
 
 
 class HelpScreen(Dialog[None]):
-    """Shows the help page; escape, f1 or q closes it."""
+    """Shows the help page; escape, q or f1 closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,q", "give_up", show=False, priority=True),

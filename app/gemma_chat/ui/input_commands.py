@@ -47,7 +47,7 @@ class InputCommands:
             "model.load": lambda path: commands.models.load_file(path),
             "message.attach": lambda path: commands.attaching.attach((Path(path).expanduser(),)),
             "tab.export": commands.library.export_to,
-            "chat.import": commands.library.import_from,
+            "history.import": commands.library.import_from,
             "tab.rename": lambda title: commands.rename_to(title),
             "tab.system": settings.set_system,
             "tab.compare": commands.compare.compare_with,

@@ -16,7 +16,7 @@ from gemma_chat.ui.find_dialog import FindDialog
 from gemma_chat.ui.signs import sign_of
 from gemma_chat.ui.state import TabState, TerminalState
 from gemma_chat.ui.tab_marks import PINNED, mark_named
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import LINE_CELLS, NAME_CELLS, one_line
 
 _TITLE_CELLS = 40
 _SIGN_STYLES = {
@@ -95,7 +95,7 @@ def matching(state: TerminalState, wanted: str) -> list[tuple[int, TabState]]:
     matcher = Matcher(wanted)
     scored = []
     for number, tab in numbered:
-        title, group = one_line(tab.title, 80), one_line(tab.view.group, 40)
+        title, group = one_line(tab.title, LINE_CELLS), one_line(tab.view.group, NAME_CELLS)
         named = (title, f"{group} {title}", f"{title} {group}") if group else (title,)
         score = 1e9 if wanted == str(number) else max(map(matcher.match, named))
         if score > 0:

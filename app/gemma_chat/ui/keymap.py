@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gemma_chat.ui.actions import ACTIONS, TAB_NUMBERS, Action, key_name
 
@@ -104,12 +105,14 @@ class Keymap:
         return key_name(keys[0]) if keys else ""
 
     def shown(self, id_: str) -> str:
-        """The first key of an action as a person reads it; `ctrl+p` where it has none."""
-        key = self.first_key(id_)
-        if key:
-            return key
-        palette = self.action("program.palette").keys
-        return f"{key_name(palette[0])}: {self.action(id_).label}" if palette else ""
+        """The first key of an action as a person reads it; without one, `offered`."""
+        return self.first_key(id_) or self.offered(id_)
+
+    def offered(self, id_: str) -> str:
+        """A key and the label of an action: its own key, else that of the palette, if any."""
+        key = self.first_key(id_) or self.first_key("program.palette")
+        label = self.action(id_).label
+        return f"{key}: {label}" if key else label
 
     @property
     def input_keys(self) -> dict[str, str]:
@@ -147,6 +150,10 @@ class Keymap:
             else:
                 changed[action.id] = ",".join(action.keys) or NO_KEY
         return changed
+
+
+DEFAULT_KEYS: Final = Keymap()
+"""The keys of the table, where no settings file has a say."""
 
 
 class _Taken:

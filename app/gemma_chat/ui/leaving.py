@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import counted
 from gemma_chat.ui.state import TerminalState
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def disturbed_by_stop(state: TerminalState, others: int) -> str:
         interrupts = f"interrupts {'a reply' if len(replies) == 1 else f'{len(replies)} replies'}"
     if not others:
         return interrupts
-    terminals = f"{others} other terminal{'' if others == 1 else 's'}"
+    terminals = counted(others, "other terminal")
     if interrupts:
         return f"{interrupts}, {terminals}"
     return f"{terminals} {'is' if others == 1 else 'are'} attached"

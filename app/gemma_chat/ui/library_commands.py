@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gemma_chat.errors import ExchangeError
-from gemma_chat.ui.text import one_line
+from gemma_chat.quantities import counted
+from gemma_chat.ui.text import HEADING_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.exchange.writing import Format
-    from gemma_chat.host.protocol import ConversationView
+    from gemma_chat.host.protocol import UNTITLED, ConversationView
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.history.file_dialogs import ExportWish
 
-_NOTHING_SAID = "Nothing was said in this chat yet; there is nothing to export."
+_NOTHING_SAID = "Nothing was said in this tab yet; there is nothing to export."
 
 
 class LibraryCommands:
@@ -27,7 +28,7 @@ class LibraryCommands:
         self.by_id: Mapping[str, Callable[[], None]] = {
             "history.open": self.open_history,
             "tab.export": self.export,
-            "chat.import": self.ask_import,
+            "history.import": self.ask_import,
         }
 
     # ------------------------------------------------------------ history
@@ -53,13 +54,13 @@ class LibraryCommands:
     # ------------------------------------------------------------ export
 
     def export(self) -> None:
-        """Ask where the chat of the active tab is to be written to."""
+        """Ask where the conversation of the active tab is to be written to."""
         tab = self._app.state.active_tab
         if tab is not None:
             self._ask_export_one(tab.session, tab.view.title, tab.title)
 
     def export_to(self, wish: str) -> None:
-        """Write the chat of the active tab to this file, or in this format."""
+        """Write the conversation of the active tab to this file, or in this format."""
         tab = self._app.state.active_tab
         if tab is not None:
             self._app.spawn(self._export_one(tab.session, wish, "markdown"))
@@ -67,7 +68,7 @@ class LibraryCommands:
     def export_these(self, views: Sequence[ConversationView]) -> None:
         """Ask where these conversations are to be written to."""
         if len(views) == 1:
-            self._ask_export_one(views[0].session, views[0].title, views[0].title or "chat")
+            self._ask_export_one(views[0].session, views[0].title, views[0].title or UNTITLED)
             return
         from gemma_chat.ui.history.file_dialogs import ExportDialog
         from gemma_chat.ui.history.files import here, short
@@ -76,7 +77,7 @@ class LibraryCommands:
             if wish is not None:
                 self._app.spawn(self._export_all(views, wish))
 
-        title = f"Export {len(views):,} chats into a folder"
+        title = f"Export {counted(len(views), 'conversation')} into a folder"
         dialog = ExportDialog(title, f"{short(here())}/", "folder")
         self._app.push_screen(dialog, chosen)
 
@@ -91,7 +92,7 @@ class LibraryCommands:
                 self._app.spawn(self._export_one(session, path, wish.form))
 
         suggested = short(here() / file_name(title, session, "markdown"))
-        dialog = ExportDialog(f"Export “{one_line(shown_title, 30)}”", suggested, "file")
+        dialog = ExportDialog(f"Export “{one_line(shown_title, HEADING_CELLS)}”", suggested, "file")
         self._app.push_screen(dialog, chosen)
 
     async def _export_one(self, session: int, wish: str, form: Format) -> None:
@@ -113,7 +114,7 @@ class LibraryCommands:
             self._app.say(str(error), "error")
             return
         count = len(transcript.lines if form == "json" else transcript.shown)
-        messages = f"{count:,} message{'' if count == 1 else 's'}"
+        messages = counted(count, "message")
         self._app.say(f"Written to {files.short(target)} ({messages}).", "information")
 
     async def _export_all(self, views: Sequence[ConversationView], wish: ExportWish) -> None:
@@ -157,7 +158,7 @@ class LibraryCommands:
             except ExchangeError as error:
                 fault = fault or str(error)
         left_out = f" Left out: {empty:,} in which nothing was said." if empty else ""
-        sentence = f"{_chats(written)} written to {files.short(folder)}.{left_out}"
+        sentence = f"{counted(written, 'conversation')} written to {files.short(folder)}.{left_out}"
         if fault:
             self._app.say(f"{sentence} The first that could not be: {fault}", "error")
         else:
@@ -217,17 +218,12 @@ class LibraryCommands:
                 break
             sessions.append(session)
         if len(sessions) < len(transcripts):
-            counted = f"{len(sessions):,} of {_chats(len(transcripts))}"
-            app.say(f"{counted} imported from {path.name}, then it ended.", "warning")
+            whole = counted(len(transcripts), "conversation")
+            sentence = f"{len(sessions):,} of {whole} imported from {path.name}, then it ended."
+            app.say(sentence, "warning")
         elif len(sessions) == 1:
             app.say(f"Imported from {path.name}.", "information")
             await self.show(sessions[0])
         else:
-            app.say(
-                f"{_chats(len(sessions))} imported from {path.name}. They are in the history.",
-                "information",
-            )
-
-
-def _chats(count: int) -> str:
-    return f"{count:,} chat{'' if count == 1 else 's'}"
+            whole = counted(len(sessions), "conversation")
+            app.say(f"{whole} imported from {path.name}. They are in the history.", "information")

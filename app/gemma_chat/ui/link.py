@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from gemma_chat.host.protocol import Event, Reply, Request
-
-LinkPhase = Literal["connecting", "connected", "lost", "failed"]
+from gemma_chat.terms import LinkPhase
 
 EventListener = Callable[[Event], None]
 PhaseListener = Callable[[LinkPhase, str], None]

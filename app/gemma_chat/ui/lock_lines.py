@@ -13,10 +13,11 @@ from textual.content import Content
 from textual.style import Style
 
 from gemma_chat.host.protocol import LockEntry, ModelView, SummarizerView
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.signs import HOLDING, circled
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import entry_name, gauge
-from gemma_chat.ui.text import one_line, padded, size
+from gemma_chat.ui.text import one_line, padded
 
 Wish = Literal["go", "sooner", "later", "cancel"]
 """What a person may want of an entry."""
@@ -153,7 +154,7 @@ def _memory(model: ModelView, cells: int) -> tuple[Line, ...]:
     )
     return (
         _heading("Memory", space=True),
-        *(_figure(name, size(bytes_), cells) for name, bytes_ in figures),
+        *(_figure(name, byte_size(bytes_), cells) for name, bytes_ in figures),
     )
 
 

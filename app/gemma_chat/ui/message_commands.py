@@ -15,7 +15,7 @@ from gemma_chat.ui.message_menu import offered, reply_with_figures
 from gemma_chat.ui.own_events import EditBegun, EditEnded
 from gemma_chat.ui.setting_changes import another_seed
 from gemma_chat.ui.state import TabState
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
@@ -95,7 +95,7 @@ class MessageCommands:
             if id_ is not None:
                 self._app.action_run(id_)
 
-        beginning = one_line(message.text, 40) or "message"
+        beginning = one_line(message.text, NAME_CELLS) or "message"
         dialog = ChoiceDialog(beginning, offered(tab, message), "enter does it · esc closes")
         self._app.push_screen(dialog, chosen)
 

@@ -12,7 +12,7 @@ from textual.theme import Theme
 from gemma_chat.config.settings import Settings
 from gemma_chat.ui.background import Background
 from gemma_chat.ui.input.sent import SentMessages
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.themes import Shelf
 
@@ -52,7 +52,7 @@ class AppOptions:
     """Called once, after the first paint."""
     keep_setting: Callable[[str, str], None] = field(default=lambda key, value: None)
     """Stores a setting by its dotted key; raises `SettingsError`."""
-    keymap: Keymap = field(default_factory=Keymap)
+    keymap: Keymap = DEFAULT_KEYS
     """The keys in effect."""
     library: Callable[[], Library] = _no_library
     """Roles, presets and prompts; called when they are asked for the first time."""

@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.host import protocol as p
+from gemma_chat.terms import LinkPhase
 from gemma_chat.ui.drafts import Draft
-from gemma_chat.ui.link import LinkPhase
 from gemma_chat.ui.pair import Pair
 
 Panel = Literal["none", "settings", "summary", "lock"]

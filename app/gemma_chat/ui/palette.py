@@ -12,7 +12,7 @@ from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.tab_groups import groups_of, has_groups
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 _NOT_OFFERED = {"program.palette", "message.send", "message.new_line", TAB_NUMBERS}
 
@@ -29,8 +29,8 @@ def commands_for(
         run: Callable[[], None] = partial(commands.run, action.id)
         yield SystemCommand(action.label, f"{action.explanation}{keys}", run)
     for group in groups_of(state) if has_groups(state) else ():
-        title = f"Switch to group {one_line(group.title, 40)}"
+        title = f"Switch to group {one_line(group.title, NAME_CELLS)}"
         yield SystemCommand(title, "", partial(commands.tabs.show_group, group.name))
     for number, tab in enumerate(state.tabs, 1):
-        title = f"Switch to tab {number} {one_line(tab.title, 40)}"
+        title = f"Switch to tab {number} {one_line(tab.title, NAME_CELLS)}"
         yield SystemCommand(title, "", partial(commands.select, tab.session))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import ClassVar, Final, Generic
 
@@ -59,6 +60,6 @@ class PathDialog(Dialog[ResultT], Generic[ResultT]):
         if path := message.value.strip():
             self.take(path)
 
+    @abstractmethod
     def take(self, path: str) -> None:
         """Close with this path, as it was typed."""
-        raise NotImplementedError

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input, Label, TextArea
 from gemma_chat.config.prompts import INPUT, Prompt
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.drafts import FOLD_CHARACTERS
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NOTICE_CELLS, one_line
 
 
 class PromptForm(Dialog[str]):
@@ -42,7 +42,7 @@ class PromptForm(Dialog[str]):
         self._fields: dict[str, Input | TextArea] = {}
 
     def compose(self) -> ComposeResult:
-        title = one_line(f"Prompt · {self._prompt.name}", 60)
+        title = one_line(f"Prompt · {self._prompt.name}", NOTICE_CELLS)
         with DialogBox(title, "enter next · ctrl+s done · esc closes"):
             with VerticalScroll(can_focus=False):
                 for blank in self._prompt.blanks:

@@ -67,7 +67,7 @@ class SearchBar(Horizontal):
 
     def __init__(self) -> None:
         super().__init__(id="search")
-        self.input = Input(placeholder="words in this chat", compact=True)
+        self.input = Input(placeholder="words in this conversation", compact=True)
         self._count = Static(markup=False, id="search-count")
         self.display = False
 

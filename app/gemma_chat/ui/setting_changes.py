@@ -59,7 +59,7 @@ class SettingChanges:
         """Those of the active tab; raises `SettingsError` when there is none."""
         tab = self._terminal.state.active_tab
         if tab is None:
-            raise SettingsError("No chat is open whose settings could change.")
+            raise SettingsError("No tab is open whose settings could change.")
         return tab.view.settings
 
     def _change(self, settings: SessionSettings, said: str) -> None:

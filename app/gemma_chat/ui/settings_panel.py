@@ -40,7 +40,7 @@ from gemma_chat.ui.settings_fields import (
     with_text,
 )
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import HEADING_CELLS, SENTENCE_CELLS, one_line
 from gemma_chat.ui.tick_box import TickBox
 from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
@@ -224,7 +224,7 @@ class SettingsPanel(SidePanel):
             self._unsettled = 0
         elif self._unsettled or tab.view.settings == self._settings:
             return
-        title = f"Settings · {one_line(tab.title, 30)}"
+        title = f"Settings · {one_line(tab.title, HEADING_CELLS)}"
         if title != self._titled:
             self._titled = title
             self._title.update(Content(title))
@@ -391,7 +391,7 @@ class SettingsPanel(SidePanel):
     def _complain(self, widget: Widget, sentence: str) -> None:
         widget.add_class("-wrong")
         self._advice.add_class("-wrong")
-        self._advice.update(Content(one_line(sentence, 300)))
+        self._advice.update(Content(one_line(sentence, SENTENCE_CELLS)))
 
 
 def _text(widget: Input | TextArea) -> str:

@@ -129,12 +129,12 @@ def _painted(app: ChatApp, supervisor: int) -> None:
 
 
 def _explain(failure: BaseException, log: Path) -> None:
-    from gemma_chat.ui.text import one_line
+    from gemma_chat.ui.text import SENTENCE_CELLS, one_line
 
-    what = one_line(f"{type(failure).__name__}: {failure}", 300)
+    what = one_line(f"{type(failure).__name__}: {failure}", SENTENCE_CELLS)
     sys.stderr.write(
-        f"gemma-chat ended because of an error of its own ({what}). Your chats are kept by the "
-        f"host; start gemma-chat again to see them. The details are in {log}.\n"
+        f"gemma-chat ended because of an error of its own ({what}). Your conversations are kept "
+        f"by the host; start gemma-chat again to see them. The details are in {log}.\n"
     )
 
 
@@ -178,7 +178,7 @@ def _app(
             install_command=options.install_command,
             painted=painted,
             keep_setting=lambda key, value: _keep_setting(paths, key, value),
-            keymap=Keymap.of(dict(options.settings.keys)) if options.settings.keys else Keymap(),
+            keymap=Keymap.of(dict(options.settings.keys)),
             library=lambda: _library(paths),
             sent=SentMessages(paths.sent_file, options.settings.terminal.sent_history),
             models=lambda: _models(paths),

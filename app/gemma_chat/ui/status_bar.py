@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.sizes import LOW
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import PALETTE, WIDE, Row, action_at, rows_of
@@ -47,8 +48,9 @@ class StatusBar(Widget):
         "status-bar--error",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, keymap: Keymap = DEFAULT_KEYS) -> None:
         super().__init__(id="status-bar")
+        self._keymap = keymap
         self._state = TerminalState()
         self._drawn_at = 0.0
         self._later: Timer | None = None
@@ -90,7 +92,8 @@ class StatusBar(Widget):
             self.refresh()
 
     def _fitted(self) -> tuple[Row, ...]:
-        return rows_of(self._state, max(1, self._window.width - 2 * PADDING), self._count)
+        width = max(1, self._window.width - 2 * PADDING)
+        return rows_of(self._state, width, self._count, self._keymap)
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style

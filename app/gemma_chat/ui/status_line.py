@@ -12,10 +12,12 @@ import msgspec
 from rich.cells import cell_len
 
 from gemma_chat.host.protocol import LockEntry, ModelView
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.context_words import briefly
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.signs import FREE, HOLDING, circled
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.text import count, one_line, size
+from gemma_chat.ui.text import NAME_CELLS, count, one_line
 
 SEPARATOR = " │ "
 WIDE = 110
@@ -26,8 +28,16 @@ _NAME_CELLS = 20
 _HOLDERS = 3
 """So many of the turns that run at once are named."""
 
-Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
+_ON_A_MESSAGE = (
+    ("message.menu", "menu"),
+    ("message.copy", "copy"),
+    ("message.edit", "edit"),
+    ("message.regenerate", "again"),
+    ("turn.stop", "back"),
+)
+"""What is offered while the cursor stands on a message."""
 
+Kind = Literal["plain", "quiet", "holding", "waiting", "warning", "error"]
 
 PALETTE = "program.palette"
 """What a click does where nothing else is meant: the way to everything by mouse."""
@@ -57,9 +67,11 @@ class Shown(msgspec.Struct, frozen=True):
 Row = tuple[Shown, ...]
 
 
-def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row, ...]:
+def rows_of(
+    state: TerminalState, width: int, rows: Literal[1, 2], keymap: Keymap = DEFAULT_KEYS
+) -> tuple[Row, ...]:
     """The rows of the bar: the lock at the left, and context, model and memory after it."""
-    lock = [*_lock_parts(state), *_safe_mode(state.model)]
+    lock = [*_lock_parts(state, keymap), *_safe_mode(state.model)]
     model = msgspec.structs.replace(_model(state), action=MODELS)
     figures = [_context(state), model, _memory(state.model)]
     if rows == 1:
@@ -67,14 +79,15 @@ def rows_of(state: TerminalState, width: int, rows: Literal[1, 2]) -> tuple[Row,
     return (_fitted(lock, width), _fitted(figures, width))
 
 
-def advice_of(state: TerminalState) -> str:
-    """What enter means now when it is not simply to send, or why that waits; else empty."""
+def advice_of(state: TerminalState, keymap: Keymap = DEFAULT_KEYS) -> str:
+    """What the keys mean now when it is not simply to write, or why sending waits; else empty."""
     if state.link.phase in ("lost", "failed"):
         return "no host: kept as a draft"
     if state.selected:
-        return "enter menu · c copy · e edit · r again · esc back"
+        return _keys_of_a_message(keymap)
     if state.active_tab is not None and state.active_tab.editing is not None:
-        return "editing a message: enter sends it again · esc gives up"
+        send, give_up = keymap.shown("message.send"), keymap.shown("turn.stop")
+        return f"editing a message: {send} sends it again · {give_up} gives up"
     if (said := _to_whom(state)) and state.model.phase in ("ready", "loading"):
         return said
     match state.model.phase:
@@ -96,6 +109,11 @@ def action_at(row: Row, x: int) -> str:
         if x < end:
             return shown.action
     return PALETTE
+
+
+def _keys_of_a_message(keymap: Keymap) -> str:
+    offers = ((keymap.first_key(action), word) for action, word in _ON_A_MESSAGE)
+    return " · ".join(f"{key} {word}" for key, word in offers if key)
 
 
 def _to_whom(state: TerminalState) -> str:
@@ -135,9 +153,9 @@ def _fitted(parts: list[Part], width: int) -> Row:
 # ---------------------------------------------------------------- the parts
 
 
-def _lock_parts(state: TerminalState) -> list[Part]:
+def _lock_parts(state: TerminalState, keymap: Keymap) -> list[Part]:
     if state.link.phase != "connected":
-        return [_link(state)]
+        return [_link(state, keymap)]
     holders = state.lock.holders
     if not holders:
         parts = [Part((f"{FREE} lock free", FREE), "quiet", 9, LOCK)]
@@ -151,12 +169,13 @@ def _lock_parts(state: TerminalState) -> list[Part]:
     return [*parts, _waiting(state)]
 
 
-def _link(state: TerminalState) -> Part:
+def _link(state: TerminalState, keymap: Keymap) -> Part:
     match state.link.phase:
         case "lost":
             return Part(("✕ host lost, starting again…", "✕ host lost"), "error", 9)
         case "failed":
-            return Part(("✕ no host · ctrl+p: Connect again", "✕ no host"), "error", 9)
+            way = keymap.offered("host.retry")
+            return Part((f"✕ no host · {way}", "✕ no host"), "error", 9)
         case _:
             return Part(("◌ looking for the host…", "◌ host…"), "quiet", 9)
 
@@ -252,9 +271,9 @@ def _model(state: TerminalState) -> Part:
         return Part(("",))
     if model.server:
         return _server(model)
-    name = one_line(model.name, 40) or "model"
+    name = one_line(model.name, NAME_CELLS) or "model"
     if model.next:
-        name = f"{name}, then {one_line(model.next, 40)}"
+        name = f"{name}, then {one_line(model.next, NAME_CELLS)}"
     match model.phase:
         case "loading":
             share = _percent(model.progress, 1)
@@ -276,8 +295,8 @@ def _model(state: TerminalState) -> Part:
 
 
 def _server(model: ModelView) -> Part:
-    address = one_line(model.server.partition("://")[2], 40)
-    name = one_line(model.name, 40)
+    address = one_line(model.server.partition("://")[2], NAME_CELLS)
+    name = one_line(model.name, NAME_CELLS)
     match model.phase:
         case "loading":
             return Part((f"connecting to {address}…", "connecting…"), "waiting", 4)
@@ -293,13 +312,14 @@ def _memory(model: ModelView) -> Part:
         return Part(("",))
     total = model.weights_bytes + model.kv_resident_bytes + model.kv_saved_bytes
     detailed = (
-        f"weights {size(model.weights_bytes)}  kv {size(model.kv_resident_bytes)}"
-        f"  saved {size(model.kv_saved_bytes)}"
+        f"weights {byte_size(model.weights_bytes)}  kv {byte_size(model.kv_resident_bytes)}"
+        f"  saved {byte_size(model.kv_saved_bytes)}"
     )
-    return Part((detailed, size(total), ""), "quiet", 1, LOCK)
+    return Part((detailed, byte_size(total), ""), "quiet", 1, LOCK)
 
 
 def _safe_mode(model: ModelView) -> list[Part]:
     if not model.safe_mode:
         return []
-    return [Part((f"safe mode: {one_line(model.safe_mode, 40)}", "safe mode", ""), "warning", 2)]
+    mode = one_line(model.safe_mode, NAME_CELLS)
+    return [Part((f"safe mode: {mode}", "safe mode", ""), "warning", 2)]

@@ -97,7 +97,7 @@ def _tell(killed_by: int) -> None:
     except ValueError:
         name = f"signal {killed_by}"
     sentence = (
-        f"gemma-chat's terminal was ended by {name}. Your chats are kept by the host; "
+        f"gemma-chat's terminal was ended by {name}. Your conversations are kept by the host; "
         "start gemma-chat again to see them.\n"
     )
     with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from gemma_chat.ui.tab_groups import (
     tab_to_show,
 )
 from gemma_chat.ui.tab_marks import MARKS, mark_named
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import HEADING_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
@@ -60,8 +60,8 @@ class TabCommands:
         choices = []
         for id_, key in _MENU:
             each = action(id_)
-            keys = app.keymap.shown(id_) if app.keymap.action(id_).keys else ""
-            choices.append(Choice(id_, names.get(id_, each.label), keys, key))
+            own_key = app.keymap.first_key(id_)
+            choices.append(Choice(id_, names.get(id_, each.label), own_key, key))
 
         def chosen(id_: str | None) -> None:
             if id_ is not None:
@@ -180,7 +180,7 @@ class TabCommands:
             if name is not None and name != tab.view.group:
                 self._arrange(p.GroupTabs(0, (tab.session,), name))
 
-        title = f"Put “{one_line(tab.title, 30)}” into a group"
+        title = f"Put “{one_line(tab.title, HEADING_CELLS)}” into a group"
         dialog = GroupList(title, groups_of(state), tab.view.group, "put into")
         self._app.push_screen(dialog, chosen)
 

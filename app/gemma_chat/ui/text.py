@@ -6,9 +6,26 @@ take more cells than it was given.
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.cells import cell_len
 
 ELLIPSIS = "…"
+
+HEADING_CELLS: Final = 30
+"""Of a name in the title of a dialog."""
+NAME_CELLS: Final = 40
+"""Of a name or title among other words on a line."""
+NOTICE_CELLS: Final = 60
+"""Of a name that a notice or a field is about."""
+LINE_CELLS: Final = 80
+"""Of what has a line to itself."""
+SENTENCE_CELLS: Final = 300
+"""Of an explanation or a reason, which is wrapped."""
+PATH_CELLS: Final = 400
+"""Of a path or a repository, which is wrapped."""
+ERROR_CELLS: Final = 600
+"""Of an error that a whole page is about."""
 
 _CODE_POINTS_PER_CELL = 4
 """Combining marks take no cell; without a limit ten thousand of them would fit into any width."""
@@ -76,14 +93,6 @@ def count(number: int) -> str:
     if number < 999_500:
         return f"{number / 1_000:.0f}k"
     return f"{number / 1_000_000:.1f}M"
-
-
-def size(bytes_: int) -> str:
-    """A size in bytes in few cells: `0 MB`, `138 MB`, `4.1 GB`."""
-    megabytes = bytes_ / 1_000_000
-    if megabytes < 999.5:
-        return f"{megabytes:.0f} MB"
-    return f"{megabytes / 1_000:.1f} GB"
 
 
 def age(seconds: float) -> str:

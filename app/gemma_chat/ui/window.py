@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.ui.composer import Composer
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.own_events import Panel
 from gemma_chat.ui.panes import Panes
 from gemma_chat.ui.sizes import mark_size
@@ -88,15 +88,15 @@ class Window(Screen[None]):
     Window.-low LockPanel #lock-advice { display: none; }
     """
 
-    def __init__(self, install_command: str, keymap: Keymap | None = None) -> None:
+    def __init__(self, install_command: str, keymap: Keymap = DEFAULT_KEYS) -> None:
         super().__init__()
-        self._keymap = keymap or Keymap()
+        self._keymap = keymap
         self.tab_bar = TabBar()
         self.panes = Panes()
         self.welcome = Welcome()
-        self.tool_prompt = ToolPrompt(self._keymap)
+        self.tool_prompt = ToolPrompt(keymap)
         self.composer = Composer()
-        self.status_bar = StatusBar()
+        self.status_bar = StatusBar(keymap)
         self._middle = Horizontal(id="middle")
         self._reading = Container(id="reading")
         self.search: SearchBar | None = None
@@ -159,7 +159,7 @@ class Window(Screen[None]):
         self.tab_bar.show(labels_of(state), group_of(state))
         self.status_bar.show(state)
         self.tool_prompt.show(state)
-        self.composer.explain(advice_of(state))
+        self.composer.explain(advice_of(state, self._keymap))
         page = page_for(state, self._install_command, self._keymap)
         if page is not None:
             self.welcome.show(page)

@@ -15,7 +15,7 @@ def test_the_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
     made = figure(
         "decode",
         "decode",
-        unit="tokens/s",
+        unit="tok/s",
         rounds=[Round.of(40, 40), Round.of(10, 20), Round.of(99, 100)],
         target=of_ratio(">=", 0.97),
     )

@@ -30,7 +30,7 @@ def test_text_is_read_with_its_line_ends_and_without_a_byte_order_mark(tmp_path:
     [
         (b"a\0b", "not a text file"),
         (b"ok\n\xff\xfe", "line 2"),
-        (b"x" * (MAX_FILE_BYTES + 1), "larger than 1,000 kB"),
+        (b"x" * (MAX_FILE_BYTES + 1), "larger than 1 MB"),
     ],
 )
 def test_what_is_not_text_or_too_large_is_refused(

@@ -63,7 +63,7 @@ async def test_files_and_offers_are_told_with_size_and_fit_and_what_is_here_is_n
     async with terminal(ModelLink()) as (app, pilot):
         await open_picker(pilot)
         screen = screen_text(app)
-        for words in ("On this machine", "✓ gemma-3-4b-it-Q4_K_M", "42.0 GB ✕", "To download"):
+        for words in ("On this machine", "✓ gemma-3-4b-it-Q4_K_M", "42 GB ✕", "To download"):
             assert words in screen
         assert "gemma-3-4b " not in screen
         assert "3.9B weights" in screen

@@ -34,7 +34,7 @@ async def test_the_first_start_opens_a_tab_and_says_how_to_get_a_model() -> None
     await talk.terminal.begin()
     assert "There is no model yet." in talk.said
     assert "/model lists those that are here" in talk.said
-    assert talk.lines[-1] == "Tab 1 “New chat”, 0 messages."
+    assert talk.lines[-1] == "Tab 1 “Untitled”, 0 messages."
 
 
 async def test_without_a_host_it_says_so_and_what_to_do() -> None:
@@ -283,7 +283,7 @@ def test_every_command_is_carried_out_by_somebody() -> None:
         ("/help tab", "/tab [NUMBER | TITLE]: Go to a tab."),
         ("/close now", "/close takes nothing after its name."),
         ("/attach no-such.png", "no-such.png"),
-        ("/export", "Nothing was said in this chat yet"),
+        ("/export", "Nothing was said in this tab yet"),
     ],
 )
 async def test_what_is_wrong_with_a_command_is_said(typed: str, said: str) -> None:
@@ -322,7 +322,7 @@ async def test_tabs_are_listed_with_their_states_in_words() -> None:
     assert talk.lines == [
         "1. “Sea”, 0 messages, pinned, you are here.",
         "2. “Essay”, 0 messages, the last reply failed.",
-        "3. “New chat”, 0 messages, finished, not read.",
+        "3. “Untitled”, 0 messages, finished, not read.",
         "4. “Moon”, 0 messages, generating.",
         "5. “Sun”, 0 messages, waiting, number 1.",
     ]
@@ -357,7 +357,7 @@ async def test_a_model_is_chosen_by_its_number() -> None:
     offer = p.OfferView("gemma", "google/gemma", "Gemma", 800_000_000, 1)
     talk.link.answers = {p.ListModels: p.Models(0, files, (offer,), chosen="/m/b.gguf")}
     await talk.type("/model")
-    assert talk.lines[:2] == ["1. a, 0 MB", "2. b, 2 MB, the program starts with it"]
+    assert talk.lines[:2] == ["1. a, 1 bytes", "2. b, 2 MB, the program starts with it"]
     await talk.type("/model 2")
     await talk.type("/model 3")
     assert [load.path for load in talk.link.asked(p.LoadModel)] == ["/m/b.gguf"]

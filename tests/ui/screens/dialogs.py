@@ -56,19 +56,19 @@ async def delete_message(stage: Stage) -> None:
 
 
 async def history(stage: Stage) -> None:
-    """All chats, with the end of the marked one."""
+    """All conversations, with the end of the marked one."""
     await in_a_chat(stage)
     await stage.press("alt+h", "down", "tab")
 
 
 async def history_search(stage: Stage) -> None:
-    """Chats that are found by what was said in them."""
+    """Conversations that are found by what was said in them."""
     await in_a_chat(stage)
     await stage.press("alt+h", *"deep")
 
 
 async def history_delete(stage: Stage) -> None:
-    """Chats are deleted only when it is confirmed."""
+    """Conversations are deleted only when it is confirmed."""
     await in_a_chat(stage)
     await stage.press("alt+h", "down", "tab", "tab", "ctrl+d")
 
@@ -79,10 +79,10 @@ async def export(stage: Stage) -> None:
     await stage.press("alt+e")
 
 
-async def import_chats(stage: Stage) -> None:
-    """From which file chats are read."""
+async def import_conversations(stage: Stage) -> None:
+    """From which file conversations are read."""
     await in_a_chat(stage)
-    stage.app.action_run("chat.import")
+    stage.app.action_run("history.import")
     await stage.settle()
 
 
@@ -159,7 +159,7 @@ SCENES = (
     history_search,
     history_delete,
     export,
-    import_chats,
+    import_conversations,
     attach,
     roles,
     presets,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from tests.ui.screens.picture import Shot
 from tests.ui.scripted import make_app, screen_text
-from tests.ui.stored_chats import StoringLink
+from tests.ui.stored_conversations import StoringLink
 from textual.pilot import Pilot
 
 from gemma_chat.host import protocol as p
@@ -21,7 +21,7 @@ Scene = Callable[["Stage"], Awaitable[None]]
 """Brings the program to a screen."""
 NOW = 1_800_000_000.0
 """What every clock of the day says while pictures are taken."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds."""
 SENT = ("What is a tab?", "Explain how bread rises, in a list.", "Write a poem about the sea.")
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gemma_chat.host.protocol import MessageState, MessageView
+from gemma_chat.terms import MessageRole
 
 
 def message(
     number: int,
     text: str = "",
     *,
-    role: Literal["user", "assistant"] = "assistant",
+    role: MessageRole = "assistant",
     state: MessageState = "complete",
     error: str = "",
 ) -> MessageView:

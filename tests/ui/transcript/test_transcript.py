@@ -106,7 +106,8 @@ async def test_what_came_while_it_was_hidden_is_there_when_it_is_shown_again() -
         await pilot.pause()
         app.transcript.append(31, 0, "line\n\n" * 20 + "last line")
         app.transcript.put(message(32, "newest"))
-        await pilot.pause(0.1)
+        while app.transcript._flush_timer is not None:
+            await pilot.pause()
 
         app.transcript.display = True
         await pilot.pause()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gemma_chat.cli.doctor.finding import ChildFailed, Finding, fault, ok, report_of_child, warning
-from gemma_chat.cli.output import size
 from gemma_chat.config.paths import Paths
+from gemma_chat.quantities import byte_size
 
 BUILD_AGAIN: Final = (
     "Build it again on this machine: pip install --force-reinstall --no-cache-dir "
@@ -92,7 +92,7 @@ def machine_findings(paths: Paths) -> Iterator[Finding]:
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     yield ok("processor", f"{platform.machine()}, {cores} cores")
     memory = psutil.virtual_memory()
-    text = f"{size(memory.total)}, {size(memory.available)} free"
+    text = f"{byte_size(memory.total)}, {byte_size(memory.available)} free"
     if memory.available < _LITTLE_MEMORY:
         yield warning("memory", text, "Close other programs, or choose a smaller model.")
     else:
@@ -100,6 +100,6 @@ def machine_findings(paths: Paths) -> Iterator[Finding]:
     folder = next(place for place in (paths.data_dir, *paths.data_dir.parents) if place.exists())
     free = shutil.disk_usage(folder).free
     if free < _LITTLE_DISK:
-        yield warning("disk", f"{size(free)} free at {folder}", "Free some space.")
+        yield warning("disk", f"{byte_size(free)} free at {folder}", "Free some space.")
     else:
-        yield ok("disk", f"{size(free)} free at {folder}")
+        yield ok("disk", f"{byte_size(free)} free at {folder}")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemma_chat.cli.doctor.finding import Finding, fault, ok, warning
-from gemma_chat.cli.output import size
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import SettingsError, StoreError
+from gemma_chat.quantities import byte_size
 from gemma_chat.store.inspection import inspect
 
 
@@ -66,7 +66,7 @@ def _database(path: Path) -> Iterator[Finding]:
         return
     yield ok(
         "conversations",
-        f"{path}, {size(path.stat().st_size)}, sound: {found.conversations} conversations, "
+        f"{path}, {byte_size(path.stat().st_size)}, sound: {found.conversations} conversations, "
         f"{found.messages} messages",
     )
 

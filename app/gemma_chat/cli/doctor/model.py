@@ -7,7 +7,6 @@ from pathlib import Path
 
 from gemma_chat.cli.doctor.build import BUILD_AGAIN, WITHOUT_AMX
 from gemma_chat.cli.doctor.finding import ChildFailed, Finding, fault, ok, report_of_child, warning
-from gemma_chat.cli.output import size
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings
 from gemma_chat.engine.interface import EngineOptions
@@ -15,6 +14,7 @@ from gemma_chat.engine.safety import safe_mode
 from gemma_chat.errors import ModelLoadError
 from gemma_chat.models.discovery import choose_model
 from gemma_chat.models.gguf_header import check_model_file
+from gemma_chat.quantities import byte_size
 
 _ANOTHER = "Name another with `gemma-chat models default`, or get it again."
 
@@ -31,7 +31,7 @@ def model_findings(paths: Paths, settings: Settings, given: Path | None) -> Iter
     except ModelLoadError as error:
         yield fault("model file", str(error), _ANOTHER)
         return
-    yield ok("model file", f"{path}, {size(header.file_bytes)}, whole, {header.architecture}")
+    yield ok("model file", f"{path}, {byte_size(header.file_bytes)}, whole, {header.architecture}")
     try:
         mode = safe_mode(path, EngineOptions(gpu_layers=settings.model.gpu_layers))
     except ModelLoadError as error:

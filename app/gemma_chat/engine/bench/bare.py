@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gemma_chat.engine.context import plain_attention
-from gemma_chat.engine.fit import KvType
 from gemma_chat.engine.library import native
 from gemma_chat.engine.state_bytes import StateBytes
 from gemma_chat.errors import EngineCrashedError, ModelLoadError
+from gemma_chat.terms import KvType
 
 FULL_BATCH = 512
 """llama.cpp's own default for the tokens computed at once."""

@@ -33,7 +33,7 @@ _CHUNK = 8
 
 
 def decode(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
-    """Tokens/s of replies with their sampling, against `llama_decode` alone at the same depth."""
+    """Tok/s of replies with their sampling, against `llama_decode` alone at the same depth."""
     with (
         rig.engine(without_lookup(rig.options)) as engine,
         # A longer window spreads the cache over more memory: both have the same.
@@ -50,7 +50,7 @@ def decode(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
                 yield figure(
                     f"{name}-{depth}",
                     f"decode at depth {depth}, {words}",
-                    unit="tokens/s",
+                    unit="tok/s",
                     rounds=rounds,
                     target=Target("ratio", ">=", 0.97),
                     baseline_title=f"bare llama_decode, {rig.threads} threads, no sampling",
@@ -90,7 +90,7 @@ def _side_by_side(
 
 
 def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
-    """Tokens/s of a reply while another process is busy, against the best fixed thread count.
+    """Tok/s of a reply while another process is busy, against the best fixed thread count.
 
     The best is the bare loop whose median is highest. All take turns under the same load, which
     has been there for some tokens before the first round. Each decodes `plan.decoded` tokens, or as
@@ -123,16 +123,16 @@ def busy(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     yield figure(
         "busy",
         f"decode at depth {depth} beside a busy process",
-        unit="tokens/s",
+        unit="tok/s",
         rounds=[Round.of(*pair) for pair in zip(ours, fixed[best], strict=True)],
         target=Target("ratio", ">=", 0.90),
         baseline_title=f"bare llama_decode, best fixed thread count ({best})",
-        note=f"tokens/s by threads: {speeds}",
+        note=f"tok/s by threads: {speeds}",
     )
 
 
 def prefill(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
-    """Tokens/s of a new conversation's prompt, against `llama_decode` in batches of 512.
+    """Tok/s of a new conversation's prompt, against `llama_decode` in batches of 512.
 
     Ours is timed from `begin` (matching, tokenizing) to the last micro-batch; the last token, which
     is decoded alone, belongs to the time to first token. The prompts are all different.
@@ -149,7 +149,7 @@ def prefill(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     yield figure(
         "prefill",
         f"prefill of {plan.prefill} tokens",
-        unit="tokens/s",
+        unit="tok/s",
         rounds=rounds,
         target=Target("ratio", ">=", 0.97),
         baseline_title=f"bare llama_decode, {rig.threads} threads, batches of 512",
@@ -172,7 +172,7 @@ def _prefilled(engine: Engine, prompt: Prompt) -> tuple[int, float]:
 
 
 def lookup(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
-    """Tokens/s of a summary's reply with prompt lookup, against an engine without it."""
+    """Tok/s of a summary's reply with prompt lookup, against an engine without it."""
     count = 2 * plan.decoded
     task = "Sum this text up: copy its most important sentences, word for word."
     with (
@@ -192,7 +192,7 @@ def lookup(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     yield figure(
         "lookup",
         f"summary of {plan.summarized} tokens with prompt lookup",
-        unit="tokens/s",
+        unit="tok/s",
         rounds=rounds,
         target=Target("ratio", ">=", 1.3),
         baseline_title="the same without prompt lookup",

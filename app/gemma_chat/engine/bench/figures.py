@@ -11,7 +11,7 @@ import msgspec
 
 from gemma_chat.engine.bench.names import Name
 
-Unit = Literal["tokens/s", "s", "tokens", "bytes", "tabs"]
+Unit = Literal["tok/s", "s", "tokens", "bytes", "tabs"]
 Relation = Literal[">=", "<=", "<", "="]
 
 _HOLDS: dict[Relation, Callable[[float, float], bool]] = {

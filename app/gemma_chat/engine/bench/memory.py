@@ -16,8 +16,7 @@ from gemma_chat.engine.bench.plan import Plan
 from gemma_chat.engine.bench.prose import passage
 from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
-
-_MB = 1_000_000
+from gemma_chat.quantities import MB, byte_size
 
 
 def fork(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
@@ -46,7 +45,7 @@ def fork(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
         f"{title}: memory together",
         unit="bytes",
         rounds=sizes,
-        target=Target("measured", "<", 60 * _MB),
+        target=Target("measured", "<", 60 * MB),
     )
 
 
@@ -73,7 +72,7 @@ def idle(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
         unit="bytes",
         rounds=[Round(growth.others / plan.idle_tabs)],
         target=Target("measured", "<=", 100_000),
-        note=f"its saved KV state takes {growth.states / plan.idle_tabs / _MB:.1f} MB",
+        note=f"its saved KV state takes {byte_size(growth.states / plan.idle_tabs)}",
     )
 
 

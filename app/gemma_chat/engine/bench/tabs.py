@@ -17,9 +17,9 @@ from gemma_chat.engine.bench.prose import passage
 from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
 from gemma_chat.engine.interface import Engine
+from gemma_chat.quantities import MB, byte_size
 
 _STATES_MB = 256
-_MB = 1_000_000
 _SPARE = 1.3
 """States grow by the follow-up, and an older file is removed after the newer one is whole."""
 
@@ -38,17 +38,17 @@ def tabs(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise Unmeasurable(
-            f"{plan.tabs} states need {needed / _MB:.0f} MB of disk and {folder.parent} has "
-            f"{free / _MB:.0f} MB; try fewer with --tabs"
+            f"{plan.tabs} states need {byte_size(needed)} of disk and {folder.parent} has "
+            f"{byte_size(free)}; try fewer with --tabs"
         )
     options = replace(
         rig.options,
         states_mb=_STATES_MB,
         states_dir=folder,
-        states_disk_mb=max(rig.options.states_disk_mb, needed // 1024**2 + 1),
+        states_disk_mb=max(rig.options.states_disk_mb, needed // MB + 1),
     )
     with rig.engine(options) as engine:
-        _warm_up(engine, plan)
+        _touch_memory(engine, plan)
         before = most = _resident()
         opened_tabs: list[Conversation] = []
         for number in range(plan.tabs):
@@ -67,8 +67,8 @@ def tabs(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
         f"{title}: resident growth",
         unit="bytes",
         rounds=[Round(most - before)],
-        target=Target("measured", "<=", 400 * _MB),
-        note=f"their states in files: about {needed / _SPARE / _MB:.0f} MB",
+        target=Target("measured", "<=", 400 * MB),
+        note=f"their states in files: about {byte_size(needed / _SPARE)}",
     )
     yield figure(
         "tabs-follow-up",
@@ -87,7 +87,7 @@ def _states_on_disk(rig: Rig, plan: Plan) -> int:
         return round(engine.figures().kv_saved_bytes * plan.tabs * _SPARE)
 
 
-def _warm_up(engine: Engine, plan: Plan) -> None:
+def _touch_memory(engine: Engine, plan: Plan) -> None:
     """Touch all memory that the first conversation of any engine touches."""
     opened(engine, plan.tab_history + 2 * plan.message, number=9).close()
 

@@ -52,12 +52,10 @@ from gemma_chat.host.protocol.messages import (
     AttachmentView,
     FetchMessages,
     FetchPreview,
-    FinishReason,
     ImportedMessage,
     MessageChanged,
     MessageRemoved,
     Messages,
-    MessageState,
     MessageUpdated,
     MessageView,
     Preview,
@@ -66,7 +64,6 @@ from gemma_chat.host.protocol.messages import (
     TranscriptChanged,
     TurnMetrics,
     Upload,
-    UseOutcome,
 )
 from gemma_chat.host.protocol.models import (
     ChangeDownload,
@@ -81,7 +78,6 @@ from gemma_chat.host.protocol.models import (
     ModelChanged,
     ModelFacts,
     ModelFileView,
-    ModelPlace,
     Models,
     ModelView,
     OfferView,
@@ -97,11 +93,11 @@ from gemma_chat.host.protocol.tab_bar import (
     PairTabs,
     PinTab,
     RenameGroup,
-    TabMark,
     TabPair,
     TabsArranged,
 )
 from gemma_chat.host.protocol.tabs import (
+    UNTITLED,
     ChangeSettings,
     CloseSession,
     Context,
@@ -153,6 +149,7 @@ from gemma_chat.host.protocol.wire import (
     MAX_TITLE_CHARACTERS,
     PROTOCOL_VERSION,
 )
+from gemma_chat.terms import FinishReason, MessageState, ModelPlace, TabMark, UseOutcome
 
 __all__ = [
     "MAX_FRAME_BYTES",
@@ -161,6 +158,7 @@ __all__ = [
     "MAX_MODEL_CHARACTERS",
     "MAX_TITLE_CHARACTERS",
     "PROTOCOL_VERSION",
+    "UNTITLED",
     "AnswerTool",
     "Aside",
     "AsideChanged",

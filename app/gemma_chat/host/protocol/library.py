@@ -6,9 +6,9 @@ from typing import Literal
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol.messages import ImportedMessage
-from gemma_chat.host.protocol.tab_bar import TabMark
 from gemma_chat.host.protocol.tabs import SummaryView
 from gemma_chat.host.protocol.wire import Wire
+from gemma_chat.terms import TabMark
 
 
 class TabLook(Wire, frozen=True):

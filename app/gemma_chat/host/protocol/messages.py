@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gemma_chat.host.protocol.wire import Wire
-
-MessageState = Literal[
-    "complete", "queued", "streaming", "stopped", "length", "interrupted", "failed"
-]
-"""`interrupted`: the host died in the middle; `stopped`: a person ended it; `queued`: not begun."""
-
-FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
+from gemma_chat.terms import FinishReason, MessageRole, MessageState, UseOutcome
 
 
 class TurnMetrics(Wire, frozen=True):
@@ -47,9 +41,6 @@ class AttachmentView(Wire, frozen=True):
     width: int = 0
     height: int = 0
     seconds: float = 0.0
-
-
-UseOutcome = Literal["waiting", "answered", "refused", "failed", "stopped"]
 
 
 class Thought(Wire, frozen=True, tag="thought"):
@@ -95,7 +86,7 @@ class MessageView(Wire, frozen=True):
 
     message: int
     turn: int
-    role: Literal["user", "assistant"]
+    role: MessageRole
     text: str
     state: MessageState
     created: float
@@ -124,7 +115,7 @@ class ImportedMessage(Wire, frozen=True):
     follow the same message is `chosen`.
     """
 
-    role: Literal["user", "assistant"]
+    role: MessageRole
     text: str
     created: float = 0.0
     state: Literal["complete", "stopped", "length", "interrupted", "failed"] = "complete"

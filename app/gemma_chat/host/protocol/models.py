@@ -6,6 +6,7 @@ from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.host.protocol.wire import Wire
+from gemma_chat.terms import ModelPlace
 
 
 class ModelView(Wire, frozen=True):
@@ -40,9 +41,6 @@ class ModelView(Wire, frozen=True):
 
 MemoryFit = Literal["fits", "tight", "too_large"]
 """`tight`: it fits the machine, but not into what is free at the moment."""
-
-ModelPlace = Literal["own", "board", "hub", "lmstudio", "ollama", "elsewhere"]
-"""Whose file it is: see `models.places`. Only files of our own are ever removed."""
 
 
 class ModelFileView(Wire, frozen=True):

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gemma_chat.host.protocol.wire import Wire
-
-TabMark = Literal["", "diamond", "triangle", "square", "star", "note", "cross"]
-"""By what a person tells a tab apart: a sign, which every terminal also draws in its colour."""
+from gemma_chat.terms import TabMark
 
 MAX_GROUP_CHARACTERS = 40
 

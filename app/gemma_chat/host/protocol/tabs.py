@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.host.protocol.tab_bar import TabMark
 from gemma_chat.host.protocol.turns import ToolQuestion
 from gemma_chat.host.protocol.wire import Wire
+from gemma_chat.terms import TabMark
+
+UNTITLED: Final = "Untitled"
+"""Stands for a title while there is none."""
 
 
 class ScrollPosition(Wire, frozen=True):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.host.protocol.messages import FinishReason, TurnMetrics, Upload
+from gemma_chat.host.protocol.messages import TurnMetrics, Upload
 from gemma_chat.host.protocol.wire import Wire
+from gemma_chat.terms import FinishReason
 
 ToolAnswer = Literal["once", "always", "never"]
 """`always` and `never` hold for this tool in this tab from now on."""

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from gemma_chat.errors import ToolError, visible
+from gemma_chat.quantities import MB, byte_size
 from gemma_chat.tools.functions import function_tool
 from gemma_chat.tools.tool import MAX_RESULT_CHARACTERS, Tool
 
-MAX_FILE_BYTES: Final = 4_000_000
+MAX_FILE_BYTES: Final = 4 * MB
 MAX_ENTRIES: Final = 400
 MAX_PATH_CHARACTERS: Final = 4_000
 _NOTE_CHARACTERS: Final = 200
@@ -110,7 +111,8 @@ def _text_of(folder: Path, path: str) -> str:
         content = _read(descriptor)
     if len(content) > MAX_FILE_BYTES:
         raise ToolError(
-            f"{path!r} has {status.st_size:,} bytes; at most {MAX_FILE_BYTES:,} can be read."
+            f"{path!r} has {byte_size(status.st_size)}; "
+            f"at most {byte_size(MAX_FILE_BYTES)} can be read."
         )
     try:
         text = content.decode("utf-8-sig")

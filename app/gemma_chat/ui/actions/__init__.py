@@ -2,9 +2,9 @@
 
 `where` tells which part of the screen listens: `everywhere` also while a person types; `input`
 in the input box only; `transcript` while a message is selected; `history` in the screen with all
-chats, `models` in that with all models. Keys that terminals swallow or garble (alt+enter and
-alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one that
-always arrives.
+conversations, `models` in that with all models. Keys that terminals swallow or garble (alt+enter
+and alt+digit without `keys.teach_textual`, ctrl+tab, shift+enter in most) are extras beside one
+that always arrives.
 
 The keys here are the defaults; `keymap.py` lays those of the settings file over them. An action
 with `slash` can also be typed into the input as a command, `/name`, with its argument.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gemma_chat.ui.actions.action import Action, Group, Where, key_name
-from gemma_chat.ui.actions.chats import CHATS
+from gemma_chat.ui.actions.history import HISTORY
 from gemma_chat.ui.actions.messages import MESSAGES
 from gemma_chat.ui.actions.places import PLACES, SEARCH
 from gemma_chat.ui.actions.program import MODELS, PROGRAM
@@ -42,7 +42,7 @@ ACTIONS: tuple[Action, ...] = (
     *NEW_TAB,
     *MESSAGES,
     *TABS,
-    *CHATS,
+    *HISTORY,
     *PLACES,
     *MODELS,
     *SEARCH,

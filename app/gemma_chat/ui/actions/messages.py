@@ -17,21 +17,21 @@ MESSAGES: tuple[Action, ...] = (
         ("alt+k",),
         "Always allow this tool here",
         "Messages",
-        "In this tab; take it back in its settings (f3).",
+        "In this tab; take it back in its settings.",
     ),
     Action(
         "tool.never",
         ("alt+n",),
         "Never allow this tool here",
         "Messages",
-        "In this tab; take it back in its settings (f3).",
+        "In this tab; take it back in its settings.",
     ),
     Action(
         "message.previous",
         ("alt+up",),
         "Select the message above",
         "Messages",
-        "Puts the cursor on a message, the last one first; a click does it too. esc leaves it.",
+        "Puts the cursor on a message, the last one first; a click does it too.",
     ),
     Action(
         "message.next",
@@ -69,7 +69,7 @@ MESSAGES: tuple[Action, ...] = (
         ("b",),
         "Mark a block of code",
         "Messages",
-        "The next one of the selected message; c copies it.",
+        "The next one of the selected message, to be copied.",
         "transcript",
     ),
     Action(

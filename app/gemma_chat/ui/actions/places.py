@@ -85,7 +85,7 @@ SEARCH: tuple[Action, ...] = (
     Action(
         "search.open",
         ("ctrl+f",),
-        "Search in this chat",
+        "Search in this conversation",
         "Transcript",
         "enter and ↑ go to the match above, ↓ to the one below; capitals make case count.",
         slash=("search",),

@@ -105,7 +105,7 @@ PROGRAM: tuple[Action, ...] = (
         ("f1",),
         "Help",
         "Program",
-        "This page.",
+        "All keys, commands and signs on one page.",
         slash=("help",),
     ),
     Action("program.palette", ("ctrl+p",), "Command palette", "Program", "Find a command by name."),

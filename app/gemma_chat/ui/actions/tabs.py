@@ -15,7 +15,7 @@ NEW_TAB: tuple[Action, ...] = (
         ("ctrl+t",),
         "New tab",
         "Tabs",
-        "Open a new chat on the same model.",
+        "A conversation of its own on the same model.",
         slash=("new",),
     ),
 )
@@ -26,7 +26,7 @@ TABS: tuple[Action, ...] = (
         ("alt+w",),
         "Close tab",
         "Tabs",
-        "The conversation is kept; alt+u opens it again.",
+        "The conversation is kept; /reopen opens it again.",
         slash=("close",),
     ),
     Action(
@@ -170,7 +170,7 @@ TABS: tuple[Action, ...] = (
         (),
         "Start afresh in this tab",
         "Tabs",
-        "A new chat with the same settings in the place of this one, which is kept.",
+        "A new conversation with the same settings in the place of this one, which is kept.",
         "palette",
         slash=("clear",),
     ),

@@ -13,7 +13,7 @@ WRITING: tuple[Action, ...] = (
         ("ctrl+j", "shift+enter", "alt+enter", "ctrl+enter"),
         "New line",
         "Messages",
-        "ctrl+j works in every terminal; so does \\ at the end of the line and enter.",
+        "So does \\ at the end of the line when it is sent, in every terminal.",
         "input",
     ),
     Action(
@@ -30,7 +30,7 @@ WRITING: tuple[Action, ...] = (
         ("escape",),
         "Stop this tab's reply",
         "Messages",
-        "Keeps what there is of it; a waiting message is withdrawn. Closes an open panel first.",
+        "Keeps what there is of it; a waiting message is withdrawn. First closes what is open.",
         slash=("stop",),
     ),
     Action(

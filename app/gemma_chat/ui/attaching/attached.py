@@ -12,7 +12,7 @@ import msgspec
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import AttachmentView, Upload
-from gemma_chat.media.limits import size_text
+from gemma_chat.quantities import byte_size
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".wav", ".mp3", ".flac"))
 _LONGEST_PASTE = 8192
@@ -45,7 +45,7 @@ def read_attached(path: Path) -> Attached:
 
     data = read_media_file(path)
     facts = facts_of(data, path.name)
-    words = f"{facts.format} {facts.extent} {size_text(facts.bytes)}"
+    words = f"{facts.format} {facts.extent} {byte_size(facts.bytes)}"
     return Attached(path.name, data, facts.kind, words)
 
 
@@ -56,7 +56,7 @@ def words_of(view: AttachmentView) -> str:
     else:
         minutes, seconds = divmod(round(view.seconds), 60)
         extent = f"{minutes}:{seconds:02}"
-    return f"{view.format} {extent} {size_text(view.size)}"
+    return f"{view.format} {extent} {byte_size(view.size)}"
 
 
 def dropped_paths(paste: str) -> tuple[Path, ...]:

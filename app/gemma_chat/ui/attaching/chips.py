@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from gemma_chat.ui.attaching.attached import Attached
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 SIGNS = {"image": "▣", "audio": "♪"}
 
@@ -31,7 +31,7 @@ class AttachmentChip(Static):
 
     def __init__(self, index: int, file: Attached) -> None:
         self._index = index
-        name = one_line(file.name, 40)
+        name = one_line(file.name, NAME_CELLS)
         super().__init__(Content(f"{SIGNS[file.kind]} {name}  {file.words}  ✕"), markup=False)
 
     def on_click(self) -> None:

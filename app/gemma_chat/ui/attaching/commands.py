@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_chat.errors import ModalityError
-from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES, size_text
+from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.attaching.attached import Attached, read_attached
 
 if TYPE_CHECKING:
@@ -61,6 +62,6 @@ class AttachCommands:
         total = sum(len(one.data) for one in (*others, file))
         if total > MOST_MESSAGE_BYTES:
             raise ModalityError(
-                f"The attachments would have {size_text(total)} together; one message takes "
-                f"{size_text(MOST_MESSAGE_BYTES)}. Send {file.name} with the next one."
+                f"The attachments would have {byte_size(total)} together; one message takes "
+                f"{byte_size(MOST_MESSAGE_BYTES)}. Send {file.name} with the next one."
             )

@@ -14,10 +14,10 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from gemma_chat.host.protocol import DownloadView, ModelView
-from gemma_chat.ui.history.offers import Offers
+from gemma_chat.ui.offers import Offers
 from gemma_chat.ui.state import TerminalState
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
 _MOST_TYPED = 4_000
 _LOW = 8
@@ -112,14 +112,14 @@ def about_model(model: ModelView, downloads: tuple[DownloadView, ...]) -> Conten
     """How the model is coming along, and what that means for the message."""
     match model.phase:
         case "ready":
-            return Content.styled(f"{one_line(model.name, 60)} is ready.", "$ink-good")
+            return Content.styled(f"{one_line(model.name, NOTICE_CELLS)} is ready.", "$ink-good")
         case "loading":
             return Content.styled(
-                f"{one_line(model.name, 60)} is being loaded; your message waits for it.",
+                f"{one_line(model.name, NOTICE_CELLS)} is being loaded; your message waits for it.",
                 "$ink-wait",
             )
         case "failed":
-            return Content.styled(one_line(model.error, 300), "$ink-bad")
+            return Content.styled(one_line(model.error, SENTENCE_CELLS), "$ink-bad")
         case _ if downloads:
             return _coming(downloads[0])
         case _:
@@ -130,7 +130,7 @@ def about_model(model: ModelView, downloads: tuple[DownloadView, ...]) -> Conten
 
 
 def _coming(download: DownloadView) -> Content:
-    name = one_line(download.name, 40)
+    name = one_line(download.name, NAME_CELLS)
     if download.state == "failed":
         return Content.styled(
             f"{name} could not be downloaded; /model says why. Your message stays in the input.",
@@ -140,6 +140,6 @@ def _coming(download: DownloadView) -> Content:
     return Content.assemble(
         Content.styled(f"{name}  {gauge(share, 1, _GAUGE_CELLS)} {share:.0%}\n", "$ink-wait"),
         Content.styled(
-            "Your message stays in the input until it is here; enter sends it then.", "$ink-quiet"
+            "Your message stays in the input until it is here; then you can send it.", "$ink-quiet"
         ),
     )

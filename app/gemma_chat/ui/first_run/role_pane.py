@@ -16,7 +16,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from gemma_chat.config.roles import Role
-from gemma_chat.ui.text import one_line, shown
+from gemma_chat.ui.text import NOTICE_CELLS, SENTENCE_CELLS, one_line, shown
 
 _NARROW = 62
 _MOST_SHOWN = 1_500
@@ -58,7 +58,7 @@ class RolePane(Horizontal):
         super().__init__()
         self._roles: tuple[Role | None, ...] = (None, *roles)
         self._list = OptionList(
-            *(Option(Content(one_line(_name(role), 60))) for role in self._roles),
+            *(Option(Content(one_line(_name(role), NOTICE_CELLS))) for role in self._roles),
             compact=True,
             markup=False,
         )
@@ -98,7 +98,7 @@ def _page(role: Role | None) -> Content:
     if role is None:
         return Content.styled(_PLAIN_EXPLANATION, "$ink-title")
     return Content.assemble(
-        Content.styled(one_line(role.explanation, 300), "$ink-title"),
+        Content.styled(one_line(role.explanation, SENTENCE_CELLS), "$ink-title"),
         "\n\n",
         shown(role.system_instruction.strip(), _MOST_SHOWN),
     )

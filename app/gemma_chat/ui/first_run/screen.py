@@ -17,9 +17,9 @@ from gemma_chat.config.roles import Role
 from gemma_chat.ui.dialog import Dialog, DialogBox
 from gemma_chat.ui.first_run.message_pane import MessagePane
 from gemma_chat.ui.first_run.role_pane import RolePane
-from gemma_chat.ui.history.offers import Offers
 from gemma_chat.ui.models.lines import DownloadLine
 from gemma_chat.ui.models.pane import ModelPane
+from gemma_chat.ui.offers import Offers, offer
 from gemma_chat.ui.sizes import LOW
 from gemma_chat.ui.state import TerminalState
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 STEPS = (
     ("A model", "Which model shall answer? It runs here; what you say stays here."),
-    ("A role", "Who shall it be in the first chat? Every tab can be somebody else."),
+    ("A role", "Who shall it be in the first tab? Every tab can be somebody else."),
     ("A message", "What do you want to say first?"),
 )
 
@@ -158,9 +158,4 @@ def _ways(step: int) -> Iterator[tuple[str, Content]]:
     else:
         ways.insert(0, ("begin", "enter", "begin"))
     for id_, key, word in ways:
-        yield (
-            id_,
-            Content.assemble(
-                Content.styled(f"{key} ", "$ink-mark"), Content.styled(word, "$ink-quiet")
-            ),
-        )
+        yield id_, offer(key, word)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.content import Content
 
-from gemma_chat.host.protocol import ConversationView, HitView, MessageView
+from gemma_chat.host.protocol import UNTITLED, ConversationView, HitView, MessageView
+from gemma_chat.quantities import counted
 from gemma_chat.ui.text import age, one_line, padded, shown
 
 _SPEAKERS = {"user": "You", "assistant": "Assistant"}
@@ -23,7 +24,7 @@ _MOST_SHOWN = 1_500
 
 def title_of(view: ConversationView, cells: int) -> str:
     """What a conversation is called; one without a title, how its newest message begins."""
-    return one_line(view.title, cells) or one_line(view.preview, cells) or "New chat"
+    return one_line(view.title, cells) or one_line(view.preview, cells) or UNTITLED
 
 
 def line_of(view: ConversationView, *, marked: bool, now: float, cells: int) -> Content:
@@ -70,7 +71,7 @@ def _head(view: ConversationView) -> Content:
 
 
 def _messages(count: int) -> str:
-    return f"{count:,} message{'' if count == 1 else 's'}"
+    return counted(count, "message")
 
 
 def _said(role: str, text: str | Content) -> Content:

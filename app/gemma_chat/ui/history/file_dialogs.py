@@ -1,4 +1,4 @@
-"""The dialogs that ask where chats are written to, and from which file they are read."""
+"""The dialogs that ask where conversations are written to, and from which file they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from gemma_chat.exchange.writing import ENDING_OF, ENDINGS, FORMATS, Format
 from gemma_chat.ui.dialog import DialogBox
-from gemma_chat.ui.history.offers import Offers
+from gemma_chat.ui.offers import Offers
 from gemma_chat.ui.path_dialog import PathDialog
 
 _NAMES: Final[dict[Format, str]] = {
@@ -33,7 +33,7 @@ class ExportWish:
 
 
 class ExportDialog(PathDialog[ExportWish]):
-    """Answers with a file for one chat, or with a folder for several."""
+    """Answers with a file for one conversation, or with a folder for several."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "change_format(-1)", show=False, priority=True),
@@ -92,7 +92,7 @@ class ImportDialog(PathDialog[str]):
     """Answers with the path as it was typed."""
 
     def compose(self) -> ComposeResult:
-        with DialogBox("Import chats", "enter reads · tab completes · esc closes"):
+        with DialogBox("Import conversations", "enter reads · tab completes · esc closes"):
             yield self.field("path of a JSON file", (".json",))
 
     def take(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Paths that a person typed for chats to be written to, and the writing."""
+"""Paths that a person typed for conversations to be written to, and the writing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gemma_chat.exchange.writing import (
     rendered,
     write_new_file,
 )
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 
 def typed_path(typed: str) -> Path:
@@ -28,7 +28,7 @@ def typed_path(typed: str) -> Path:
     try:
         return Path(typed.strip()).expanduser().absolute()
     except RuntimeError:
-        name = one_line(typed.strip().partition("/")[0], 40)
+        name = one_line(typed.strip().partition("/")[0], NAME_CELLS)
         raise ExchangeError(f"There is no user {name} here. Type the whole path.") from None
     except FileNotFoundError:
         raise ExchangeError(

@@ -14,14 +14,14 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from gemma_chat.host.protocol import ConversationView
-from gemma_chat.ui.actions import key_name
+from gemma_chat.quantities import counted
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.choice import Choice, ChoiceDialog
 from gemma_chat.ui.dialog import Dialog, DialogBox
-from gemma_chat.ui.history.chat_list import ChatList
+from gemma_chat.ui.history.conversation_list import ConversationList
 from gemma_chat.ui.history.drawing import preview_of_messages, preview_of_passages, title_of
-from gemma_chat.ui.history.offers import Offers
 from gemma_chat.ui.host_calls import MOST_SEARCHED
+from gemma_chat.ui.offers import Offers, offer
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
@@ -84,9 +84,9 @@ class HistoryScreen(Dialog[int]):
             "history.export": self.export,
             "history.delete": self.delete,
         }
-        self._input = Input(placeholder="words in a chat, or of its title", compact=True)
+        self._input = Input(placeholder="words that were said, or of a title", compact=True)
         self._input.max_length = MOST_SEARCHED
-        self._list = ChatList()
+        self._list = ConversationList()
         self._preview = Static(markup=False)
         self._keys = Offers()
         self._box = DialogBox("History", "esc closes")
@@ -161,7 +161,7 @@ class HistoryScreen(Dialog[int]):
         finally:
             self._fetching = False
 
-    def on_chat_list_more_wanted(self) -> None:
+    def on_conversation_list_more_wanted(self) -> None:
         self._spawn(self._fetch_more())
 
     def _draw_list(self) -> None:
@@ -217,7 +217,7 @@ class HistoryScreen(Dialog[int]):
         message.stop()
         self.restore()
 
-    def on_chat_list_mark_clicked(self, message: ChatList.MarkClicked) -> None:
+    def on_conversation_list_mark_clicked(self, message: ConversationList.MarkClicked) -> None:
         self._toggle(message.line)
 
     def restore(self) -> None:
@@ -281,7 +281,7 @@ class HistoryScreen(Dialog[int]):
             return
         for view in meant:
             self._marked.pop(view.session, None)
-        self._say(f"{_chats(len(meant))} deleted.", "information")
+        self._say(f"{counted(len(meant), 'conversation')} deleted.", "information")
         if self.is_attached:
             await self._search(keep_place=True)
 
@@ -300,34 +300,28 @@ class HistoryScreen(Dialog[int]):
 
 def confirmation(meant: Sequence[ConversationView]) -> ChoiceDialog:
     """The question before conversations are deleted; it names how many."""
-    name = f"“{title_of(meant[0], 30)}”" if len(meant) == 1 else _chats(len(meant))
+    name = f"“{title_of(meant[0], 30)}”" if len(meant) == 1 else counted(len(meant), "conversation")
     messages = sum(view.message_count for view in meant)
     tabs = sum(view.open for view in meant)
-    closed = f", {tabs} open tab{'' if tabs == 1 else 's'}" if tabs else ""
-    about = f"{messages:,} message{'' if messages == 1 else 's'}{closed}"
+    closed = f", {counted(tabs, 'open tab')}" if tabs else ""
+    about = f"{counted(messages, 'message')}{closed}"
     return ChoiceDialog(
         f"Delete {name} for good?",
         (
             Choice("keep", "Keep", key="k"),
-            Choice("delete", f"Delete {_chats(len(meant))}", about, key="d"),
+            Choice("delete", "Delete", about, key="d"),
         ),
     )
 
 
-def _chats(count: int) -> str:
-    return f"{count:,} chat{'' if count == 1 else 's'}"
-
-
 def _why_empty(words: str, *, failed: bool) -> str:
     if failed:
-        return "The chats cannot be listed now.\nType to try again."
+        return "The conversations cannot be listed now.\nType to try again."
     if words:
-        return "No chat has all these words."
-    return "No chats yet.\nWhat is said in a tab stays here."
+        return "No conversation has all these words."
+    return "No conversations yet.\nWhat is said in a tab stays here."
 
 
 def _offers(keymap: Keymap) -> Iterator[tuple[str, Content]]:
     for id_, word in _SHORT.items():
-        keys = keymap.action(id_).keys
-        key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
-        yield id_, Content.assemble(key, Content.styled(word, "$ink-quiet"))
+        yield id_, offer(keymap.first_key(id_), word)

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from gemma_chat.ui.input.files import FRAME_LINES, name_of_block
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import HEADING_CELLS, NAME_CELLS, one_line
 
 _REMOVE = " ✕"
 
@@ -22,7 +22,7 @@ def described(paste: str) -> str:
     """What is folded and how much: `pasted 12,400 lines`, `file notes.md, 80 lines`."""
     lines = paste.count("\n") + 1
     if name := name_of_block(paste):
-        return f"file {one_line(name, 30)}, {lines - FRAME_LINES:,} lines"
+        return f"file {one_line(name, HEADING_CELLS)}, {lines - FRAME_LINES:,} lines"
     return f"pasted {lines:,} lines" if lines > 1 else f"pasted {len(paste):,} characters"
 
 
@@ -65,7 +65,7 @@ class PasteChip(Static, can_focus=True):
 
     def _fit(self, cells: int) -> None:
         room = cells - cell_len(self._words) - cell_len(_REMOVE) - 2
-        beginning = one_line(self._beginning, min(room, 40)) if room > 6 else ""
+        beginning = one_line(self._beginning, min(room, NAME_CELLS)) if room > 6 else ""
         before = f"{self._words}  {beginning}".rstrip()
         self._remove_at = cell_len(before)
         self.update(Content(before + _REMOVE), layout=False)

@@ -13,7 +13,7 @@ from textual.widgets import TextArea
 
 from gemma_chat.ui.attaching.attached import dropped_paths
 from gemma_chat.ui.drafts import FOLD_CHARACTERS
-from gemma_chat.ui.keymap import Keymap
+from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.keys import MODIFIED_ENTER
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Editor(TextArea):
         self.choosing = False
         """Suggestions are shown: up, down, tab and enter are theirs."""
         self._vi: ViMachine | None = None
-        self._actions = Keymap().input_keys
+        self._actions = DEFAULT_KEYS.input_keys
 
     # ------------------------------------------------------------ keys of the table
 

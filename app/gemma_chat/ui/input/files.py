@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemma_chat.errors import GemmaChatError
+from gemma_chat.quantities import MB, byte_size
 
-MAX_FILE_BYTES = 1_000_000
+MAX_FILE_BYTES = 1 * MB
 MOST_NAMES = 200
 """Names looked at for one completion: a folder of a million files must not stop the typing."""
 _LOOKED_AT = 20_000
@@ -53,7 +54,7 @@ def file_text(path: Path) -> str:
         raise FileRefusedError(f"{shown} cannot be read ({reason}).") from None
     if len(content) > MAX_FILE_BYTES:
         raise FileRefusedError(
-            f"{shown} is larger than {MAX_FILE_BYTES // 1000:,} kB, the most a message takes from "
+            f"{shown} is larger than {byte_size(MAX_FILE_BYTES)}, the most a message takes from "
             "one file. Insert a part of it."
         )
     if b"\0" in content:

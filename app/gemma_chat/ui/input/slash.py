@@ -21,7 +21,7 @@ Completes = Literal[
 _COMPLETES: dict[str, Completes] = {
     "input.file": "file",
     "message.attach": "file",
-    "chat.import": "file",
+    "history.import": "file",
     "input.prompt": "prompt",
     "tab.role": "role",
     "tab.preset": "preset",

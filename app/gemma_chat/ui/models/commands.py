@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gemma_chat.errors import SettingsError
 from gemma_chat.host.protocol import HubToken
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.models.lines import DownloadLine, FileLine, OfferLine, TypedLine
 from gemma_chat.ui.status_line import entry_name
-from gemma_chat.ui.text import one_line, size
+from gemma_chat.ui.text import HEADING_CELLS, NOTICE_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.host.protocol import ModelView
@@ -112,13 +113,14 @@ class ModelCommands:
         """Load a file; when a reply is under way, ask when. False when it is not loaded."""
         app = self._app
         if path == app.state.model.path and app.state.model.phase in ("ready", "loading"):
-            app.say(f"{one_line(app.state.model.name, 60)} is loaded already.", "information")
+            name = one_line(app.state.model.name, NOTICE_CELLS)
+            app.say(f"{name} is loaded already.", "information")
             return True
         when = await self.ask_when()
         if when is None or not await app.calls.load_model(path, when=when):
             return False
         if when == "idle":
-            name = one_line(Path(path).stem, 60)
+            name = one_line(Path(path).stem, NOTICE_CELLS)
             app.say(f"{name} is loaded when the reply under way has ended.", "information")
         return True
 
@@ -136,7 +138,7 @@ class ModelCommands:
 
             answer = await app.push_screen_wait(
                 ChoiceDialog(
-                    f"The host has {one_line(model.name or model.server, 30)}",
+                    f"The host has {one_line(model.name or model.server, HEADING_CELLS)}",
                     (
                         Choice("load", f"Load {one_line(wanted.name, 34)} for all tabs", key="l"),
                         Choice("keep", "Keep what it has", key="k"),
@@ -174,7 +176,7 @@ class ModelCommands:
         """Load this file at the next start of the host, and at each one after it."""
         if not self._app.keep_setting("model.path", path):
             return
-        name = one_line(Path(path).stem, 60)
+        name = one_line(Path(path).stem, NOTICE_CELLS)
         if self._app.settings.server.url:
             self._app.say(
                 f"{name} is kept as model.path, but server.url comes first. `gemma-chat config "
@@ -193,11 +195,12 @@ class ModelCommands:
         app = self._app
         if isinstance(line, DownloadLine):
             view = line.view
+            about = f"{byte_size(view.done_bytes)} have come"
             question = ChoiceDialog(
-                f"Give up {one_line(view.name, 30)}?",
+                f"Give up {one_line(view.name, HEADING_CELLS)}?",
                 (
                     Choice("keep", "Keep it", key="k"),
-                    Choice("drop", "Give it up", f"{size(view.done_bytes)} have come", key="g"),
+                    Choice("drop", "Give it up", about, key="g"),
                 ),
             )
             if await app.push_screen_wait(question) == "drop":
@@ -205,16 +208,16 @@ class ModelCommands:
         elif isinstance(line, FileLine) and line.view.place == "own":
             file = line.view
             question = ChoiceDialog(
-                f"Delete {one_line(file.name, 30)}?",
+                f"Delete {one_line(file.name, HEADING_CELLS)}?",
                 (
                     Choice("keep", "Keep it", key="k"),
-                    Choice("delete", "Delete the file", f"frees {size(file.bytes)}", key="d"),
+                    Choice("delete", "Delete the file", f"frees {byte_size(file.bytes)}", key="d"),
                 ),
             )
             if await app.push_screen_wait(question) == "delete" and await app.calls.remove_model(
                 file.path
             ):
-                app.say(f"{one_line(file.name, 60)} is deleted.", "information")
+                app.say(f"{one_line(file.name, NOTICE_CELLS)} is deleted.", "information")
                 self._look_again()
 
     def _look_again(self) -> None:

@@ -16,8 +16,9 @@ from gemma_chat.host.protocol import (
     Models,
     OfferView,
 )
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import one_line, padded, size
+from gemma_chat.ui.text import one_line, padded
 
 LOADED = "●"
 CHOSEN = "✓"
@@ -164,7 +165,7 @@ def drawn(line: Line, cells: int, *, loaded: str = "", chosen: str = "") -> Cont
 
 def _with_size(sign: str, name: str, size_bytes: int, fit: MemoryFit, cells: int) -> Content:
     quiet = "$ink-quiet" if fit == "too_large" else ""
-    right = f"{size(size_bytes):>7} {_FIT_SIGNS[fit]:<1}"
+    right = f"{byte_size(size_bytes):>7} {_FIT_SIGNS[fit]:<1}"
     room = cells - _SIGN_CELLS - cell_len(right) - 1
     if room < _LEAST_NAME_CELLS:
         right, room = "", cells - _SIGN_CELLS - 1
@@ -177,14 +178,14 @@ def _with_size(sign: str, name: str, size_bytes: int, fit: MemoryFit, cells: int
 
 def progress_of(view: DownloadView) -> str:
     """How far a download has come: `1.4 GB of 2.8 GB · 10 MB/s · 2 min left`."""
-    return f"{size(view.done_bytes)} of {size(view.total_bytes)}{_rest(view)}"
+    return f"{byte_size(view.done_bytes)} of {byte_size(view.total_bytes)}{_rest(view)}"
 
 
 def _rest(view: DownloadView) -> str:
     """Speed and time left."""
     if view.state != "running" or view.bytes_per_second <= 0:
         return ""
-    speed = f" · {size(int(view.bytes_per_second))}/s"
+    speed = f" · {byte_size(int(view.bytes_per_second))}/s"
     seconds = int((view.total_bytes - view.done_bytes) / view.bytes_per_second)
     if seconds < 0:
         return speed
@@ -199,7 +200,7 @@ _STATES = {"starting": "…", "checking": "checking", "paused": "paused", "faile
 
 def _download(view: DownloadView, cells: int) -> Content:
     share = view.done_bytes / view.total_bytes if view.total_bytes else 0.0
-    state = _STATES.get(view.state, f"{size(int(view.bytes_per_second))}/s")
+    state = _STATES.get(view.state, f"{byte_size(int(view.bytes_per_second))}/s")
     if view.state == "failed" and view.page:
         state = "gated"
     bar = gauge(share, 1, _GAUGE_CELLS)

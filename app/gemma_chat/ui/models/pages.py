@@ -15,6 +15,7 @@ from gemma_chat.host.protocol import (
     ModelView,
     OfferView,
 )
+from gemma_chat.quantities import byte_size
 from gemma_chat.ui.models.lines import (
     DownloadLine,
     FileLine,
@@ -25,7 +26,16 @@ from gemma_chat.ui.models.lines import (
     recommended,
 )
 from gemma_chat.ui.status_line import gauge
-from gemma_chat.ui.text import count, one_line, shown, size
+from gemma_chat.ui.text import (
+    HEADING_CELLS,
+    LINE_CELLS,
+    NOTICE_CELLS,
+    PATH_CELLS,
+    SENTENCE_CELLS,
+    count,
+    one_line,
+    shown,
+)
 
 _MOST_SHOWN = 1_000
 _GAUGE_CELLS = 24
@@ -71,17 +81,17 @@ def _of_file(
     line: FileLine, models: Models | None, model: ModelView, facts: ModelFacts | None
 ) -> list[_Row]:
     view = line.view
-    rows = [(one_line(view.name, 200), TITLE), *_standing(view.path, models, model)]
+    rows = [(one_line(view.name, PATH_CELLS), TITLE), *_standing(view.path, models, model)]
     if facts is not None and facts.fault:
         rows += [("", ""), (shown(facts.fault, _MOST_SHOWN), BAD)]
     elif facts is not None:
         rows += [("", ""), *_of_facts(view.bytes, facts, models)]
     else:
-        rows += [("", ""), (size(view.bytes), "")]
+        rows += [("", ""), (byte_size(view.bytes), "")]
     rows += [("", ""), (_PLACES[view.place], QUIET)]
     if view.source and view.source != view.name:
-        rows.append((one_line(view.source, 200), QUIET))
-    rows.append((one_line(view.path, 400), QUIET))
+        rows.append((one_line(view.source, PATH_CELLS), QUIET))
+    rows.append((one_line(view.path, PATH_CELLS), QUIET))
     return rows
 
 
@@ -98,8 +108,13 @@ def _standing(path: str, models: Models | None, model: ModelView) -> list[_Row]:
 
 
 def _of_facts(file_bytes: int, facts: ModelFacts, models: Models | None) -> list[_Row]:
-    what = [size(file_bytes), facts.quantisation, _weights(facts.parameters), facts.architecture]
-    rows = [(" · ".join(one_line(part, 30) for part in what if part), "")]
+    what = [
+        byte_size(file_bytes),
+        facts.quantisation,
+        _weights(facts.parameters),
+        facts.architecture,
+    ]
+    rows = [(" · ".join(one_line(part, HEADING_CELLS) for part in what if part), "")]
     media = ", ".join(_MEDIA[one] for one in ("text", *facts.modalities))
     window = f" · up to {count(facts.context_length)} tokens" if facts.context_length else ""
     rows.append((f"{media}{window}", ""))
@@ -116,8 +131,8 @@ def _weights(parameters: int) -> str:
 
 
 def _memory(fit: MemoryFit, needed: int, models: Models | None) -> _Row:
-    there = f" of {size(models.memory_bytes)}" if models is not None else ""
-    need = f"Takes about {size(needed)}{there} of memory"
+    there = f" of {byte_size(models.memory_bytes)}" if models is not None else ""
+    need = f"Takes about {byte_size(needed)}{there} of memory"
     match fit:
         case "fits":
             return (f"{need}: it fits.", GOOD)
@@ -131,30 +146,31 @@ def _of_offer(offer: OfferView, models: Models | None) -> list[_Row]:
     media = ", ".join(_MEDIA[one] for one in offer.modalities)
     abilities = f" · {', '.join(offer.abilities)}" if offer.abilities else ""
     rows = [
-        (one_line(offer.name, 80), TITLE),
-        (one_line(offer.explanation, 300), ""),
+        (one_line(offer.name, LINE_CELLS), TITLE),
+        (one_line(offer.explanation, SENTENCE_CELLS), ""),
         ("", ""),
         (f"{media}{abilities}", ""),
         _memory(offer.fit, offer.needed_bytes, models),
-        (f"Download of about {size(offer.download_bytes)}.", ""),
+        (f"Download of about {byte_size(offer.download_bytes)}.", ""),
     ]
     if offer == recommended(models):
         rows.insert(2, ("The one that suits this machine best.", GOOD))
     if models is not None and models.disk_bytes and models.disk_bytes < offer.download_bytes:
-        rows.append((f"✕ The disk has {size(models.disk_bytes)} free.", BAD))
+        rows.append((f"✕ The disk has {byte_size(models.disk_bytes)} free.", BAD))
     rows += [
         ("", ""),
-        (f"Licence: {one_line(offer.licence, 60)}", QUIET),
-        (f"huggingface.co/{one_line(offer.repository, 200)}", QUIET),
+        (f"Licence: {one_line(offer.licence, NOTICE_CELLS)}", QUIET),
+        (f"huggingface.co/{one_line(offer.repository, PATH_CELLS)}", QUIET),
     ]
     return rows
 
 
 def _of_typed(line: TypedLine) -> list[_Row]:
     if line.is_path:
-        return [(one_line(line.text, 400), TITLE), ("A model file, loaded from where it is.", "")]
+        where = one_line(line.text, PATH_CELLS)
+        return [(where, TITLE), ("A model file, loaded from where it is.", "")]
     return [
-        (one_line(line.text, 400), TITLE),
+        (one_line(line.text, PATH_CELLS), TITLE),
         ("A repository on the hub. Its usual quantisation is taken: Q4_K_M, else Q8_0.", ""),
         ("", ""),
         ("Another file: OWNER/NAME:PATTERN, as in ggml-org/gemma-3-1b-it-GGUF:*Q8_0*.", QUIET),
@@ -163,13 +179,13 @@ def _of_typed(line: TypedLine) -> list[_Row]:
 
 def _of_download(view: DownloadView) -> list[_Row]:
     share = view.done_bytes / view.total_bytes if view.total_bytes else 0.0
-    rows = [(one_line(view.name, 200), TITLE)]
+    rows = [(one_line(view.name, PATH_CELLS), TITLE)]
     if view.total_bytes and (view.done_bytes or view.state != "failed"):
         rows.append((f"{gauge(share, 1, _GAUGE_CELLS)} {share:.0%}", WARN))
         rows.append((progress_of(view), ""))
     rows += [*_state(view), ("", "")]
     if view.file:
-        rows.append((one_line(view.file, 300), QUIET))
+        rows.append((one_line(view.file, SENTENCE_CELLS), QUIET))
     if view.state not in ("paused", "failed"):
         rows.append(("It goes on when this terminal is closed.", QUIET))
     return rows
@@ -196,12 +212,12 @@ def _gated(page: str) -> list[_Row]:
     return [
         ("Its makers want their terms accepted first:", WARN),
         ("1  Open this page and accept them", ""),
-        (f"   {one_line(page, 300)}", "$ink-mark"),
+        (f"   {one_line(page, SENTENCE_CELLS)}", "$ink-mark"),
         ("2  Make a token that may read", ""),
         ("   https://huggingface.co/settings/tokens", "$ink-mark"),
         ("3  Give it to the hub's own program, in a shell", ""),
         ("   hf auth login", "$ink-mark"),
-        ("4  Press enter here", ""),
+        ("4  Come back here and try again", ""),
     ]
 
 

@@ -15,9 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
 from gemma_chat.host.protocol import ModelFacts, Models
-from gemma_chat.ui.actions import key_name
 from gemma_chat.ui.bindings import bindings_of
-from gemma_chat.ui.history.offers import Offers
 from gemma_chat.ui.models.lines import (
     DownloadLine,
     FileLine,
@@ -29,6 +27,7 @@ from gemma_chat.ui.models.lines import (
 )
 from gemma_chat.ui.models.model_list import ModelList
 from gemma_chat.ui.models.pages import page_of
+from gemma_chat.ui.offers import Offers, offer
 from gemma_chat.ui.state import TerminalState
 
 if TYPE_CHECKING:
@@ -184,9 +183,7 @@ class ModelPane(Vertical):
 
     def _offers(self, line: Line | None) -> Iterator[tuple[str, Content]]:
         for wish, word in _words(line):
-            keys = self._keymap.action(wish).keys
-            key = Content.styled(f"{key_name(keys[0])} " if keys else "", "$ink-mark")
-            yield wish, Content.assemble(key, Content.styled(word, "$ink-quiet"))
+            yield wish, offer(self._keymap.first_key(wish), word)
 
     # ------------------------------------------------------------ what a person does
 

@@ -26,7 +26,7 @@ from gemma_chat.ui.plain.model_commands import ModelCommands
 from gemma_chat.ui.plain.setting_commands import SettingCommands
 from gemma_chat.ui.plain.tab_commands import TabCommands
 from gemma_chat.ui.plain.words import lock_lines
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.terminal import PlainTerminal
@@ -37,7 +37,7 @@ _ARGUMENTS: Final = {
     "history.open": "[WORDS]",
     "program.help": "[COMMAND]",
     "model.load": "[NUMBER | FILE]",
-    "chat.import": "FILE",
+    "history.import": "FILE",
     "input.history": "[NUMBER]",
     "message.attach": "FILE",
 }
@@ -80,7 +80,13 @@ _OWN: Final = (
         "Tools of this tab",
         "Turns one on or off; before it is called you are asked. Alone it lists them.",
     ),
-    Command("plain.open", ("open",), "NUMBER", "Open a chat", "By its number from /chats."),
+    Command(
+        "plain.open",
+        ("open",),
+        "NUMBER",
+        "Open a conversation",
+        "By its number from /conversations.",
+    ),
 )
 
 
@@ -147,7 +153,7 @@ class PlainCommands:
         say = self._terminal.say
         if name:
             command = command_named(name.removeprefix("/"), TABLE)
-            shown = one_line(name, 40)
+            shown = one_line(name, NAME_CELLS)
             if command is None:
                 say(f"There is no command {shown}. /help lists them.", "warning")
             else:

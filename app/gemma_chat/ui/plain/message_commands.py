@@ -11,14 +11,15 @@ import msgspec
 
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import counted
 from gemma_chat.ui.drafts import draft_of
 from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.message_menu import reply_with_figures
 from gemma_chat.ui.plain.replies import ASSISTANT, YOU
-from gemma_chat.ui.plain.words import plural
+from gemma_chat.ui.plain.words import explained
 from gemma_chat.ui.reply_figures import figures_of
 from gemma_chat.ui.setting_changes import another_seed
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import LINE_CELLS, NAME_CELLS, SENTENCE_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.terminal import PlainTerminal
@@ -63,7 +64,9 @@ class MessageCommands:
         active = self._terminal.state.active
         tab = await self._terminal.loaded(active) if active else None
         if tab is None:
-            raise SettingsError("No tab is open. /new opens one, /chats lists all chats.")
+            raise SettingsError(
+                "No tab is open. /new opens one, /conversations lists all there are."
+            )
         return tab
 
     async def _last_reply(self) -> tuple[TabState, p.MessageView]:
@@ -82,7 +85,9 @@ class MessageCommands:
             return
         wish = wish.strip() or str(_SHOWN)
         if not wish.isdecimal() or int(wish[:9]) < 1:
-            raise SettingsError(f"/show takes a number of messages, not {one_line(wish, 40)}.")
+            raise SettingsError(
+                f"/show takes a number of messages, not {one_line(wish, NAME_CELLS)}."
+            )
         tab = await self._tab()
         messages = tab.conversation.messages[-int(wish[:9]) :]
         for message in messages:
@@ -105,8 +110,8 @@ class MessageCommands:
             who += f", branch {message.branch} of {message.branches}"
         speech.say_whole(who, message.text)
         for file in message.attachments:
-            speech.say(f"Attached: {one_line(file.name, 80)}.")
-        if note := one_line(message.error, 300) or _STATES[message.state]:
+            speech.say(f"Attached: {one_line(file.name, LINE_CELLS)}.")
+        if note := one_line(message.error, SENTENCE_CELLS) or _STATES[message.state]:
             speech.say(note)
 
     async def _show_thoughts(self) -> None:
@@ -216,7 +221,9 @@ class MessageCommands:
         file = await asyncio.to_thread(read_attached, Path(typed))
         attachments = (*there, file)
         terminal.enclosed = msgspec.structs.replace(terminal.enclosed, attachments=attachments)
-        terminal.say(f"{one_line(file.name, 80)}, {file.words}, goes with the next message.")
+        terminal.say(
+            f"{one_line(file.name, LINE_CELLS)}, {file.words}, goes with the next message."
+        )
 
     async def enclose(self, typed: str) -> None:
         """Let the text of a file go with the next message."""
@@ -225,8 +232,8 @@ class MessageCommands:
         terminal, path = self._terminal, Path(typed)
         text = await asyncio.to_thread(file_text, path)
         terminal.enclosed = terminal.enclosed.with_paste(as_block(path, text))
-        name = one_line(path.name, 80)
-        terminal.say(f"{name}, {plural(len(text), 'character')}, goes with the next message.")
+        name = one_line(path.name, LINE_CELLS)
+        terminal.say(f"{name}, {counted(len(text), 'character')}, goes with the next message.")
 
     async def prompt(self, name: str) -> None:
         """Bring a prompt into the line, or say which there are."""
@@ -236,7 +243,7 @@ class MessageCommands:
             terminal.say(problem, "warning")
         if not name:
             for each in found.items:
-                terminal.say(f"{one_line(each.name, 60)}: {one_line(each.explanation, 200)}")
+                terminal.say(explained(each.name, each.explanation))
             terminal.say("/prompt NAME brings one into the line.")
             return
         prompt = found.named(name)
@@ -244,7 +251,7 @@ class MessageCommands:
             raise SettingsError(f"There is no prompt {name[:40]!r}. /prompt lists them all.")
         terminal.to_edit = prompt.text
         if prompt.blanks:
-            blanks = ", ".join(one_line(blank.name, 40) for blank in prompt.blanks)
+            blanks = ", ".join(one_line(blank.name, NAME_CELLS) for blank in prompt.blanks)
             terminal.say(f"Fill in, in the place of the double braces: {blanks}.")
 
     async def sent(self, number: str) -> None:
@@ -254,9 +261,9 @@ class MessageCommands:
             self._terminal.to_edit = messages[int(number.strip()[:9]) - 1]
             return
         if number:
-            raise SettingsError(f"There is no sent message {one_line(number, 40)}.")
+            raise SettingsError(f"There is no sent message {one_line(number, NAME_CELLS)}.")
         for place, text in enumerate(messages[:MOST_SENT], 1):
-            self._terminal.say(f"{place}. {one_line(text, 100)}")
+            self._terminal.say(f"{place}. {one_line(text, LINE_CELLS)}")
         self._terminal.say("/history NUMBER brings one into the line.")
 
     async def edit(self, argument: str) -> None:

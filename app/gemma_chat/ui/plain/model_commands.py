@@ -11,7 +11,7 @@ from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.plain.words import download_line, file_line, offer_line
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import LINE_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.terminal import PlainTerminal
@@ -79,7 +79,7 @@ class ModelCommands:
                 await self._load(entry.path)
             case p.OfferView():
                 if await calls.download(entry.name, self._hub_token):
-                    self._terminal.say(f"{one_line(entry.name, 60)} is being downloaded.")
+                    self._terminal.say(f"{one_line(entry.name, NOTICE_CELLS)} is being downloaded.")
             case p.DownloadView() if entry.state in ("paused", "failed"):
                 await calls.resume_download(entry.download, self._hub_token)
             case p.DownloadView():
@@ -91,7 +91,7 @@ class ModelCommands:
             await self._load(str(path))
         elif wish.count("/") == 1 and not wish.startswith(("/", "~", ".")):
             if await self._terminal.calls.download(wish.strip(), self._hub_token):
-                self._terminal.say(f"{one_line(wish, 80)} is being downloaded.")
+                self._terminal.say(f"{one_line(wish, LINE_CELLS)} is being downloaded.")
         else:
             raise SettingsError(f"There is no model file {wish[:200]}. /model lists those found.")
 
@@ -99,11 +99,11 @@ class ModelCommands:
         terminal = self._terminal
         model = terminal.state.model
         if path == model.path and model.phase in ("ready", "loading"):
-            terminal.say(f"{one_line(model.name, 60)} is loaded already.")
+            terminal.say(f"{one_line(model.name, NOTICE_CELLS)} is loaded already.")
             return
         when: Literal["now", "idle"] = "idle" if self._is_answering() else "now"
         if await terminal.calls.load_model(path, when=when) and when == "idle":
-            name = one_line(Path(path).stem, 60)
+            name = one_line(Path(path).stem, NOTICE_CELLS)
             terminal.say(f"{name} is loaded when the reply under way has ended.")
 
     async def switch_as_told(self, wanted: WantedModel) -> None:
@@ -113,10 +113,11 @@ class ModelCommands:
             return
         if model.phase in ("ready", "loading"):
             if wanted.path:
-                how = f"/model {one_line(wanted.path, 200)} loads the one you named, for all tabs."
+                path = one_line(wanted.path, SENTENCE_CELLS)
+                how = f"/model {path} loads the one you named, for all tabs."
             else:
                 how = "`gemma-chat host stop` ends the host; start again then for the server."
-            name = one_line(model.name or model.server, 60)
+            name = one_line(model.name or model.server, NOTICE_CELLS)
             terminal.say(f"The host runs already and has {name}. {how}", "warning")
             return
         await terminal.calls.load_model(

@@ -10,7 +10,7 @@ from gemma_chat.ui.host_calls import Severity
 from gemma_chat.ui.own_events import AnyEvent, LinkChanged
 from gemma_chat.ui.plain.words import download_line, model_words, percent, tab_name
 from gemma_chat.ui.state import TerminalState
-from gemma_chat.ui.text import one_line, shown
+from gemma_chat.ui.text import NOTICE_CELLS, one_line, shown
 
 News = tuple[str, Severity]
 
@@ -75,11 +75,11 @@ def _of_downloads(before: TerminalState, after: TerminalState) -> Iterator[News]
         if old is None or download_line(old) != download_line(view):
             yield download_line(view), "error" if view.state == "failed" else "information"
     for gone in known.values():
-        yield f"The download of {one_line(gone.name, 60)} has ended.", "information"
+        yield f"The download of {one_line(gone.name, NOTICE_CELLS)} has ended.", "information"
 
 
 def _of_title(before: TerminalState, after: TerminalState, view: p.SessionView) -> Iterator[News]:
     old, new = before.tab(view.session), after.tab(view.session)
     if old is not None and new is not None and old.title != new.title:
         number = after.number(view.session)
-        yield f"Tab {number} is called “{one_line(new.title, 60)}” now.", "information"
+        yield f"Tab {number} is called “{one_line(new.title, NOTICE_CELLS)}” now.", "information"

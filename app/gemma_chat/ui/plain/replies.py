@@ -17,11 +17,10 @@ from gemma_chat.host import protocol as p
 from gemma_chat.ui.plain.speech import Speech
 from gemma_chat.ui.plain.words import end_elsewhere, end_of, progress_of, question_of
 from gemma_chat.ui.state import TabState, TerminalState
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import LINE_CELLS, SENTENCE_CELLS, one_line
 
 YOU = "You"
 ASSISTANT = "Assistant"
-_RESULT_CELLS = 200
 
 Turn = tuple[int, int]
 """Session and turn."""
@@ -246,15 +245,15 @@ def aside_words(before: p.Aside | None, aside: p.Aside) -> str:
                 return f"Thought for {aside.seconds:.0f} s; /show thoughts reads it."
             return ""
         case p.ToolUse():
-            name = one_line(aside.name, 80)
+            name = one_line(aside.name, LINE_CELLS)
             was = before.outcome if isinstance(before, p.ToolUse) else ""
             if aside.outcome == was:
                 return ""
             return {
                 "waiting": f"Calling {name}.",
-                "answered": f"{name} answered: {one_line(aside.result, _RESULT_CELLS)}",
+                "answered": f"{name} answered: {one_line(aside.result, SENTENCE_CELLS)}",
                 "refused": f"{name} was not called.",
-                "failed": f"{name} failed: {one_line(aside.error or aside.result, _RESULT_CELLS)}",
+                "failed": f"{name} failed: {one_line(aside.error or aside.result, SENTENCE_CELLS)}",
                 "stopped": f"{name} was stopped.",
             }[aside.outcome]
 

@@ -11,11 +11,12 @@ from gemma_chat.config.sampling import SAMPLING_FIELDS, SessionSettings
 from gemma_chat.config.tools import MCP_PREFIX, ON_BOARD_TOOLS
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import counted
 from gemma_chat.ui.context_words import heading_of
-from gemma_chat.ui.plain.words import plural
+from gemma_chat.ui.plain.words import explained
 from gemma_chat.ui.setting_changes import SettingChanges
 from gemma_chat.ui.settings_fields import CANNOT_THINK, SWITCHES, text_of
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.terminal import PlainTerminal
@@ -75,7 +76,7 @@ class SettingCommands:
             await self._terminal.settled()
             return
         for role in self._changes.told(self._terminal.library.roles()).items:
-            self._terminal.say(f"{one_line(role.name, 60)}: {one_line(role.explanation, 200)}")
+            self._terminal.say(explained(role.name, role.explanation))
         self._terminal.say("/role NAME applies one.")
 
     async def preset(self, words: str) -> None:
@@ -85,7 +86,7 @@ class SettingCommands:
             await self._terminal.settled()
             return
         for preset in self._changes.presets().items:
-            self._terminal.say(f"{one_line(preset.name, 60)}: {one_line(preset.explanation, 200)}")
+            self._terminal.say(explained(preset.name, preset.explanation))
         self._terminal.say("/preset NAME applies one.")
 
     async def show(self, argument: str) -> None:
@@ -98,17 +99,19 @@ class SettingCommands:
             self._terminal.say(f"{label}: {'on' if getattr(now, name) else 'off'}.")
         for name, label in (("grammar", "Grammar"), ("json_schema", "JSON schema")):
             given = text_of(now, name)
-            self._terminal.say(f"{label}: {plural(len(given), 'character') if given else 'none'}.")
+            self._terminal.say(f"{label}: {counted(len(given), 'character') if given else 'none'}.")
         if now.lora_path:
-            self._terminal.say(f"LoRA adapter: {one_line(now.lora_path, 200)}.")
-        self._terminal.say(f"Tools: {one_line(', '.join(now.tools.sources), 200) or 'none'}.")
+            self._terminal.say(f"LoRA adapter: {one_line(now.lora_path, SENTENCE_CELLS)}.")
+        self._terminal.say(
+            f"Tools: {one_line(', '.join(now.tools.sources), SENTENCE_CELLS) or 'none'}."
+        )
 
     async def thinking(self, wish: str) -> None:
         """Let the model think before it answers, or no more; else say how it is."""
         wish = wish.strip().lower()
         now = self._changes.now
         if wish not in _SWITCHED:
-            raise SettingsError(f"/thinking is on or off, not {one_line(wish, 40)}.")
+            raise SettingsError(f"/thinking is on or off, not {one_line(wish, NAME_CELLS)}.")
         on = _SWITCHED[wish]
         if on is None:
             self._terminal.say(f"Thinking is {'on' if now.enable_thinking else 'off'}.")
@@ -128,7 +131,7 @@ class SettingCommands:
             for source in sources:
                 about = ON_BOARD_TOOLS.get(source, "The tools of a server of the settings file.")
                 state = "on" if source in on else "off"
-                self._terminal.say(f"{one_line(source, 60)}, {state}: {about}")
+                self._terminal.say(f"{one_line(source, NOTICE_CELLS)}, {state}: {about}")
             self._terminal.say("/tools NAME turns one on or off; files takes its folder too.")
             return
         if name not in sources:
@@ -138,7 +141,9 @@ class SettingCommands:
         if folder:
             tools = msgspec.structs.replace(tools, folder=folder.strip())
         if await self._hold(msgspec.structs.replace(settings, tools=tools.validated())):
-            self._terminal.say(f"{one_line(name, 60)} is {'on' if name in changed else 'off'}.")
+            self._terminal.say(
+                f"{one_line(name, NOTICE_CELLS)} is {'on' if name in changed else 'off'}."
+            )
 
     async def _hold(self, settings: SessionSettings) -> bool:
         session = self._terminal.state.active
@@ -164,6 +169,6 @@ class SettingCommands:
 
 
 def _part_words(part: p.ContextPart) -> str:
-    title = one_line(part.title, 60)
+    title = one_line(part.title, NOTICE_CELLS)
     named = f"{_PARTS[part.kind]}, “{title}”" if title else _PARTS[part.kind]
-    return f"{named}: {plural(part.tokens, 'token')}."
+    return f"{named}: {counted(part.tokens, 'token')}."

@@ -1,4 +1,4 @@
-"""Commands about tabs and chats: go to one, open, close, name, arrange, find, export."""
+"""Commands about tabs and conversations: go to one, open, close, name, arrange, find, export."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Final
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import ExchangeError, SettingsError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import counted
 from gemma_chat.ui.own_events import ClosedHere, ReopenedHere
-from gemma_chat.ui.plain.words import named_tab, plural, tab_line, tab_name, title_of
+from gemma_chat.ui.plain.words import named_tab, tab_line, tab_name, title_of
 from gemma_chat.ui.tab_marks import MARKS, mark_named
-from gemma_chat.ui.text import one_line
+from gemma_chat.ui.text import NAME_CELLS, NOTICE_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.terminal import PlainTerminal
     from gemma_chat.ui.state import TabState
 
-MOST_CHATS: Final = 20
+MOST_LISTED: Final = 20
+_ALL: Final = "/conversations lists all there are."
 _NONE: Final = "none"
 
 
@@ -30,7 +32,7 @@ class TabCommands:
         self.by_id: Mapping[str, Callable[[str], Awaitable[None]]] = {
             "plain.tabs": self.list_tabs,
             "plain.tab": self.go_to,
-            "plain.open": self.open_chat,
+            "plain.open": self.open_conversation,
             "tab.new": self.new,
             "tab.close": self.close,
             "tab.undo_close": self.reopen,
@@ -39,16 +41,16 @@ class TabCommands:
             "tab.mark": self.mark,
             "tab.group": self.group,
             "tab.clear": self.clear,
-            "history.open": self.list_chats,
+            "history.open": self.list_conversations,
             "tab.export": self.export,
-            "chat.import": self.take_in,
+            "history.import": self.take_in,
         }
 
     @property
     def _tab(self) -> TabState:
         tab = self._terminal.state.active_tab
         if tab is None:
-            raise SettingsError("No tab is open. /new opens one, /chats lists all chats.")
+            raise SettingsError("No tab is open. /new opens one. " + _ALL)
         return tab
 
     # ------------------------------------------------------------ which tab
@@ -98,12 +100,12 @@ class TabCommands:
         """Open the tab again that was closed last."""
         closed = self._terminal.state.closed
         if not closed:
-            raise SettingsError("No tab was closed here. /chats lists all chats.")
+            raise SettingsError("No tab was closed here. " + _ALL)
         if await self._open(closed[-1]):
             self._terminal.change(ReopenedHere(closed[-1]))
 
     async def clear(self, argument: str) -> None:
-        """A fresh chat with the same settings in the place of this one, which is kept."""
+        """A fresh conversation with the same settings in the place of this one, which is kept."""
         tab = self._tab
         if tab.view.pinned:
             raise SettingsError(f"{title_of(tab)} is pinned and stays open; /pin takes that away.")
@@ -153,40 +155,42 @@ class TabCommands:
         """Put the tab into a group, or out of its group."""
         tab = self._tab
         if not name:
-            group = one_line(tab.view.group, 60)
+            group = one_line(tab.view.group, NOTICE_CELLS)
             self._terminal.say(f"This tab is in group {group}." if group else "In no group.")
             return
         group = "" if name.strip().lower() == _NONE else name.strip()
         if await self._terminal.calls.arrange(p.GroupTabs(0, (tab.session,), group)):
-            into = f"into group {one_line(group, 60)}" if group else "out of its group"
+            into = f"into group {one_line(group, NOTICE_CELLS)}" if group else "out of its group"
             self._terminal.say(f"Put {into}. /tabs has the order.")
 
     # ------------------------------------------------------------ all chats
 
-    async def list_chats(self, words: str) -> None:
-        """Say the chats that were used last, or those that hold these words."""
-        found = await self._terminal.calls.conversations(words, 0, MOST_CHATS)
+    async def list_conversations(self, words: str) -> None:
+        """Say the conversations that were used last, or those that hold these words."""
+        found = await self._terminal.calls.conversations(words, 0, MOST_LISTED)
         if found is None:
             return
         for view in found.conversations:
-            title = one_line(view.title, 60) or "New chat"
+            title = one_line(view.title, NOTICE_CELLS) or p.UNTITLED
             standing = "open" if view.open else "closed"
-            count = plural(view.message_count, "message")
+            count = counted(view.message_count, "message")
             self._terminal.say(f"{view.session}. “{title}”, {count}, {standing}.")
         if not found.conversations:
-            self._terminal.say("No chat has these words." if words else "There are no chats yet.")
+            self._terminal.say(
+                "No conversation has these words." if words else "There are none yet."
+            )
         else:
-            more = " There are older ones: /chats WORDS finds them." if found.more else ""
+            more = " There are older ones: /conversations WORDS finds them." if found.more else ""
             self._terminal.say(f"/open NUMBER opens one.{more}")
 
-    async def open_chat(self, number: str) -> None:
-        """Open the chat with this number of the list."""
+    async def open_conversation(self, number: str) -> None:
+        """Open the conversation with this number of the list."""
         if not number.strip().isdecimal():
-            raise SettingsError(f"{one_line(number, 40)} is no number. /chats lists all chats.")
+            raise SettingsError(f"{one_line(number, NAME_CELLS)} is no number. {_ALL}")
         await self._open(int(number.strip()[:15]))
 
     async def export(self, wish: str) -> None:
-        """Write the chat to a file; one that exists is left as it is."""
+        """Write the conversation to a file; one that exists is left as it is."""
         from gemma_chat.ui.history import files
 
         terminal, tab = self._terminal, self._tab
@@ -194,14 +198,14 @@ class TabCommands:
         if transcript is None:
             return
         if not transcript.lines:
-            raise ExchangeError("Nothing was said in this chat yet; there is nothing to export.")
+            raise ExchangeError("Nothing was said in this tab yet; there is nothing to export.")
         wish = wish or "markdown"
         target, form = files.target_of(wish, "markdown", transcript.title, tab.session)
         if files.existing([target]):
             raise ExchangeError(f"{files.short(target)} exists already. Name another file.")
         await asyncio.to_thread(files.write, transcript, target, form, replace=False)
         count = len(transcript.lines if form == "json" else transcript.shown)
-        terminal.say(f"Written to {files.short(target)}, {plural(count, 'message')}.")
+        terminal.say(f"Written to {files.short(target)}, {counted(count, 'message')}.")
 
     async def take_in(self, typed: str) -> None:
         """Take over the conversations of a file."""
@@ -216,6 +220,8 @@ class TabCommands:
             if not session:
                 break
             sessions.append(session)
-        self._terminal.say(f"{plural(len(sessions), 'chat')} imported; /chats lists them.")
+        self._terminal.say(
+            f"{counted(len(sessions), 'conversation')} imported; /conversations lists them."
+        )
         if len(sessions) == len(transcripts) == 1:
             await self._open(sessions[0])

@@ -18,6 +18,7 @@ from gemma_chat.config.presets import begun_with, presets_for
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import counted
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.host_calls import HostCalls, Severity
 from gemma_chat.ui.input.slash import Refusal, is_command, literal, parse
@@ -38,7 +39,7 @@ from gemma_chat.ui.plain.news import news_of
 from gemma_chat.ui.plain.options import PlainOptions
 from gemma_chat.ui.plain.replies import YOU, Replies
 from gemma_chat.ui.plain.speech import Speech
-from gemma_chat.ui.plain.words import cannot_send, model_words, plural, tab_name
+from gemma_chat.ui.plain.words import cannot_send, model_words, tab_name
 from gemma_chat.ui.state import TabState, TerminalState, apply, text_is_missing
 
 if TYPE_CHECKING:
@@ -306,14 +307,14 @@ class PlainTerminal:
         was_unread = tab.view.unread or tab.view.failed
         count = tab.view.message_count
         name = tab_name(self.state, tab.session)
-        self.say(f"{name[:1].upper()}{name[1:]}, {plural(count, 'message')}.")
+        self.say(f"{name[:1].upper()}{name[1:]}, {counted(count, 'message')}.")
         if instruction := tab.view.settings.system_instruction.strip():
             self.say(
-                f"Its system instruction has {plural(len(instruction), 'character')}: /system."
+                f"Its system instruction has {counted(len(instruction), 'character')}: /system."
             )
         if not tab.draft.empty:
             self.say(
-                f"A draft of {plural(len(tab.draft.full), 'character')} waits here: /draft brings "
+                f"A draft of {counted(len(tab.draft.full), 'character')} waits here: /draft brings "
                 "it into the line, /edit opens it in your editor."
             )
         await self.loaded(tab.session)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from gemma_chat.host import protocol as p
+from gemma_chat.quantities import byte_size, counted
 from gemma_chat.ui.signs import sign_of
 from gemma_chat.ui.state import TabState, TerminalState
-from gemma_chat.ui.text import one_line, size
+from gemma_chat.ui.text import ERROR_CELLS, LINE_CELLS, NOTICE_CELLS, SENTENCE_CELLS, one_line
 
-TITLE_CELLS: Final = 60
 _STEP: Final = 20
 """Percent between two sentences about how far something is."""
 _FITS: Final[dict[p.MemoryFit, str]] = {
@@ -20,9 +20,9 @@ _FITS: Final[dict[p.MemoryFit, str]] = {
 }
 
 
-def plural(count: int, thing: str) -> str:
-    """`1 message`, `2 messages`."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+def explained(name: str, explanation: str) -> str:
+    """A thing of a list, with what it is."""
+    return f"{one_line(name, NOTICE_CELLS)}: {one_line(explanation, SENTENCE_CELLS)}"
 
 
 def tab_name(state: TerminalState, session: int) -> str:
@@ -33,17 +33,17 @@ def tab_name(state: TerminalState, session: int) -> str:
 
 def title_of(tab: TabState) -> str:
     """A title within a sentence."""
-    return f"“{one_line(tab.title, TITLE_CELLS)}”"
+    return f"“{one_line(tab.title, NOTICE_CELLS)}”"
 
 
 def tab_line(state: TerminalState, tab: TabState) -> str:
     """A tab in the list of all: number, title, and all that its signs say, in words."""
     parts = [
         f"{state.number(tab.session)}. {title_of(tab)}",
-        plural(tab.view.message_count, "message"),
+        counted(tab.view.message_count, "message"),
     ]
     if tab.view.group:
-        parts.append(f"group {one_line(tab.view.group, TITLE_CELLS)}")
+        parts.append(f"group {one_line(tab.view.group, NOTICE_CELLS)}")
     if tab.view.mark:
         parts.append(f"marked {tab.view.mark}")
     if tab.view.pinned:
@@ -69,7 +69,7 @@ def named_tab(state: TerminalState, name: str) -> TabState | str:
     found = found or [tab for tab, title in titles if wanted in title]
     if len(found) == 1:
         return found[0]
-    shown = one_line(name, TITLE_CELLS)
+    shown = one_line(name, NOTICE_CELLS)
     if not found:
         return f"No tab is called “{shown}”. /tabs lists them."
     numbers = ", ".join(str(state.number(tab.session)) for tab in found)
@@ -108,7 +108,7 @@ def _waiting(state: TerminalState, entry: p.LockEntry) -> str:
     if holder is not None and not holder.background:
         name = "this tab" if holder.session == entry.session else tab_name(state, holder.session)
         holds = f" ({name} holds the lock)"
-    return f"Waiting: {plural(len(before), 'turn')} before this one{holds}."
+    return f"Waiting: {counted(len(before), 'turn')} before this one{holds}."
 
 
 def percent(share: float) -> str:
@@ -139,10 +139,10 @@ def lock_lines(state: TerminalState) -> Iterator[str]:
 
 def end_of(event: p.TurnFinished, *, has_text: bool) -> str:
     """How a turn has ended."""
-    tokens = plural(event.metrics.generated_tokens, "token")
+    tokens = counted(event.metrics.generated_tokens, "token")
     rate = event.metrics.decode_tokens_per_second
     speed = f", {rate:.0f} tokens/s" if rate else ""
-    error = one_line(event.error, 600)
+    error = one_line(event.error, ERROR_CELLS)
     match event.reason:
         case "stop" | "tool_call":
             return f"Done: {tokens}{speed}."
@@ -167,15 +167,16 @@ def end_elsewhere(state: TerminalState, event: p.TurnFinished) -> str:
         return ""
     name = f"Tab {number} {title_of(tab)}"
     if event.reason == "failed":
-        return f"{name}: the reply failed. {one_line(event.error, 300)} /tab {number} goes there."
-    tokens = plural(event.metrics.generated_tokens, "token")
+        error = one_line(event.error, SENTENCE_CELLS)
+        return f"{name}: the reply failed. {error} /tab {number} goes there."
+    tokens = counted(event.metrics.generated_tokens, "token")
     return f"{name}: the reply is there, {tokens}. /tab {number} goes there."
 
 
 def question_of(question: p.ToolQuestion) -> str:
     """Whether the model may call a tool."""
-    called = one_line(question.name, 80)
-    given = one_line(question.arguments, 600)
+    called = one_line(question.name, LINE_CELLS)
+    given = one_line(question.arguments, ERROR_CELLS)
     return f"The model wants to call {called} with {given}. Type once, always or never."
 
 
@@ -184,20 +185,24 @@ def question_of(question: p.ToolQuestion) -> str:
 
 def model_words(model: p.ModelView) -> str:
     """How it stands with the model; the remedy for one that is missing is told elsewhere."""
-    name = one_line(model.name or model.server or model.path, TITLE_CELLS)
+    name = one_line(model.name or model.server or model.path, NOTICE_CELLS)
     match model.phase:
         case "ready" if model.server:
-            return f"Model: {name} on {one_line(model.server, TITLE_CELLS)}, ready."
+            return f"Model: {name} on {one_line(model.server, NOTICE_CELLS)}, ready."
         case "ready":
-            safe = f" Safe mode: {one_line(model.safe_mode, 200)}." if model.safe_mode else ""
+            safe = (
+                f" Safe mode: {one_line(model.safe_mode, SENTENCE_CELLS)}."
+                if model.safe_mode
+                else ""
+            )
             return f"Model: {name}, ready.{safe}"
         case "loading" if model.server:
-            return f"Connecting to {one_line(model.server, TITLE_CELLS)}."
+            return f"Connecting to {one_line(model.server, NOTICE_CELLS)}."
         case "loading":
             return f"Loading the model {name}." if name else "Loading the model."
         case "failed":
             what = "The server cannot be used" if model.server else "The model was not loaded"
-            return f"{what}: {one_line(model.error, 600) or 'the host did not say why.'}"
+            return f"{what}: {one_line(model.error, ERROR_CELLS) or 'the host did not say why.'}"
         case _:
             return "There is no model yet."
 
@@ -206,24 +211,26 @@ def file_line(file: p.ModelFileView, loaded: str, chosen: str) -> str:
     """A model file in a list."""
     standing = ", loaded" if file.path == loaded else ""
     standing += ", the program starts with it" if file.path == chosen else ""
-    return f"{one_line(file.name, TITLE_CELLS)}, {size(file.bytes)}{_FITS[file.fit]}{standing}"
+    return (
+        f"{one_line(file.name, NOTICE_CELLS)}, {byte_size(file.bytes)}{_FITS[file.fit]}{standing}"
+    )
 
 
 def offer_line(offer: p.OfferView) -> str:
     """A model that can be downloaded, in a list."""
-    about = one_line(offer.explanation, 200)
+    about = one_line(offer.explanation, SENTENCE_CELLS)
     return (
-        f"{one_line(offer.name, TITLE_CELLS)}, to download, {size(offer.download_bytes)}"
+        f"{one_line(offer.name, NOTICE_CELLS)}, to download, {byte_size(offer.download_bytes)}"
         f"{_FITS[offer.fit]}. {about}"
     ).rstrip()
 
 
 def download_line(view: p.DownloadView) -> str:
     """A download and how far it is."""
-    name = one_line(view.name, TITLE_CELLS)
+    name = one_line(view.name, NOTICE_CELLS)
     if view.state == "failed":
-        terms = f" Accept its terms at {one_line(view.page, 300)}." if view.page else ""
-        return f"{name}: the download failed. {one_line(view.error, 300)}{terms}"
+        terms = f" Accept its terms at {one_line(view.page, SENTENCE_CELLS)}." if view.page else ""
+        return f"{name}: the download failed. {one_line(view.error, SENTENCE_CELLS)}{terms}"
     share = view.done_bytes / view.total_bytes if view.total_bytes else 0.0
     paused = ", paused" if view.state == "paused" else ""
     return f"{name}: downloading{percent(share)}{paused}."

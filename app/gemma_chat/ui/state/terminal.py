@@ -69,7 +69,7 @@ class TabState(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """The title, or what stands for one."""
-        return self.view.title.strip() or "New chat"
+        return self.view.title.strip() or p.UNTITLED
 
 
 class TerminalState(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ _FOOT_SIGNS: dict[MessageState, tuple[str, Tag]] = {
 
 PINNED = "✱ pinned"
 _MODEL_CELLS = 40
-MENU = "⋯ enter"
+MENU = "⋯ menu"
 Spot = Literal["previous", "next", "menu", "summary"]
 """What a click on a sign does: show the branch before or after, open the menu or the summary."""
 

@@ -1,4 +1,4 @@
-"""Tabs are evaluated ahead when their system instruction is set or a long draft stands in them."""
+"""Tabs are warmed up when their system instruction is set or a long draft stands in them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_free(terminal: Terminal) -> bool:
     return newest.lock.holder is None
 
 
-async def test_a_new_tab_s_system_instruction_is_evaluated_ahead(tmp_path: Path) -> None:
+async def test_a_new_tab_s_system_instruction_is_warmed_up(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         terminal = await rig.connect()
         rig.engine.gate.hold()
@@ -38,7 +38,7 @@ async def test_a_new_tab_s_system_instruction_is_evaluated_ahead(tmp_path: Path)
         assert done.metrics.reused_tokens > 200
 
 
-async def test_a_changed_instruction_and_a_long_draft_are_evaluated_ahead(tmp_path: Path) -> None:
+async def test_a_changed_instruction_and_a_long_draft_are_warmed_up(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         terminal = await rig.connect()
         tab = await terminal.open()

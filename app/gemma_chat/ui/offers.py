@@ -12,6 +12,12 @@ from textual.style import Style
 from textual.widgets import Static
 
 
+def offer(key: str, words: str) -> Content:
+    """Something to do, with its key before it when it has one."""
+    shown = f"{key} " if key else ""
+    return Content.assemble(Content.styled(shown, "$ink-mark"), Content.styled(words, "$ink-quiet"))
+
+
 class Offers(Static):
     """Several things to do beside each other, in as many lines as they need."""
 

@@ -1,22 +1,22 @@
-"""What a person does with all chats, the closed ones too."""
+"""What a person does with all conversations, those of closed tabs too."""
 
 from __future__ import annotations
 
 from gemma_chat.ui.actions.action import Action
 
-CHATS: tuple[Action, ...] = (
+HISTORY: tuple[Action, ...] = (
     Action(
         "history.open",
         ("alt+h",),
         "History",
         "History",
-        "All chats, open and closed, found by what was said in them.",
-        slash=("chats",),
+        "All conversations, open and closed, found by what was said in them.",
+        slash=("conversations", "chats"),
     ),
     Action(
         "history.restore",
         ("enter",),
-        "Open the chat",
+        "Open the conversation",
         "History",
         "Goes to its tab when it is open; so does a double click.",
         "history",
@@ -24,7 +24,7 @@ CHATS: tuple[Action, ...] = (
     Action(
         "history.mark",
         ("tab",),
-        "Mark the chat",
+        "Mark the conversation",
         "History",
         "For export and deletion; so does a click at the beginning of its line.",
         "history",
@@ -32,7 +32,7 @@ CHATS: tuple[Action, ...] = (
     Action(
         "history.mark_all",
         ("ctrl+a",),
-        "Mark all chats that were found",
+        "Mark all conversations that were found",
         "History",
         "Once more takes all marks away.",
         "history",
@@ -40,7 +40,7 @@ CHATS: tuple[Action, ...] = (
     Action(
         "history.export",
         ("alt+e",),
-        "Export the marked chats",
+        "Export the marked conversations",
         "History",
         "Without marks, the one under the cursor.",
         "history",
@@ -48,7 +48,7 @@ CHATS: tuple[Action, ...] = (
     Action(
         "history.delete",
         ("ctrl+d",),
-        "Delete the marked chats",
+        "Delete the marked conversations",
         "History",
         "For good, when you confirm it; without marks, the one under the cursor.",
         "history",
@@ -56,16 +56,16 @@ CHATS: tuple[Action, ...] = (
     Action(
         "tab.export",
         ("alt+e",),
-        "Export this chat",
+        "Export this conversation",
         "History",
         "To a file: Markdown, JSON, HTML or SVG. One that exists is not replaced without asking.",
         slash=("export",),
         argument="[FORMAT | FILE]",
     ),
     Action(
-        "chat.import",
+        "history.import",
         (),
-        "Import chats",
+        "Import conversations",
         "History",
         "From an export of this program, of ChatGPT or of llama.cpp's web page.",
         "palette",

@@ -1,4 +1,4 @@
-"""What a session evaluates while nobody waits, before its next turn is asked."""
+"""Warm-ups: what a session evaluates while nobody waits, before its next turn is asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gemma_chat.engine.interface import SequenceHandle
-from gemma_chat.sessions.conversation import Anticipation, Conversation
+from gemma_chat.sessions.conversation import Conversation, WarmUpOwner
 from gemma_chat.sessions.engine_thread import EngineThread
 from gemma_chat.sessions.events import TurnResult
 from gemma_chat.sessions.job import Report, TurnJob
@@ -15,10 +15,10 @@ from gemma_chat.sessions.question import question_text
 from gemma_chat.sessions.replacement import Replacement
 
 
-class WorkAhead:
-    """Evaluates ahead the prompt of a session's next turn, and that of a window made room in.
+class WarmUps:
+    """Warms up the prompt of a session's next turn, and that of a window made room in.
 
-    At most one such evaluation counts at a time; one that was given up may take a moment to end.
+    At most one warm-up counts at a time; one that was given up may take a moment to end.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class WorkAhead:
         """`may_begin` says whether the session is open and none of its turns is unfinished.
 
         `on_prepared` is called when all that is expected has been evaluated, then `on_end` when
-        an evaluation has ended in whichever way.
+        a warm-up has ended in whichever way.
         """
         self._session = session
         self._sequence = sequence
@@ -49,7 +49,7 @@ class WorkAhead:
 
     @property
     def unfinished(self) -> bool:
-        """Whether an evaluation has not ended, one that was given up included."""
+        """Whether a warm-up has not ended, one that was given up included."""
         return bool(self._unfinished)
 
     def begin(self, draft: str) -> None:
@@ -58,13 +58,13 @@ class WorkAhead:
         if not self._may_begin():
             return
         job = TurnJob(
-            owner=Anticipation(self._conversation),
+            owner=WarmUpOwner(self._conversation),
             session=self._session,
             number=0,
             background=True,
             sequence=self._sequence,
             question=question_text(draft),
-            purpose="anticipation",
+            purpose="warm-up",
         )
         job.receive = partial(self._receive, job)
         self._engine_thread.submit(job)
@@ -72,7 +72,7 @@ class WorkAhead:
         self._unfinished.add(job)
 
     def give_up(self) -> None:
-        """End the evaluation, because a turn is asked or the conversation becomes another."""
+        """End the warm-up, because a turn is asked or the conversation becomes another."""
         job, self._current = self._current, None
         if job is not None:
             self._engine_thread.stop(job, "stopped")

@@ -1,4 +1,4 @@
-"""Evaluating ahead, while nobody waits, what a coming turn is going to begin with.
+"""A warm-up: evaluating, while nobody waits, what a coming turn is going to begin with.
 
 Only what every such turn would evaluate in the same batches: the system instruction, which is a
 batch of its own in any case, a conversation whose oldest turns have just been replaced, up to the
@@ -13,7 +13,7 @@ from gemma_chat.engine.interface import Ended, Interrupted, Prefill, Step
 from gemma_chat.errors import EngineCrashedError
 
 
-class LlamaAnticipation:
+class LlamaWarmUp:
     """A `TurnRun` that ends before the first token is sampled."""
 
     def __init__(

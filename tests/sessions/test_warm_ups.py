@@ -1,10 +1,11 @@
-"""What a coming turn begins with is evaluated ahead, and nobody ever waits for that."""
+"""What a coming turn begins with is warmed up, and nobody ever waits for that."""
 
 from __future__ import annotations
 
 import asyncio
 
 from tests.sessions.conftest import until
+from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.sessions.events import LockEvent
@@ -17,11 +18,11 @@ async def idle(model: InferenceModel) -> None:
     await until(model, lambda: model.lock.holder is None and not model.lock.waiting)
 
 
-async def test_a_turn_does_not_evaluate_again_what_was_evaluated_ahead(
+async def test_a_turn_does_not_evaluate_again_what_was_warmed_up(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
     session = await model.open_session(system_instruction=LONG)
-    session.anticipate()
+    session.warm_up()
     await idle(model)
     assert await session.get_response("hello") == f"{LONG} 1: hello"
     assert session.metrics.reused_tokens > 200
@@ -32,7 +33,7 @@ async def test_it_leaves_no_trace_in_history_figures_or_turn_numbers(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
     session = await model.open_session(system_instruction="Pirate")
-    session.anticipate(LONG)
+    session.warm_up(LONG)
     await idle(model)
     assert session.history == ()
     assert session.totals.turns == 0
@@ -47,11 +48,11 @@ async def test_the_lock_shows_it_as_background_work_of_its_kind(
 ) -> None:
     session = await model.open_session(system_instruction=LONG)
     engine.gate.hold()
-    session.anticipate()
+    session.warm_up()
     await engine.gate.reached()
     holder = model.lock.holder
     assert holder is not None
-    assert (holder.purpose, holder.background, holder.session) == ("anticipation", True, session.id)
+    assert (holder.purpose, holder.background, holder.session) == ("warm-up", True, session.id)
     engine.gate.open()
     await idle(model)
 
@@ -61,7 +62,7 @@ async def test_another_session_s_turn_takes_the_lock_from_it_at_once(
 ) -> None:
     waiting, asking = await model.open_session(system_instruction=LONG), await model.open_session()
     engine.gate.hold()
-    waiting.anticipate()
+    waiting.warm_up()
     await engine.gate.reached()
     turn = asking.start_turn("hello")
     engine.gate.open()
@@ -85,14 +86,14 @@ async def test_the_session_s_own_turn_ends_it(
 
     model.lock.subscribe(note)
     engine.gate.hold()
-    session.anticipate(LONG)
+    session.warm_up(LONG)
     await engine.gate.reached()
     turn = session.start_turn("hello")
     engine.gate.open()
     result = await turn.finished()
     await idle(model)
     assert result.reason == "stop"
-    assert ends == ["anticipation stopped", "reply stop"]
+    assert ends == ["warm-up stopped", "reply stop"]
 
 
 async def test_a_newer_draft_takes_the_place_of_an_older_one(
@@ -101,20 +102,20 @@ async def test_a_newer_draft_takes_the_place_of_an_older_one(
     session = await model.open_session()
     engine.gate.hold()
     for length in range(5):
-        session.anticipate(LONG[: 100 * length])
-    waiting = [entry for entry in model.lock.waiting if entry.purpose == "anticipation"]
+        session.warm_up(LONG[: 100 * length])
+    waiting = [entry for entry in model.lock.waiting if entry.purpose == "warm-up"]
     assert len(waiting) <= 1
     engine.gate.open()
     await idle(model)
 
 
-async def test_while_the_session_has_a_turn_nothing_is_evaluated_ahead(
+async def test_while_the_session_has_a_turn_nothing_is_warmed_up(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
     session = await model.open_session()
     engine.gate.hold()
     turn = session.start_turn("hello")
-    session.anticipate(LONG)
+    session.warm_up(LONG)
     assert all(entry.purpose == "reply" for entry in model.lock.waiting)
     engine.gate.open()
     await turn.finished()
@@ -125,8 +126,8 @@ async def test_closing_the_session_or_the_model_ends_it(
 ) -> None:
     closing, other = await model.open_session(), await model.open_session()
     engine.gate.hold()
-    closing.anticipate(LONG)
-    other.anticipate(LONG)
+    closing.warm_up(LONG)
+    other.warm_up(LONG)
     engine.gate.open()
     await closing.close()
-    await asyncio.wait_for(model.close(), 10)
+    await asyncio.wait_for(model.close(), DEADLINE)

@@ -1,4 +1,4 @@
-"""Evaluating ahead spares the coming turn its prefill and changes nothing else."""
+"""A warm-up spares the coming turn its prefill and changes nothing else."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SYSTEM = ChatMessage("system", "You are an old and patient captain who has seen 
 PASTE = "It was a dark night and the sea was rough. " * 24
 
 
-def anticipate(engine: LlamaEngine, sequence: SequenceHandle, draft: str, steps: int = 99) -> int:
-    """Evaluate ahead, at most `steps` micro-batches; returns how many tokens it evaluated."""
+def warm_up(engine: LlamaEngine, sequence: SequenceHandle, draft: str, steps: int = 99) -> int:
+    """Warm up, at most `steps` micro-batches; returns how many tokens were evaluated."""
     left, right = (engine.prompt([SYSTEM, *talk(draft + end)]) for end in ("A", "1"))
-    run = engine.anticipate(sequence, left, right, "background")
+    run = engine.warm_up(sequence, left, right, "background")
     for _ in range(steps):
         if isinstance(run.step(), Ended):
             break
@@ -26,27 +26,29 @@ def anticipate(engine: LlamaEngine, sequence: SequenceHandle, draft: str, steps:
     return run.counts.evaluated
 
 
-def test_a_system_instruction_evaluated_ahead_is_not_evaluated_again(engine: LlamaEngine) -> None:
+def test_a_warmed_up_system_instruction_is_not_evaluated_again(
+    engine: LlamaEngine,
+) -> None:
     question = [SYSTEM, *talk("What is the sea?")]
     alone, whole = speak(engine, engine.open_sequence(), question)
     forget_all(engine)
     sequence = engine.open_sequence()
-    ahead = anticipate(engine, sequence, "")
+    warmed = warm_up(engine, sequence, "")
     text, run = speak(engine, sequence, question)
-    assert ahead > 100
-    assert run.counts.reused == ahead
-    assert run.counts.evaluated == whole.prompt_tokens - ahead
+    assert warmed > 100
+    assert run.counts.reused == warmed
+    assert run.counts.evaluated == whole.prompt_tokens - warmed
     assert text == alone
 
 
-def test_a_long_paste_is_evaluated_ahead_in_whole_micro_batches(engine: LlamaEngine) -> None:
+def test_a_long_paste_is_warmed_up_in_whole_micro_batches(engine: LlamaEngine) -> None:
     question = [SYSTEM, *talk(PASTE + "What happened next?")]
     alone, whole = speak(engine, engine.open_sequence(), question)
     forget_all(engine)
     sequence = engine.open_sequence()
-    ahead = anticipate(engine, sequence, PASTE)
+    warmed = warm_up(engine, sequence, PASTE)
     text, run = speak(engine, sequence, question)
-    assert run.counts.reused == ahead > whole.prompt_tokens // 2
+    assert run.counts.reused == warmed > whole.prompt_tokens // 2
     assert text == alone
 
 
@@ -55,19 +57,19 @@ def test_a_draft_changed_after_it_was_evaluated_changes_nothing(engine: LlamaEng
     alone, _ = speak(engine, engine.open_sequence(), question)
     forget_all(engine)
     sequence = engine.open_sequence()
-    anticipate(engine, sequence, PASTE)
+    warm_up(engine, sequence, PASTE)
     text, _ = speak(engine, sequence, question)
     assert text == alone
 
 
-def test_an_anticipation_given_up_half_way_keeps_what_it_has(engine: LlamaEngine) -> None:
+def test_a_warm_up_given_up_half_way_keeps_what_it_has(engine: LlamaEngine) -> None:
     sequence = engine.open_sequence()
-    ahead = anticipate(engine, sequence, PASTE, steps=2)
+    warmed = warm_up(engine, sequence, PASTE, steps=2)
     _, run = speak(engine, sequence, [SYSTEM, *talk(PASTE)])
-    assert run.counts.reused + run.counts.restored == ahead > 0
+    assert run.counts.reused + run.counts.restored == warmed > 0
 
 
-def test_a_conversation_up_to_a_seam_is_evaluated_ahead_whatever_its_length(
+def test_a_conversation_up_to_a_seam_is_warmed_up_whatever_its_length(
     engine: LlamaEngine,
 ) -> None:
     told = [SYSTEM, *talk(*["The sea is deep, and the ship is small. " * 6] * 4)]
@@ -86,7 +88,7 @@ def test_a_conversation_up_to_a_seam_is_evaluated_ahead_whatever_its_length(
     alone, _, length = answer(engine.open_sequence())
     forget_all(engine)
     sequence = engine.open_sequence()
-    run = engine.anticipate(sequence, asked("A"), asked("1"), "background")
+    run = engine.warm_up(sequence, asked("A"), asked("1"), "background")
     while not isinstance(run.step(), Ended):
         pass
     run.finish()

@@ -18,16 +18,16 @@ _NEAR_END = 10
 """Lines before the end at which more is wanted."""
 
 
-class ChatList(OptionList):
+class ConversationList(OptionList):
     """Conversations, one a line. The keyboard stays in the field above it."""
 
     DEFAULT_CSS = """
-    ChatList, ChatList:focus {
+    ConversationList, ConversationList:focus {
         width: 1fr; height: 1fr; border: none; padding: 0; background: transparent;
         scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         text-wrap: nowrap; text-overflow: clip;
     }
-    ChatList > .option-list--option { padding: 0; }
+    ConversationList > .option-list--option { padding: 0; }
     """
 
     @dataclass
