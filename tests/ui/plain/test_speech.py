@@ -7,6 +7,7 @@ import os
 import pytest
 
 from gemma_chat.config.schema import PlainPieces
+from gemma_chat.ui.plain.line_editor import typeable
 from gemma_chat.ui.plain.outlet import Outlet, Page
 from gemma_chat.ui.plain.speech import MOST_HELD, Speech
 
@@ -133,3 +134,7 @@ def test_an_outlet_gives_out_in_order_what_was_put_in_and_wakes_who_waits() -> N
     assert outlet.take() == ""
     assert woken == [1, 1]
     outlet.close()
+
+
+def test_what_is_put_into_the_line_holds_no_control_characters() -> None:
+    assert typeable("a\x1b[2J\x9b31m\0 👩\u200d👧\n\ud800") == "a[2J31m 👩\u200d👧\n?"

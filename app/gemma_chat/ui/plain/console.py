@@ -21,11 +21,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from gemma_chat.ui.edited_file import editor_command, read_back
+from gemma_chat.ui.edited_file import Edited, editor_command, read_back
 from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.plain.line_editor import CONTINUED, PASTE_SECONDS, Interrupted, LineEditor
 from gemma_chat.ui.plain.outlet import Outlet, Page
 from gemma_chat.ui.plain.terminal import PlainTerminal
+from gemma_chat.ui.text import shown
 
 _INPUT: Final = 0
 _READ_BYTES: Final = 65_536
@@ -105,6 +106,8 @@ class Console:
     def _take(self, message: str) -> None:
         if message.strip() == _EDIT and self._is_tty:
             tab = self._terminal.state.active_tab
+            if tab is not None:
+                self._terminal.drafting = tab.session
             self._edit("" if tab is None else tab.draft.full)
         elif message.strip():
             self._begin(self._terminal.typed(message))
@@ -153,6 +156,10 @@ class Console:
         """Where no editor does it; once, until something else is written."""
         if self._is_tty and not self._is_busy and not self._has_prompt:
             self._write_out()
+            if text := shown(self._terminal.to_edit, _LARGEST_IN_LINE):
+                # There is no line to put it into; it can be copied, or opened by /edit.
+                self._page.append(f"{text}\n")
+                self._terminal.to_edit = ""
             self._page.append(self._terminal.prompt)
             self._has_prompt = True
 
@@ -208,33 +215,33 @@ class Console:
 
     def _edit(self, text: str) -> None:
         """Let a message be written in an editor; what is saved there is sent."""
+        edited = self._edited(text)
+        if edited.text is not None and edited.text.strip() and edited.text != text:
+            self._begin(self._terminal.typed(escaped(edited.text)))
+            return
+        self._terminal.drafting = 0
+        self._page.append(f"{edited.sentence or 'Nothing was written there.'} Nothing is sent.\n")
+
+    def _edited(self, text: str) -> Edited:
         try:
             command = editor_command(os.environ)
         except ValueError as error:
-            self._page.append(f"VISUAL or EDITOR cannot be understood ({error}).\n")
-            return
+            return Edited(sentence=f"VISUAL or EDITOR cannot be understood ({error}).")
         with tempfile.TemporaryDirectory(prefix="gemma-chat-") as folder:
             file = Path(folder) / "message.md"
             file.write_text(f"{text}\n" if text else "", "utf-8")
             try:
                 code = subprocess.run([*command, str(file)], check=False).returncode
             except OSError as error:
-                self._page.append(
-                    f"The editor {command[0]!r} cannot be started ({error.strerror}). Set VISUAL "
-                    "or EDITOR.\n"
+                return Edited(
+                    sentence=f"The editor {command[0]!r} cannot be started ({error.strerror}). "
+                    "Set VISUAL or EDITOR."
                 )
-                return
-            edited = read_back(file)
-        # Ctrl+C was meant for the editor.
-        self._was_interrupted = False
-        if code:
-            self._page.append(f"The editor ended with code {code}; nothing is sent.\n")
-        elif edited.text is None:
-            self._page.append(f"{edited.sentence}\n")
-        elif not edited.text.strip() or edited.text == text:
-            self._page.append("Nothing was written there; nothing is sent.\n")
-        else:
-            self._begin(self._terminal.typed(escaped(edited.text)))
+            # Ctrl+C was meant for the editor.
+            self._was_interrupted = False
+            if code:
+                return Edited(sentence=f"The editor ended with code {code}.")
+            return read_back(file)
 
     # ------------------------------------------------------------ signals
 

@@ -8,9 +8,12 @@ is empty, and leaves it for later while something stands there, so that nobody i
 from __future__ import annotations
 
 import contextlib
+import io
 import select
 import signal
+import sys
 import threading
+import unicodedata
 from collections.abc import Iterable
 from types import FrameType, ModuleType
 from typing import Final
@@ -50,6 +53,9 @@ class LineEditor:
         self._is_waiting = False
         """readline waits for keys, and its prompt stands there."""
         self._main = threading.main_thread().ident or 0
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # Keys of another encoding are no reason to end.
+            sys.stdin.reconfigure(errors="replace")
         readline.set_auto_history(False)
         # Nothing but text is to be written: no marks around pastes, no switching of the keys.
         for setting in ("enable-bracketed-paste off", "enable-meta-key off", "bell-style none"):
@@ -69,7 +75,9 @@ class LineEditor:
     def remember(self, messages: Iterable[str]) -> None:
         """Bring these back with arrow up, the last one first."""
         for text in list(messages)[-_MOST_REMEMBERED:]:
-            self._readline.add_history(text)
+            # What this terminal's encoding does not have cannot stand in its line.
+            with contextlib.suppress(UnicodeError):
+                self._readline.add_history(typeable(text))
 
     def read(self, prompt: str, text: str = "") -> str:
         """A message, of one or several lines; `text` stands in the line at first.
@@ -86,11 +94,12 @@ class LineEditor:
             lines.append(line)
         message = "\n".join(lines)
         if message.strip():
-            self._readline.add_history(message)
+            self.remember([message])
         return message
 
     def _line(self, prompt: str, text: str) -> str:
         self._prompt = prompt
+        text = typeable(text)
         self._readline.set_startup_hook(lambda: self._readline.insert_text(text) if text else None)
         self._readline.set_pre_input_hook(self._begin_waiting)
         try:
@@ -137,6 +146,12 @@ def line_editor(outlet: Outlet, page: Page, names: Iterable[str]) -> LineEditor 
     except ImportError:
         return None
     return LineEditor(readline, outlet, page, names)
+
+
+def typeable(text: str) -> str:
+    """A text as it may stand in a line: readline sends some control characters as they are."""
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c for c in whole if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 def _more_comes() -> bool:

@@ -11,7 +11,7 @@ from gemma_chat.errors import ExchangeError, SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.quantities import counted
 from gemma_chat.ui.own_events import ClosedHere, ReopenedHere
-from gemma_chat.ui.plain.words import named_tab, tab_line, tab_name, title_of
+from gemma_chat.ui.plain.words import named_tab, tab_line, title_of
 from gemma_chat.ui.tab_marks import MARKS, mark_named
 from gemma_chat.ui.text import NAME_CELLS, NOTICE_CELLS, one_line
 
@@ -91,10 +91,9 @@ class TabCommands:
         terminal, tab = self._terminal, self._tab
         if tab.view.pinned:
             raise SettingsError(f"{title_of(tab)} is pinned and stays open; /pin takes that away.")
-        name = tab_name(terminal.state, tab.session)
         if await terminal.calls.close_tab(tab.session):
             terminal.change(ClosedHere(tab.session))
-            terminal.say(f"Closed {name}. /reopen opens it again.")
+            terminal.say(f"Closed {title_of(tab)}. /reopen opens it again.")
 
     async def reopen(self, argument: str) -> None:
         """Open the tab again that was closed last."""

@@ -91,8 +91,8 @@ class PlainTerminal:
         self._tasks: set[asyncio.Task[object]] = set()
         self._changed = asyncio.Event()
         self._has_state = False
-        self._drafting = 0
-        """The tab whose draft was brought into the line."""
+        self.drafting = 0
+        """The tab whose draft stands in the line or in the editor: what is sent is made of it."""
 
     # ------------------------------------------------------------ beginning and end
 
@@ -199,9 +199,9 @@ class PlainTerminal:
             self._refused(text, "")
             return
         self.enclosed = Draft()
-        if self._drafting == tab.session or tab.draft.full == text:
+        if self.drafting == tab.session or tab.draft.full == text:
             self.keep_draft(tab.session, Draft())
-        self._drafting = 0
+        self.drafting = 0
         self._news()
 
     def _refused(self, text: str, why: str) -> None:
@@ -225,7 +225,7 @@ class PlainTerminal:
         if tab is None or tab.draft.empty:
             self.say("There is no draft in this tab.")
         else:
-            self.to_edit, self._drafting = tab.draft.full, tab.session
+            self.to_edit, self.drafting = tab.draft.full, tab.session
 
     def keep_draft(self, session: int, draft: Draft) -> None:
         """Make this the draft of a tab, and let the host keep it."""
