@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
-
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import SettingsError
@@ -15,6 +13,7 @@ from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.message_menu import offered, reply_with_figures
 from gemma_chat.ui.own_events import EditBegun, EditEnded
+from gemma_chat.ui.setting_changes import another_seed
 from gemma_chat.ui.state import TabState
 from gemma_chat.ui.text import NAME_CELLS, one_line
 
@@ -189,7 +188,7 @@ class MessageCommands:
         found = self._about("assistant")
         if found is not None:
             tab, message = found
-            sampling = _another_seed(tab.view.settings.sampling, message.branches)
+            sampling = another_seed(tab.view.settings.sampling, message.branches)
             self._ask_again(tab, message.message, sampling)
 
     def regenerate_with(self) -> None:
@@ -421,10 +420,3 @@ class MessageCommands:
                 return tab, message
         self._app.say(_NONE_SELECTED, "information")
         return None
-
-
-def _another_seed(sampling: SamplingSettings, branches: int) -> SamplingSettings | None:
-    """With a fixed seed the same settings would give the same reply: the next seed is taken."""
-    if sampling.random_seed is None:
-        return None
-    return msgspec.structs.replace(sampling, random_seed=sampling.random_seed + branches)
