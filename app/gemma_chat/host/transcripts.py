@@ -41,7 +41,7 @@ class Transcripts:
         limit: int,
         since: int = 0,
         branches: Literal["shown", "all"] = "shown",
-        room: int = _ROOM,
+        room: int | None = None,
     ) -> tuple[tuple[MessageView, ...], bool]:
         """A stretch of a conversation as it stands now, see `page`."""
         return page(
@@ -80,7 +80,7 @@ def page(
     since: int = 0,
     branches: Literal["shown", "all"] = "shown",
     shown: Callable[[MessageView], MessageView | None] = lambda view: view,
-    room: int = _ROOM,
+    room: int | None = None,
 ) -> tuple[tuple[MessageView, ...], bool]:
     """At most `limit` messages before number `before` (0: from the end), and whether more exist.
 
@@ -90,7 +90,7 @@ def page(
     `unfinished` has, for each reply that is not finished, all its text so far, or `None` when it
     has not begun. The store has only a part of it, and a client that fetched less than was said
     would ask for ever. `shown` tells what is shown of a message, `None` when it is not. `room` is
-    for all of them, in bytes.
+    for all of them, in bytes; half a frame, unless less is wanted.
     """
     if not 1 <= limit <= MAX_PAGE or before < 0:
         raise HostError(f"From 1 to {MAX_PAGE} messages can be fetched at once.")
@@ -102,9 +102,10 @@ def page(
     found = [one for one in spoken if one.message >= since]
     taken: list[MessageView] = []
     left_out = 0
+    left = _ROOM if room is None else room
     for message in reversed(found[-limit:]):
-        room -= 1024 + _BYTES_PER_CHARACTER * (len(message.text) + _beside(message))
-        if taken and room < 0:
+        left -= 1024 + _BYTES_PER_CHARACTER * (len(message.text) + _beside(message))
+        if taken and left < 0:
             break
         text = unfinished.get(message.message) or message.text
         view = shown(msgspec.structs.replace(message_view(message), text=text))
