@@ -74,7 +74,9 @@ EVERY_SO_MANY_STATEMENTS = 7
 def test_kill_9_in_the_middle_of_a_migration_loses_nothing_and_leaves_no_part(
     tmp_path: Path,
 ) -> None:
-    old = tmp_path / "old.db"
+    folder = tmp_path / "deaths"
+    folder.mkdir()
+    old = folder / "old.db"
     with closing(sqlite3.connect(old)) as database:
         for statement in migrations.MIGRATIONS[0]:
             database.execute(statement)
@@ -91,12 +93,12 @@ def test_kill_9_in_the_middle_of_a_migration_loses_nothing_and_leaves_no_part(
         database.commit()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(
-        [sys.executable, MIGRATOR, tmp_path, str(EVERY_SO_MANY_STATEMENTS)],
+        [sys.executable, MIGRATOR, folder, str(EVERY_SO_MANY_STATEMENTS)],
         check=True,
         env=environment,
     )
 
-    deaths = [place for place in tmp_path.iterdir() if place.is_dir()]
+    deaths = [place for place in folder.iterdir() if place.is_dir()]
     assert len(deaths) * EVERY_SO_MANY_STATEMENTS > sum(map(len, migrations.MIGRATIONS[1:]))
     for place in deaths:
         store, recovery = open_or_recover(place / "conversations.db")
