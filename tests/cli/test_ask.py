@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,14 +22,24 @@ from tests.sessions.scripted import Said, ScriptedEngine
 
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
-from gemma_chat.cli.asking import Asking
+from gemma_chat.cli.asking import Asking, _follow
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SAMPLING_FIELDS, SamplingSettings, SessionSettings
 from gemma_chat.config.settings import Settings, SummarizerSettings
-from gemma_chat.engine.interface import ChatMessage, ReplyPart
+from gemma_chat.config.tools import ToolSettings
+from gemma_chat.engine.interface import ChatMessage, ReplyPart, ToolCall
 from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
-from gemma_chat.host.protocol import ToolUse, TurnFinished, TurnMetrics
+from gemma_chat.host.protocol import (
+    Event,
+    SessionChanged,
+    SessionView,
+    ToolQuestion,
+    ToolUse,
+    TurnFinished,
+    TurnMetrics,
+    TurnText,
+)
 from gemma_chat.quantities import MB
 from gemma_chat.store.store import Store
 
@@ -255,6 +266,24 @@ def test_tool_calls_are_events_with_their_result(capsys: pytest.CaptureFixture[s
     assert [one["result"] for one in last["tool_calls"]] == ["noon"]
 
 
+@pytest.mark.parametrize(("as_json", "stream"), [(False, True), (False, False), (True, False)])
+async def test_what_there_is_of_a_reply_is_written_when_the_host_dies(
+    capsys: pytest.CaptureFixture[str], as_json: bool, stream: bool
+) -> None:
+    events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
+    events.put_nowait(TurnText(1, 1, 2, 0, "It is al"))
+    events.put_nowait(HostError("The host has ended the connection."))
+    output = AskOutput(as_json=as_json, stream=stream)
+    with output, pytest.raises(HostError, match="has ended"):
+        await _follow(1, 1, events, output, others=True)
+    written = capsys.readouterr().out
+    if as_json:
+        last = json.loads(written)
+        assert (last["event"], last["reason"], last["text"]) == ("finished", "closed", "It is al")
+    else:
+        assert written == "It is al\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -329,6 +358,38 @@ def test_a_conversation_can_be_kept_and_gone_on_with(shell: Shell, engine: Scrip
             ["First question", "1: First question", "Second question", "2: Second question"],
         )
     ]
+
+
+def test_a_call_that_nobody_can_allow_ends_the_question_with_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Paths.default().make_folders()
+    store = Store.open(Paths.default().database)
+    tools = ToolSettings(sources=("calculator",))
+    store.create(SessionSettings(tools=tools), title="Sums")
+    store.close()
+    call = ReplyPart("tool_call", call=ToolCall("", "calculator", '{"expression": "1"}'))
+    loaded_always(ScriptedEngine(lambda messages, sampling: [call]), monkeypatch)
+    error = shell("ask", "-c", "Sums", "What is 1?").exception
+    assert isinstance(error, HostError)
+    assert "wants to call calculator, and nobody can allow that here" in str(error)
+    assert kept() == [("Sums", ["What is 1?", ""])]
+
+
+async def test_a_call_that_waits_for_an_answer_in_the_tab_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
+    view = SessionView(1, "Sums", SessionSettings(), 0, asking=(ToolQuestion(1, "add", "{}"),))
+    for event in (
+        SessionChanged(view),
+        SessionChanged(view),
+        TurnFinished(1, 1, "stop", TurnMetrics()),
+    ):
+        events.put_nowait(event)
+    output = AskOutput(as_json=False, stream=True)
+    assert await _follow(1, 1, events, output, others=True) == 0
+    assert capsys.readouterr().err.count("wants to call add, and waits until") == 1
 
 
 def test_ctrl_c_keeps_what_there_is_of_a_kept_conversation(smollm2_path: Path) -> None:

@@ -136,6 +136,25 @@ def test_a_file_that_cannot_be_imported_changes_nothing(shell: Shell, tmp_path: 
     assert len(titles(shell)) == 2
 
 
+def test_a_conversation_that_is_refused_names_its_file_and_what_came_before_it_is_told(
+    shell: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "three.json"
+    shell("export", "sea", str(file))
+    whole = json.loads(file.read_text())
+    [sea] = whole["conversations"]
+    thought = {"type": "thought", "at": -1, "text": "Hm."}
+    reply = {**sea["messages"][1], "asides": [thought]}
+    wrong = {**sea, "title": "Bad \x1b[2J", "messages": [sea["messages"][0], reply]}
+    file.write_text(json.dumps({**whole, "conversations": [sea, wrong, sea]}))
+    done = shell("import", str(file))
+    assert done.stdout == "3\tThe sea\n"
+    assert f"{file} cannot be imported whole. Its conversation 'Bad [2J' is refused" in (
+        str(done.exception).replace("\\x1b", "")
+    )
+    assert titles(shell) == ["The sea", "The sky", "The sea"]
+
+
 def test_renaming_forking_and_deleting(shell: Shell) -> None:
     assert shell("rename", "sea", "Ocean").exit_code == 0
     assert shell("fork", "ocean").stdout == "3\n"
@@ -174,7 +193,9 @@ def test_a_fork_that_cannot_be_leaves_nothing(shell: Shell, title: str) -> None:
 
 
 def test_deleting_asks_first(shell: Shell) -> None:
-    assert shell("delete", "1", stdin="n\n").exit_code == 1
+    refused = shell("delete", "1", stdin="n\n")
+    assert (refused.exit_code, "Nothing is deleted." in refused.stderr) == (1, True)
+    assert "Nobody has answered" in str(shell("delete", "1", stdin="").exception)
     assert len(titles(shell)) == 2
     assert shell("delete", "1", stdin="y\n").exit_code == 0
     assert titles(shell) == ["The sky"]

@@ -6,13 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from tests.cli.conftest import Shell
 from tests.models.stub_hub import StubHub, serving
 
+from gemma_chat.cli import completing
+from gemma_chat.cli.commands import cli
 from gemma_chat.cli.main import COMPLETION_VARIABLE
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import ModelLoadError
@@ -95,10 +98,32 @@ def test_only_files_of_our_own_are_removed(
     assert smollm2_path.exists()
 
 
+def test_the_folder_of_a_download_goes_with_its_model(
+    shell: Shell, hub: StubHub, smollm2_path: Path
+) -> None:
+    hub.repositories["some/tiny"]["tiny-Q8_0.gguf"] = smollm2_path.read_bytes()
+    got = Path(shell("models", "get", "some/tiny").stdout.strip())
+    assert got.is_file()
+    assert shell("models", "remove", "-y", "tiny").exit_code == 0
+    assert not got.parent.exists()
+
+
 def test_a_download_that_is_no_model_is_told(shell: Shell, hub: StubHub) -> None:
     done = shell("models", "get", "some/tiny")
     assert isinstance(done.exception, ModelLoadError)
     assert "tiny-Q8_0.gguf" in done.stderr
+
+
+def test_a_download_that_is_given_up_with_ctrl_c_says_how_to_go_on(
+    shell: Shell, hub: StubHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Hub, "get", interrupted)
+    done = shell("models", "get", "some/tiny")
+    assert done.exit_code == 1
+    assert "what has come is kept, and the same command goes on there" in done.stderr
 
 
 def test_a_model_that_was_got_is_listed(
@@ -120,8 +145,30 @@ def test_a_completion_script_asks_this_program(shell: Shell, name: str) -> None:
     assert "gemma-chat" in script
 
 
+@pytest.mark.parametrize(
+    ("complete", "typed", "name"),
+    [
+        (completing.settings_keys, "server.u", "server.url"),
+        (completing.themes, "gemma-d", "gemma-dark"),
+        (completing.presets, "gre", "greedy"),
+        (completing.models, "Mi", "Mine"),
+        (completing.offered_models, "gemma-3-1b", "gemma-3-1b"),
+    ],
+)
+def test_names_are_completed(
+    own_model: Path, complete: Callable[..., list[str]], typed: str, name: str
+) -> None:
+    context = click.Context(cli)
+    assert complete(context, cli.params[0], typed) == [name]
+    assert complete(context, cli.params[0], "no such beginning") == []
+
+
 def test_commands_and_options_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for words, expected in (("gemma-chat as", "ask"), ("gemma-chat ask --top", "--top-k")):
+    for words, expected in (
+        ("gemma-chat as", "ask"),
+        ("gemma-chat ask --top", "--top-k"),
+        ("gemma-chat config get model.context_s", "model.context_size"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "gemma_chat.cli.main"],
             env={

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gemma_chat.config.library import MAX_FILE_BYTES, Library
+from gemma_chat.config.library import MAX_FILE_BYTES, Kind, Library
 from gemma_chat.config.presets import BUILT_IN_PRESETS
 from gemma_chat.config.prompts import Blank, Prompt, prompt_of_markdown, prompt_of_table
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
@@ -190,3 +190,14 @@ def test_a_prompt_in_toml_has_text_and_explanation() -> None:
 def test_a_wrong_prompt_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         prompt_of_table("x", table)
+
+
+@pytest.mark.parametrize("kind", ["role", "preset"])
+def test_what_is_wrong_in_a_file_is_named_as_it_stands_there(kind: Kind, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('system_instruction = "Be brief."\ntemprature = 1\n')
+    with pytest.raises(SettingsError) as raised:
+        Library(tmp_path / "config").take_in(kind, file)
+    assert str(raised.value) == (
+        f"The {kind} file mine.toml: temprature is not a setting. Did you mean temperature?"
+    )

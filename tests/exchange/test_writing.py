@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -177,6 +178,27 @@ def transcripts() -> st.SearchStrategy[Transcript]:
 @example(TREE)
 def test_json_comes_back_as_it_went(transcript: Transcript) -> None:
     assert parse_conversations(rendered(transcript, "json").encode()) == (transcript,)
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "svg"])
+def test_what_a_person_reads_names_files_and_calls_of_tools(form: Format) -> None:
+    cat = Attachment("my `cat`.png", "0" * 64, "image", "PNG", 10)
+    calls = (
+        Thought(0, text="Hm."),
+        ToolUse(0, name="add", arguments='{"a":\n 1}', outcome="answered", result="2"),
+        ToolUse(0, name="<b>", arguments="x" * 1000, outcome="refused"),
+    )
+    lines = (
+        Line("user", "", attachments=(cat,)),
+        Line("assistant", "", ending="stopped", asides=calls),
+    )
+    text = unescape(rendered(Transcript("", lines), form))
+    assert "my `cat`.png (PNG)" in text
+    assert 'called add {"a": 1}' in text
+    assert "called <b> xxx" in text
+    assert re.search(r"x…:\s+refused|x…: refused", re.sub(r"</text>\n<text[^>]*>", "", text))
+    assert "x" * 300 not in text
+    assert "Hm." not in text
 
 
 def test_html_renders_the_models_markdown_and_shows_the_persons_as_typed() -> None:

@@ -23,12 +23,15 @@ from gemma_chat.host.protocol import (
     CloseSession,
     Notice,
     OpenSession,
+    ShowContext,
     StopTurn,
     ToolAnswer,
     ToolQuestion,
     ToolUse,
 )
+from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.sessions.tool_calls import REFUSED, STOPPED
+from gemma_chat.store.store import Store
 
 ECHO = Path(__file__).parents[1] / "tools" / "echo_server.py"
 
@@ -271,6 +274,27 @@ async def test_a_server_is_started_for_the_tab_that_uses_it_and_named_when_it_fa
         await answer(terminal, tab, "once")
         await terminal.finished(tab, turn)
         assert await last_reply(terminal, tab) == "hello"
-        notice = await terminal.seen(Notice)
-        assert notice.session == tab
-        assert "The tool server gone cannot be used" in notice.text
+        # It is made ready for a question here too.
+        await terminal.client.request(ShowContext(0, tab))
+        refusals = [
+            event
+            for event in terminal.events
+            if isinstance(event, Notice) and "The tool server gone cannot be used" in event.text
+        ]
+        assert [notice.session for notice in refusals] == [tab]
+
+
+async def test_who_turns_a_server_off_and_on_again_is_told_again_that_it_cannot_be_used(
+    tmp_path: Path,
+) -> None:
+    told: list[tuple[int, str]] = []
+    store = Store.open(tmp_path / "conversations.db")
+    tools = TabTools(store, list, lambda session, sentence: told.append((session, sentence)))
+    on, off = ToolSettings(sources=("mcp:gone",)), ToolSettings()
+    for settings in (on, on, off, on):
+        assert await tools.of(1, settings) == ()
+    await tools.of(2, on)
+    assert [session for session, _ in told] == [1, 1, 2]
+    assert all("There is no tool server gone" in sentence for _, sentence in told)
+    await tools.close()
+    store.close()

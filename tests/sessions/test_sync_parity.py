@@ -21,7 +21,14 @@ from gemma_chat.sync.turn import wrapped
 
 ROOMS = {
     "InferenceModel": {"engine", "engine_thread", "forget", "must_be_open", "open_fork"},
-    "Session": {"ask", "model_closed", "must_be_open", "take_question", "when_closed"},
+    "Session": {
+        "ask",
+        "cut_result",
+        "model_closed",
+        "must_be_open",
+        "take_question",
+        "when_closed",
+    },
     "Chat": set[str](),
     "Turn": {"add", "close", "end", "job"},
     "ChatTurn": {"add", "close", "end", "rephrase", "step", "when_ended"},

@@ -142,6 +142,18 @@ async def test_a_result_is_bounded_and_well_formed(talk: Open) -> None:
     assert script.results[0].endswith("[cut: the whole has 100,001 characters]")
 
 
+async def test_the_results_of_a_reply_leave_most_of_the_context_to_its_answer(talk: Open) -> None:
+    def much() -> str:
+        return "first " + "word " * 3_000 + "last"
+
+    chat, script, engine, _ = await talk([call("much"), call("much")], tools=[much])
+    assert await chat.get_response("go") == "done"
+    quarter = engine.description.context_size // 4
+    assert all(result.startswith("first") for result in script.results)
+    assert all(result.endswith("last") for result in script.results)
+    assert quarter // 2 < sum(map(engine.count_tokens, script.results)) <= quarter
+
+
 # ---------------------------------------------------------------- where it ends
 
 

@@ -167,14 +167,21 @@ async def test_a_server_that_cannot_be_used_is_named(
     await server.close()
 
 
-async def test_a_server_that_never_answers_is_given_up() -> None:
+async def test_a_server_that_never_answers_is_given_up_and_not_waited_for_again(
+    tmp_path: Path,
+) -> None:
+    starts = tmp_path / "starts"
     silent = McpServerSettings(
-        name="silent", command=sys.executable, args=("-c", "import sys; sys.stdin.read()")
+        name="silent",
+        command="/bin/sh",
+        args=("-c", f"echo start >> {starts}; while read line; do :; done"),
     )
     server = McpServer(silent, start_seconds=0.2)
-    with pytest.raises(ToolError, match=r"it did not answer within 0\.2 seconds"):
-        await server.tools()
+    for _ in range(3):
+        with pytest.raises(ToolError, match=r"it did not answer within 0\.2 seconds"):
+            await server.tools()
     await server.close()
+    assert not starts.exists() or starts.read_text() == "start\n"
 
 
 async def test_a_server_that_is_not_configured_is_named() -> None:

@@ -14,11 +14,13 @@ from textual.widgets import Input
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.host import protocol as p
+from gemma_chat.media.faults import not_taken
 from gemma_chat.quantities import byte_size
 from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.attaching.attached import dropped_paths, paths_like, read_attached
 from gemma_chat.ui.attaching.chips import AttachmentChip
 from gemma_chat.ui.attaching.dialog import AttachDialog
+from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.transcript.previews import picture_lines
 
 SEEING = msgspec.structs.replace(READY, modalities=("image",))
@@ -200,6 +202,33 @@ async def test_what_the_model_does_not_take_is_said_at_once(
         await pilot.pause()
         assert words in " ".join(notes(app))
         assert chips(app) == []
+
+
+async def test_an_image_behind_an_at_sign_is_attached_and_named(
+    cat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cat.parent)
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)], model=SEEING)
+        await pilot.pause()
+        app.window.composer.load(Draft("What is @my"))
+        app._commands.input.replace_by_file(cat.name, 8, 11)
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.window.composer.editor.text == "What is `my cat.png` "
+        assert "my cat.png" in " ".join(chips(app))
+
+
+def test_a_model_of_a_server_needs_its_projector_there() -> None:
+    here, there = (
+        not_taken("image", "cat.png", "Gemma", on_server=on_server, so_it="was not sent")
+        for on_server in (False, True)
+    )
+    assert "model.projector" in here
+    assert "Start the server with its projector" in there
+    assert "model.projector" not in there
 
 
 async def test_a_path_pasted_for_a_model_without_eyes_is_text(cat: Path) -> None:

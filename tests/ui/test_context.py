@@ -183,6 +183,21 @@ async def test_slash_context_shows_the_prompt_and_copies_it() -> None:
         assert not isinstance(app.screen, ContextScreen)
 
 
+async def test_in_the_middle_of_a_turn_it_is_said_that_its_question_is_not_in_it_yet() -> None:
+    link = ScriptedLink()
+    link.answers[p.ShowContext] = CONTEXT
+    app = make_app(link)
+    async with app.run_test(size=(120, 40)) as pilot:
+        link.connect((tab(1, "Sea"), tab(2, "Sky")), lock=p.LockView(p.LockEntry(2, 1, "Sky")))
+        await pilot.pause()
+        for session, says_so in ((1, False), (2, True)):
+            app.show_tab(session)
+            await pilot.press(*"/context", "enter")
+            await pilot.pause()
+            assert ("The question under way is not in it yet" in screen_text(app)) is says_so
+            await pilot.press("escape")
+
+
 async def test_a_context_that_cannot_be_shown_is_told() -> None:
     link = ScriptedLink()
     link.refusals[p.ShowContext] = "There is no model; load one first."

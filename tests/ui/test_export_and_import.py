@@ -273,7 +273,8 @@ async def test_an_import_that_the_host_ends_says_how_far_it_came(folder: Path) -
     link.refusals[p.ImportConversation] = "The disk is full."
     async with terminal(link, (80, 24)) as (app, pilot):
         await say(pilot, app, "/import chats.json")
-        assert "The disk is full." in notes(app)
+        named = f"{folder / 'chats.json'} cannot be imported whole. Its conversation 'a' is refused"
+        assert f"{named}: The disk is full." in notes(app)
         assert any("0 of 2 conversations imported from chats.json" in note for note in notes(app))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gemma_chat.cli import completing
 from gemma_chat.cli.profile import paths_of
 
 _INTERRUPTED = 130
@@ -37,7 +38,12 @@ class _AskCommand(click.Command):
 )
 @click.option("-k", "--keep", is_flag=True, help="Keep the conversation; `list` shows it.")
 @click.option("-s", "--system", help="The system instruction.")
-@click.option("-p", "--preset", help="A preset of the settings, before single ones.")
+@click.option(
+    "-p",
+    "--preset",
+    shell_complete=completing.presets,
+    help="A preset of the settings, before single ones.",
+)
 @click.option(
     "-f",
     "--file",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from gemma_chat.cli import completing
 from gemma_chat.cli.profile import paths_of
 
 
@@ -35,7 +36,7 @@ def show(context: click.Context) -> None:
 
 
 @config.command()
-@click.argument("key")
+@click.argument("key", shell_complete=completing.settings_keys)
 @click.pass_context
 def get(context: click.Context, key: str) -> None:
     """Print one setting as it is now, in the form that `config set` takes."""
@@ -45,7 +46,7 @@ def get(context: click.Context, key: str) -> None:
 
 
 @config.command(name="set")
-@click.argument("key")
+@click.argument("key", shell_complete=completing.settings_keys)
 @click.argument("value")
 @click.pass_context
 def set_(context: click.Context, key: str, value: str) -> None:

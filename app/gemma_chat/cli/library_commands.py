@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +138,7 @@ def export(
     from gemma_chat.cli.library_work import transcript_of
     from gemma_chat.cli.output import print_text
     from gemma_chat.cli.reaching import run
+    from gemma_chat.errors import ExchangeError
     from gemma_chat.exchange.writing import file_name, format_of, rendered, write_new_file
 
     conversation, transcript = run(paths_of(context), lambda host: transcript_of(host, name))
@@ -148,6 +150,11 @@ def export(
         print_text(text, end="")
         return
     target = file or Path(file_name(transcript.title, conversation.view.session, form))
+    if not force and os.path.lexists(target):
+        raise ExchangeError(
+            f"There is a file {target} already; it was left as it is. Give another name, or "
+            "--force."
+        )
     write_new_file(target, text, replace=force)
     click.echo(f"Written to {target}.", err=True)
 
@@ -166,14 +173,19 @@ def import_(context: click.Context, files: tuple[Path, ...]) -> None:
     from gemma_chat.cli.reaching import run
     from gemma_chat.exchange.reading import read_conversations
 
-    transcripts = [one for file in files for one in read_conversations(file)]
+    found = [(file, one) for file in files for one in read_conversations(file)]
+    rows: list[tuple[str, str]] = []
 
-    async def put_all_in(host: Requester) -> list[int]:
-        return [await put_in(host, one) for one in transcripts]
+    async def put_all_in(host: Requester) -> None:
+        for file, transcript in found:
+            rows.append((str(await put_in(host, transcript, file)), transcript.title))
 
-    numbers = run(paths_of(context), put_all_in)
-    rows = [(str(number), one.title) for number, one in zip(numbers, transcripts, strict=True)]
-    print_text(table(rows))
+    try:
+        run(paths_of(context), put_all_in)
+    finally:
+        # What is in stays in, whatever is wrong with one that comes later.
+        if rows:
+            print_text(table(rows))
 
 
 @click.command()
@@ -182,6 +194,7 @@ def import_(context: click.Context, files: tuple[Path, ...]) -> None:
 @click.pass_context
 def delete(context: click.Context, names: tuple[str, ...], yes: bool) -> None:
     """Delete the conversations NAMES for good, with all their messages: all of them, or none."""
+    from gemma_chat.cli.confirming import confirm
     from gemma_chat.cli.naming import conversation_named
     from gemma_chat.cli.output import one_line
     from gemma_chat.cli.reaching import run
@@ -192,7 +205,7 @@ def delete(context: click.Context, names: tuple[str, ...], yes: bool) -> None:
         for one in meant.values():
             click.echo(f"{one.session} {one_line(one.title)}, {one.message_count} messages")
         if not yes:
-            click.confirm("Delete for good?", abort=True, err=True)
+            confirm("Delete for good?", "Nothing is deleted.")
         await host.request(DeleteConversations(0, tuple(meant)))
         return len(meant)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from gemma_chat.cli.naming import conversation_named
+from gemma_chat.errors import HostError
 from gemma_chat.exchange.transcript import Transcript
-from gemma_chat.host.portable import import_request, transcript_from
+from gemma_chat.host.portable import import_refusal, import_request, transcript_from
 from gemma_chat.host.protocol import (
     Conversation,
     ConversationView,
@@ -69,6 +71,12 @@ async def transcript_of(requester: Requester, name: str) -> tuple[Conversation, 
     return conversation, transcript_from(conversation, messages)
 
 
-async def put_in(requester: Requester, transcript: Transcript) -> int:
-    """Store a conversation under a new number, closed; returns the number."""
-    return (await requester.request(import_request(transcript))).session
+async def put_in(requester: Requester, transcript: Transcript, file: Path) -> int:
+    """Store a conversation of `file` under a new number, closed; returns the number.
+
+    Raises `HostError` that names the file and the conversation in it.
+    """
+    try:
+        return (await requester.request(import_request(transcript))).session
+    except HostError as error:
+        raise HostError(import_refusal(transcript, file, str(error))) from None

@@ -24,7 +24,10 @@ def main() -> None:
     try:
         sys.exit(_run())
     except GemmaChatError as error:
-        sys.stderr.write(f"gemma-chat: {error}\n")
+        from gemma_chat.cli.output import visible
+
+        # It may quote a file, a server or a model.
+        sys.stderr.write(f"gemma-chat: {visible(str(error))}\n")
         sys.exit(1)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from gemma_chat.cli import completing
+from gemma_chat.cli.confirming import confirm
 from gemma_chat.cli.profile import paths_of
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def _fit(entry: CatalogueEntry, memory: int) -> str:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.offered_models)
 @click.pass_context
 def get(context: click.Context, name: str) -> None:
     """Download NAME: a model of the catalogue, or OWNER/NAME[:PATTERN] on the Hugging Face hub.
@@ -112,21 +114,26 @@ def get(context: click.Context, name: str) -> None:
     files = hub.files(want)
     paths.make_folders()
     click.echo(f"{want.repository}: {byte_size(sum(file.bytes for file in files))}", err=True)
-    with DownloadProgress() as progress:
-        got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+    try:
+        with DownloadProgress() as progress:
+            got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+    except KeyboardInterrupt:
+        click.echo("Given up; what has come is kept, and the same command goes on there.", err=True)
+        raise
     check_model_file(got[0])
     print_text(str(got[0]))
     click.echo(f"`gemma-chat models default {got[0].stem}` makes it the one to load.", err=True)
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def remove(context: click.Context, name: str, yes: bool) -> None:
-    """Remove the file NAME from the program's own folder; others are left alone."""
+    """Remove the model NAME from the program's own folder; others are left alone."""
     from gemma_chat.errors import ModelLoadError
     from gemma_chat.models.discovery import local_models
+    from gemma_chat.models.removal import files_of, remove_model
     from gemma_chat.quantities import byte_size
 
     paths = paths_of(context)
@@ -138,17 +145,15 @@ def remove(context: click.Context, name: str, yes: bool) -> None:
             f"{other.path} is not in the program's own folder {paths.models_dir}. Remove it with "
             "the program or package that it came with."
         ) from None
-    click.echo(f"{model.path}, {byte_size(model.bytes)}", err=True)
+    for file in files_of(model.path):
+        click.echo(f"{file}, {byte_size(file.stat().st_size)}", err=True)
     if not yes:
-        click.confirm("Remove it?", abort=True, err=True)
-    try:
-        model.path.unlink()
-    except OSError as error:
-        raise ModelLoadError(f"{model.path} cannot be removed ({error.strerror}).") from None
+        confirm("Remove it?", "Nothing is removed.")
+    remove_model(model.path, paths.models_dir)
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def info(context: click.Context, name: str, as_json: bool) -> None:
@@ -177,7 +182,7 @@ def info(context: click.Context, name: str, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.models)
 @click.pass_context
 def default(context: click.Context, name: str | None) -> None:
     """Print which model the host starts with, or make NAME that one.

@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import gemma_chat
 from gemma_chat.config.document import parse_document, preset_of, preset_table
+from gemma_chat.config.fields import PRESETS_SECTION
 from gemma_chat.config.paths import make_private_folder
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.prompts import Prompt, prompt_of_markdown, prompt_of_table
@@ -208,7 +209,9 @@ def _checked(kind: Kind, file: Path, read: Callable[[], ItemT]) -> ItemT:
     try:
         return read()
     except SettingsError as error:
-        raise SettingsError(f"The {kind} file {file.name}: {error}") from None
+        # A file is read as the table of a preset, whose name says nothing to its author.
+        reason = str(error).replace(f"{PRESETS_SECTION}.{file.stem}.", "")
+        raise SettingsError(f"The {kind} file {file.name}: {reason}") from None
 
 
 def _check_name(kind: Kind, name: str) -> None:

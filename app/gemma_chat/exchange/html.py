@@ -12,7 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from gemma_chat.exchange.times import written
-from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced
+from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced, notes
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -26,7 +26,8 @@ _STYLE: Final = """
 body { margin: 0 auto; max-width: 46rem; padding: 2rem 1rem 4rem; background: var(--paper);
   color: var(--ink); font: 1rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0; } a { color: var(--link); }
-.when, .speaker { color: var(--faint); font-size: .85rem; }
+.when, .speaker, .note { color: var(--faint); font-size: .85rem; }
+.note { font-family: ui-monospace, monospace; margin: .25rem 0; }
 .speaker { margin: 0 0 .25rem; }
 article { margin: 1.5rem 0; } .user { background: var(--user); border-radius: .6rem;
   padding: .8rem 1rem; } .system { border-left: 3px solid var(--line); padding-left: 1rem; }
@@ -90,8 +91,9 @@ def _article(line: Line, speaker: str, markdown: MarkdownIt) -> str:
     head = _valid(speaker) + (f" · {ending}" if ending else "")
     text = _valid(line.text)
     # What a person typed is shown as typed; a model writes Markdown.
-    body = f"<p>{_lines(text)}</p>" if line.role == "user" else markdown.render(text)
-    return _box(line.role, head, body)
+    body = f"<p>{_lines(text)}</p>" if line.role == "user" and text else markdown.render(text)
+    beside = "".join(f'<p class="note">{escape(_valid(note))}</p>\n' for note in notes(line))
+    return _box(line.role, head, beside + body)
 
 
 def _box(kind: str, speaker: str, body: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from rich.cells import cell_len, chop_cells
 
 from gemma_chat.errors import ExchangeError
-from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced
+from gemma_chat.exchange.transcript import ENDINGS, Line, Transcript, introduced, notes
 
 COLUMNS: Final = 84
 MAX_ROWS: Final = 20_000
@@ -76,7 +76,10 @@ def _all_rows(transcript: Transcript) -> Iterator[_Row]:
         yield "faint", ""
         for text in _wrapped(_head(line, speaker)):
             yield "faint", text
-        for text in _wrapped(line.text):
+        for note in notes(line):
+            for text in _wrapped(note):
+                yield "faint", text
+        for text in _wrapped(line.text) if line.text.strip() else ():
             yield "user" if line.role == "user" else "ink", text
 
 

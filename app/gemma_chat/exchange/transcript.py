@@ -21,6 +21,9 @@ ENDINGS: dict[FinishedState, str] = {
 }
 """What is said of a message that is not whole."""
 
+MOST_OF_ARGUMENTS = 200
+"""Characters of a call's arguments that are shown where a person reads."""
+
 
 class Thought(msgspec.Struct, frozen=True, omit_defaults=True, tag="thought"):
     """What the model thought before it went on at character `at` of the reply.
@@ -50,6 +53,14 @@ class ToolUse(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_use"):
     outcome: UseOutcome = "waiting"
     result: str = ""
 
+
+_OUTCOMES: dict[UseOutcome, str] = {
+    "answered": "",
+    "refused": "refused",
+    "failed": "failed",
+    "stopped": "not finished",
+    "waiting": "not finished",
+}
 
 Aside = Thought | ToolUse
 """What belongs to a reply and is no text of it."""
@@ -126,6 +137,20 @@ class Transcript:
 def parent_of(parent: int | None, place: int) -> int:
     """The place, from 1, of the message that the one at `place` follows; 0 for a first one."""
     return place - 1 if parent is None else parent
+
+
+def notes(line: Line) -> tuple[str, ...]:
+    """What belongs to a message beside its text, a line for each file and each call of a tool."""
+    files = [f"{file.name} ({file.format})" for file in line.attachments]
+    return (*files, *(_call(aside) for aside in line.asides if isinstance(aside, ToolUse)))
+
+
+def _call(use: ToolUse) -> str:
+    arguments = " ".join(use.arguments.split())
+    if len(arguments) > MOST_OF_ARGUMENTS:
+        arguments = f"{arguments[:MOST_OF_ARGUMENTS]}…"
+    outcome = _OUTCOMES[use.outcome]
+    return f"called {' '.join(use.name.split())} {arguments}" + (f": {outcome}" if outcome else "")
 
 
 def introduced(lines: tuple[Line, ...]) -> Iterator[tuple[Line, str]]:

@@ -39,6 +39,7 @@ from gemma_chat.models.gguf_header import MODEL, check_model_file, parts_of
 from gemma_chat.models.places import FoundModel, found_models, named_models
 from gemma_chat.models.projector_choice import choose_projector
 from gemma_chat.models.projector_file import check_projector_file
+from gemma_chat.models.removal import remove_model
 from gemma_chat.terms import MediaKind
 
 ModelRequest = ListModels | DescribeModel | StartDownload | ChangeDownload | RemoveModel
@@ -165,12 +166,7 @@ class ModelLibrary:
             )
         if str(path) == self._loaded().path:
             raise HostError(f"{path.name} is loaded. Load another model first, then remove it.")
-        for one in _files_of(path):
-            try:
-                one.unlink(missing_ok=True)
-            except OSError as error:
-                raise HostError(f"{one} cannot be removed ({error.strerror}).") from error
-        _remove_left(path.parent, self._paths.models_dir)
+        remove_model(path, self._paths.models_dir)
 
 
 def _file_view(model: FoundModel, free: int, total: int) -> ModelFileView:
@@ -209,24 +205,6 @@ def _modalities(path: Path, settings: Settings) -> tuple[MediaKind, ...]:
         return check_projector_file(projector).modalities if projector else ()
     except GemmaChatError:
         return ()
-
-
-def _files_of(path: Path) -> tuple[Path, ...]:
-    """A model with all its parts; what is damaged is one file."""
-    try:
-        return parts_of(path, check_model_file(path).parts)
-    except GemmaChatError:
-        return (path,)
-
-
-def _remove_left(folder: Path, models: Path) -> None:
-    """Remove the folder of a download in which only projectors without their model are left."""
-    if folder == models:
-        return
-    top = models / folder.relative_to(models).parts[0]
-    left = [one for one in top.rglob("*") if not one.is_dir()]
-    if "--" in top.name and all("mmproj" in one.name for one in left):
-        shutil.rmtree(top, ignore_errors=True)
 
 
 def _free_disk(folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -50,6 +51,13 @@ def import_request(transcript: Transcript) -> ImportConversation:
         transcript.created,
         TabLook(_one_line(tab.group, MAX_GROUP_CHARACTERS), tab.mark, tab.pinned),
     )
+
+
+def import_refusal(transcript: Transcript, path: Path, reason: str) -> str:
+    """Why a conversation of the file at `path` was not stored: the host knows of no file."""
+    title = _one_line(transcript.title, MAX_TITLE_CHARACTERS)
+    which = f"Its conversation {title!r}" if title else "A conversation without a title"
+    return f"{path} cannot be imported whole. {which} is refused: {reason}"
 
 
 def _message(line: Line) -> ImportedMessage:

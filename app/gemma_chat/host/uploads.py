@@ -9,6 +9,7 @@ from gemma_chat.engine.interface import Media
 from gemma_chat.errors import ModalityError
 from gemma_chat.host.protocol import Preview, Upload
 from gemma_chat.media.facts import MediaFacts, facts_of
+from gemma_chat.media.faults import not_taken
 from gemma_chat.media.files import check_together
 from gemma_chat.media.pixels import decode
 from gemma_chat.store.records import Attachment, Message, NewAttachment
@@ -48,14 +49,15 @@ def _attachment(name: str, facts: MediaFacts) -> Attachment:
     )
 
 
-def must_be_taken(files: Sequence[NewAttachment], modalities: Collection[str], model: str) -> None:
-    """Raise `ModalityError` when a model does not take one of these files."""
+def must_be_taken(
+    files: Sequence[NewAttachment], modalities: Collection[str], model: str, *, on_server: bool
+) -> None:
+    """Raise `ModalityError` when a model, here or `on_server`, does not take one of these files."""
     for file in files:
-        if file.facts.kind not in modalities:
-            what = "images" if file.facts.kind == "image" else "audio"
+        facts = file.facts
+        if facts.kind not in modalities:
             raise ModalityError(
-                f"{model} does not take {what}, so {file.facts.name} was not sent. Load it with "
-                "its projector (setting model.projector), or remove the attachment."
+                not_taken(facts.kind, facts.name, model, on_server=on_server, so_it="was not sent")
             )
 
 

@@ -31,6 +31,7 @@ from gemma_chat.remote.chunks import (
 from gemma_chat.remote.events import EventReader, EventTooLargeError
 from gemma_chat.remote.faults import Faults
 from gemma_chat.remote.pairs import PairJoiner
+from gemma_chat.remote.thoughts import ThoughtsInText
 from gemma_chat.remote.wire import Exchange, Head
 
 LOOK_AGAIN_SECONDS: Final = 0.25
@@ -80,6 +81,7 @@ class RemoteTurn:
         self._calls: dict[int, CallPiece] = {}
         self._text = PairJoiner()
         self._thinking = PairJoiner()
+        self._in_text = ThoughtsInText()
         self._held: list[ReplyPart] = []
         self._characters = 0
         self._reading = True
@@ -108,8 +110,8 @@ class RemoteTurn:
             return ""
         self._finished = True
         self._let_go()
-        held = [part.text for part in self._held if part.kind == "text"]
-        return "".join([*held, self._text.rest()])
+        parts = (*self._held, *self._rest_of_text())
+        return "".join(part.text for part in parts if part.kind == "text")
 
     def step(self) -> Step:
         """Take what has come, or wait for it."""
@@ -240,7 +242,7 @@ class RemoteTurn:
             )
         parts = [
             ReplyPart("thinking", self._thinking.add(chunk.thinking)),
-            ReplyPart("text", self._text.add(chunk.text)),
+            *self._in_text.add(self._text.add(chunk.text)),
         ]
         if self.counts.generated > self._limit:
             # The server was told the limit and does not keep it.
@@ -262,12 +264,16 @@ class RemoteTurn:
         self._over = True
         rest = [
             ReplyPart("thinking", self._thinking.rest()),
-            ReplyPart("text", self._text.rest()),
+            *self._rest_of_text(),
             *(ReplyPart("tool_call", call=_call(piece)) for piece in self._calls.values()),
         ]
         held, self._held, self._background = self._held, [], False
         reason: EndReason = "length" if self._finish_reason == "length" else "stop"
         return Ended(reason, *self._told([*held, *rest]))
+
+    def _rest_of_text(self) -> list[ReplyPart]:
+        """What is held back of the text, whose meaning is certain at the end."""
+        return [*self._in_text.add(self._text.rest()), *self._in_text.rest()]
 
     def _told(self, parts: list[ReplyPart]) -> tuple[str, tuple[ReplyPart, ...]]:
         """How `parts` are told: text alone as text. Those of a background turn are held back."""

@@ -12,6 +12,7 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from gemma_chat.config.sampling import SamplingSettings
@@ -213,7 +214,8 @@ class ChatTurn(ReplyStream):
             for call, result in zip(calls, results, strict=True):
                 self._tell(call, result)
             return results
-        self._calls = ToolCalls(calls, self._tools, self._policy, self._tell)
+        cut = partial(self._session.cut_result, others=len(calls) - 1)
+        self._calls = ToolCalls(calls, self._tools, self._policy, cut, self._tell)
         try:
             if self._ended_by is not None:
                 self._calls.stop()

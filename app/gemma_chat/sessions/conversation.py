@@ -42,6 +42,9 @@ from gemma_chat.sessions.window import (
 MOST_OF_SUMMARY = 8
 """A summary takes at most this part of the window, an eighth; the middle of a longer one is cut."""
 
+MOST_OF_RESULTS = 4
+"""The results of one reply's calls take at most this part of the window, a quarter."""
+
 LEAST_FREED = 8
 """Nothing is replaced ahead of a turn unless this part of the window, an eighth, becomes free."""
 
@@ -109,6 +112,8 @@ class Conversation:
 
     def lengthen(self, job: TurnJob) -> None:
         """Put what `job` brought behind the last reply."""
+        if not (job.reply.text or job.reply.calls):
+            return
         *before, last = self.exchanges
         *earlier, step = last.steps
         longer = replace(step, text=step.text + job.reply.text, calls=tuple(job.reply.calls))
@@ -179,6 +184,11 @@ class Conversation:
         """The window, and what is kept free in it for a reply."""
         size = self._engine.description.context_size
         return Space.of(size, settings.sampling.max_output_tokens)
+
+    def cut_result(self, text: str, *, others: int) -> str:
+        """See `Session.cut_result`."""
+        most = self._engine.description.context_size // MOST_OF_RESULTS
+        return fit_text(text, most // (others + 1), self._engine.count_tokens)
 
     def _fresh(self, settings: SessionSettings, current: Replacement) -> Replacement:
         count = len(self.exchanges)
@@ -333,12 +343,22 @@ class Conversation:
     def rewind(self, turn: int) -> bool:
         """Forget the exchanges after turn number `turn`; `False` when there are none."""
         kept = tuple(one for one in self.exchanges if one.turn <= turn)
-        changed = len(kept) < len(self.exchanges)
-        self.exchanges = kept
-        self.replacements = until(self.replacements, len(kept))
-        if changed:
-            self.prepared = None
-        return changed
+        if len(kept) == len(self.exchanges):
+            return False
+        self.go_to(kept, until(self.replacements, len(kept)))
+        return True
+
+    def go_to(self, exchanges: tuple[Exchange, ...], replacements: tuple[Replacement, ...]) -> None:
+        """Go on from these; a summary that tells of others is forgotten."""
+        pairs = zip(map(_said, self.exchanges), map(_said, exchanges), strict=False)
+        if (
+            sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            < self.digest.exchanges
+        ):
+            self.digest = NO_DIGEST
+        self.exchanges = exchanges
+        self.replacements = replacements
+        self.prepared = None
 
     def count_tokens(self) -> int:
         """The length of the conversation as the next prompt would begin, in tokens."""
@@ -367,6 +387,11 @@ class WarmUpOwner:
     def keep(self, job: TurnJob) -> bool:
         """Nothing."""
         return False
+
+
+def _said(exchange: Exchange) -> tuple[str, tuple[Step, ...]]:
+    """What a summary of an exchange tells."""
+    return exchange.question, exchange.steps
 
 
 def _call_id(turn: int, earlier: int, place: int) -> str:

@@ -210,10 +210,13 @@ class Session(Answering):
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
 
+        Other threads may call it, too.
+
         left = model.description.context_size - session.size_in_tokens(text)
         """
         self.must_be_open()
-        return self._home.engine.count_tokens(well_formed(text))
+        with self._home.engine_thread.reading():
+            return self._home.engine.count_tokens(well_formed(text))
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
         """Call `listener` when exchanges are left out; returns the way to stop that.
@@ -348,6 +351,13 @@ class Session(Answering):
         """
         self._conversation.answer(results)
 
+    def cut_result(self, text: str, *, others: int) -> str:
+        """The result of a call as its model is told it, beside those of `others` in one reply.
+
+        Together they take a quarter of the window at most; the middle of a longer one is cut.
+        """
+        return self._conversation.cut_result(text, others=others)
+
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the end of the last reply, from that reply's own tokens.
 
@@ -445,9 +455,7 @@ class Session(Answering):
         """
         self._must_be_idle("take another branch")
         self._warm_ups.give_up()
-        self._conversation.exchanges = restore(history)
-        self._conversation.replacements = tuple(replacements)
-        self._conversation.prepared = None
+        self._conversation.go_to(restore(history), tuple(replacements))
         self._context_use.forget()
         self._turns.skip_numbers()
 

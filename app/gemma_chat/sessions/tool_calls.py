@@ -22,8 +22,9 @@ STOPPED: Final = "This call was stopped before it had a result."
 class ToolCalls:
     """The calls of one reply while they are carried out.
 
-    Each is asked for permission, run with a time limit, and its result bounded. `stop` ends all of
-    them at once: a tool is told that it is cancelled, but not waited for.
+    Each is asked for permission, run with a time limit, and its result bounded: in characters by
+    the policy, in tokens by `cut`. `stop` ends all of them at once: a tool is told that it is
+    cancelled, but not waited for.
     """
 
     def __init__(
@@ -31,10 +32,15 @@ class ToolCalls:
         calls: Sequence[ToolCall],
         tools: Sequence[Tool],
         policy: ToolPolicy,
+        cut: Callable[[str], str],
         on_result: Callable[[ToolCall, ToolResult], None],
     ) -> None:
-        """Begin. `on_result` is called with each result as soon as there is one."""
+        """Begin. `cut` shortens a result that takes too much of the context.
+
+        `on_result` is called with each result as soon as there is one.
+        """
         self._calls = calls
+        self._cut = cut
         self._tools = {tool.name: tool for tool in tools}
         self._policy = policy
         self._on_result = on_result
@@ -100,7 +106,7 @@ class ToolCalls:
         """The first result of a call counts."""
         if call.id in self._results:
             return
-        text = bounded(well_formed(text), self._policy.max_result_characters)
+        text = self._cut(bounded(well_formed(text), self._policy.max_result_characters))
         result = ToolResult(call.id, text, outcome)
         self._results[call.id] = result
         self._on_result(call, result)

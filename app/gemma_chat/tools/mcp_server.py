@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mcp.client import Transport
 
 START_SECONDS: Final = 30.0
+REST_SECONDS: Final = 300.0
+"""A server that did not answer is not waited for again before so long."""
 MAX_TOOLS: Final = 64
 MAX_PAGES: Final = 20
 MAX_SCHEMA_CHARACTERS: Final = 20_000
@@ -54,6 +56,8 @@ class McpServer:
         self._leave = asyncio.Event()
         self._client: Client | None = None
         self._stderr = b""
+        self._rests_until = 0.0
+        """On the loop's clock."""
 
     @property
     def name(self) -> str:
@@ -66,13 +70,18 @@ class McpServer:
         Raises:
             ToolError: It cannot be started or reached, or does not answer as it must.
         """
-        if self._started is None or (self._holding is not None and self._holding.done()):
+        if self._started is None or self._may_start_again():
             self._leave = asyncio.Event()
+            self._stderr = b""
             self._started = asyncio.get_running_loop().create_future()
             self._holding = asyncio.create_task(
                 self._hold(self._started), name=f"tool server {self.name}"
             )
         return await asyncio.shield(self._started)
+
+    def _may_start_again(self) -> bool:
+        has_ended = self._holding is not None and self._holding.done()
+        return has_ended and asyncio.get_running_loop().time() >= self._rests_until
 
     async def close(self) -> None:
         """Leave it and end its process; again is fine."""
@@ -88,6 +97,8 @@ class McpServer:
         except Exception as error:
             _log.warning("the tool server %s: %s", self.name, _cause(error))
             if not started.done():
+                if isinstance(error, TimeoutError):
+                    self._rests_until = asyncio.get_running_loop().time() + REST_SECONDS
                 started.set_exception(self._start_error(error))
                 # Whoever asked may have gone.
                 started.exception()
@@ -151,6 +162,8 @@ class McpServer:
         try:
             # It takes most of a second, which the loop of a host does not have.
             await asyncio.to_thread(importlib.import_module, "mcp")
+            # It logs each line that is no message with a trace, however many there are.
+            logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
         except ImportError:
             raise ToolError(
                 f"The tool server {self.name} cannot be used: the package mcp is missing. "
@@ -214,7 +227,10 @@ class McpServer:
         settings = self._settings
         what = f"at {settings.url}" if settings.url else f"with {settings.command}"
         if isinstance(error, TimeoutError):
-            why = f"it did not answer within {self._start_seconds:g} seconds"
+            why = (
+                f"it did not answer within {self._start_seconds:g} seconds as a server of the "
+                "Model Context Protocol does"
+            )
         elif settings.command and isinstance(error, FileNotFoundError):
             why = "there is no such command"
         else:

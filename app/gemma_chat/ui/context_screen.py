@@ -32,13 +32,15 @@ class ContextScreen(Dialog[str]):
     ContextScreen.-low Horizontal { display: none; }
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, answering: bool) -> None:
+        """The tab is `answering` when its prompt was asked for in the middle of a turn."""
         super().__init__()
         self._seen = context
+        self._heading = heading_of(context, answering=answering)
 
     def compose(self) -> ComposeResult:
         with DialogBox("What the model sees", "c copies · esc closes"):
-            yield Static(Content(heading_of(self._seen)), id="context-head", markup=False)
+            yield Static(Content(self._heading), id="context-head", markup=False)
             yield TextArea(
                 listing_of(self._seen), read_only=True, compact=True, highlight_cursor_line=False
             )

@@ -49,8 +49,11 @@ def briefly(replaced: ReplacedView) -> str:
     return ", ".join(parts)
 
 
-def heading_of(context: Context) -> str:
-    """How long the prompt is, what is kept free, and what is not in it."""
+def heading_of(context: Context, *, answering: bool = False) -> str:
+    """How long the prompt is, what is kept free, and what is not in it.
+
+    While the tab is `answering`, the exchange under way is not in it either.
+    """
     used = sum(part.tokens for part in context.parts)
     lines = [
         f"{used:,} of {context.context_size:,} tokens, up to {context.room:,} kept free for the "
@@ -58,6 +61,8 @@ def heading_of(context: Context) -> str:
     ]
     if said := mark_of(context.replaced).strip(f"{_RULE} "):
         lines.append(said.replace(" above", ""))
+    if answering:
+        lines.append("The question under way is not in it yet; it joins when its reply has ended.")
     if not any(part.text for part in context.parts):
         lines.append("A server renders the prompt; these lengths are estimates.")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ Failure is told to the person by `say` and to the caller by the answer; nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
@@ -68,11 +69,12 @@ class HostCalls:
         """Settings that hold from the next turn on."""
         return await self._done(p.ChangeSettings(0, session, settings))
 
-    async def send(self, session: int, draft: Draft, *, after: int = 0) -> bool:
-        """Queue a turn, on the branch that message `after` belongs to."""
+    async def send(self, session: int, draft: Draft, *, after: int = 0) -> int:
+        """Queue a turn, on the branch that message `after` belongs to; its number, or 0."""
         uploads = tuple(file.upload for file in draft.attachments)
         request = p.SendMessage(0, session, draft.full, after, uploads)
-        return await self._ask(request, p.Queued) is not None
+        answer = await self._ask(request, p.Queued)
+        return answer.turn if answer else 0
 
     async def edit(self, session: int, message: int, draft: Draft, *, newest: int) -> bool:
         """Ask in other words, on a branch of its own; `newest` is the last message seen here."""
@@ -81,10 +83,13 @@ class HostCalls:
 
     async def regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, *, newest: int
-    ) -> bool:
-        """Another reply, on a branch of its own; `sampling` holds for it only."""
-        request = p.Regenerate(0, session, message, sampling, newest)
-        return await self._ask(request, p.Queued) is not None
+    ) -> int:
+        """Another reply, on a branch of its own; the turn that writes it, or 0.
+
+        `sampling` holds for it only.
+        """
+        answer = await self._ask(p.Regenerate(0, session, message, sampling, newest), p.Queued)
+        return answer.turn if answer else 0
 
     async def continue_reply(self, session: int, message: int) -> int:
         """Let the newest reply go on; the turn that does it, or 0."""
@@ -168,11 +173,14 @@ class HostCalls:
             return None
         return transcript_from(found, messages)
 
-    async def put_in(self, transcript: Transcript) -> int:
-        """Store a conversation from a file, closed; its session, or 0."""
-        from gemma_chat.host.portable import import_request
+    async def put_in(self, transcript: Transcript, file: Path) -> int:
+        """Store a conversation of a file, closed; its session, or 0."""
+        from gemma_chat.host.portable import import_refusal, import_request
 
-        answer = await self._ask(import_request(transcript), p.Imported)
+        def named(reason: str) -> str:
+            return import_refusal(transcript, file, reason)
+
+        answer = await self._ask(import_request(transcript), p.Imported, named)
         return answer.session if answer else 0
 
     async def load_model(
@@ -298,16 +306,22 @@ class HostCalls:
     async def _done(self, request: p.Request) -> bool:
         return await self._ask(request, p.Done) is not None
 
-    async def _ask(self, request: p.Request, expected: type[_Answer]) -> _Answer | None:
+    async def _ask(
+        self,
+        request: p.Request,
+        expected: type[_Answer],
+        worded: Callable[[str], str] = str,
+    ) -> _Answer | None:
+        """The answer, or `None` when it is none; a refusal is told as it is `worded`."""
         try:
             reply = await self._link.request(request)
         except HostError as error:
-            self._say(str(error), "error")
+            self._say(worded(str(error)), "error")
             return None
         if isinstance(reply, expected):
             return reply
         if isinstance(reply, p.Failed):
-            self._say(reply.error, "error")
+            self._say(worded(reply.error), "error")
         else:
             self._say(f"The host answered {type(reply).__name__} to a request.", "error")
         return None

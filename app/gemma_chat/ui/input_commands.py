@@ -167,7 +167,7 @@ class InputCommands:
     # ------------------------------------------------------------ files and pastes
 
     def insert_file(self, path: str) -> None:
-        """Put a text file into the message."""
+        """Put a text file into the message, or attach an image or a recording."""
         self._app.spawn(self._insert_file(path, None))
 
     def replace_by_file(self, path: str, start: int, end: int) -> None:
@@ -175,20 +175,30 @@ class InputCommands:
         self._app.spawn(self._insert_file(path, (start, end)))
 
     async def _insert_file(self, path: str, typed: tuple[int, int] | None) -> None:
+        from gemma_chat.ui.attaching.attached import SUFFIXES
         from gemma_chat.ui.input.files import FileRefusedError, as_block, file_text
 
         file = Path(path)
+        composer = self._composer
+        if file.suffix.lower() in SUFFIXES:
+            if await self._commands.attaching.put_above((file,)):
+                self._name_file(file, typed)
+            return
         try:
             text = await asyncio.to_thread(file_text, file)
         except FileRefusedError as error:
             self._app.say(str(error), "warning")
             return
-        composer = self._composer
-        if typed is not None:
-            name = f"`{file.name}` ".replace("\n", " ")
-            composer.editor.change(*typed, name)
-            composer.editor.move_to(typed[0] + len(name))
+        self._name_file(file, typed)
         composer.change_pastes(composer.draft.with_paste(as_block(file, text)))
+
+    def _name_file(self, file: Path, typed: tuple[int, int] | None) -> None:
+        """Put the name of a file into the place where it was typed, if it was."""
+        if typed is not None:
+            editor = self._composer.editor
+            name = f"`{file.name}` ".replace("\n", " ")
+            editor.change(*typed, name)
+            editor.move_to(typed[0] + len(name))
 
     def open_paste(self, index: int, paste: str) -> None:
         """Show a folded paste, and do what the person wants with it."""

@@ -213,14 +213,14 @@ class LibraryCommands:
             return
         sessions: list[int] = []
         for transcript in transcripts:
-            session = await app.calls.put_in(transcript)
+            session = await app.calls.put_in(transcript, path)
             if not session:
                 break
             sessions.append(session)
         if len(sessions) < len(transcripts):
-            whole = counted(len(transcripts), "conversation")
-            sentence = f"{len(sessions):,} of {whole} imported from {path.name}, then it ended."
-            app.say(sentence, "warning")
+            if len(transcripts) > 1:
+                whole = counted(len(transcripts), "conversation")
+                app.say(f"{len(sessions):,} of {whole} imported from {path.name}.", "warning")
         elif len(sessions) == 1:
             app.say(f"Imported from {path.name}.", "information")
             await self.show(sessions[0])

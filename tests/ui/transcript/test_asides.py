@@ -43,11 +43,11 @@ def shown(view: MessageView, *, width: int = 60) -> MessageRows:
         (Thought(at=0, text="Hm", seconds=0.2), "▸ thought for less than 1 s"),
         (Thought(at=0, text="Hm", seconds=125), "▸ thought for 2 min 5 s"),
         (Thought(at=0, text="Hm"), "▸ thought, and was interrupted"),
-        (CALL, '▸ ⚒ clock {"city": "Paris"}  ■ not carried out'),
+        (CALL, '▸ ⚒ clock {"city": "Paris"}  ■ not finished'),
         (ANSWERED, '▸ ⚒ clock {"city": "Paris"}  ✓'),
         (msgspec.structs.replace(CALL, outcome="refused"), "✗ refused"),
         (msgspec.structs.replace(CALL, outcome="failed"), "! failed"),
-        (msgspec.structs.replace(CALL, outcome="stopped"), "■ not carried out"),
+        (msgspec.structs.replace(CALL, outcome="stopped"), "■ not finished"),
     ],
 )
 def test_folded_each_is_one_line_that_says_what_it_is(aside: Aside, line: str) -> None:

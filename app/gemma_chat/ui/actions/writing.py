@@ -71,7 +71,7 @@ WRITING: tuple[Action, ...] = (
         (),
         "Insert a file",
         "Input",
-        "Puts a text file into the message; so does @ and the beginning of its name.",
+        "Puts its text into the message, or attaches an image; so does @ with a name's beginning.",
         "palette",
         slash=("file",),
         argument="PATH",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemma_chat.errors import ModalityError
+from gemma_chat.media.faults import not_taken
 from gemma_chat.media.limits import MOST_FILES, MOST_MESSAGE_BYTES
 from gemma_chat.quantities import byte_size
 from gemma_chat.ui.attaching.attached import Attached, read_attached
@@ -34,9 +35,10 @@ class AttachCommands:
 
     def attach(self, paths: Sequence[Path]) -> None:
         """Read these files and put them above the input."""
-        self._app.spawn(self._attach(paths))
+        self._app.spawn(self.put_above(paths))
 
-    async def _attach(self, paths: Sequence[Path]) -> None:
+    async def put_above(self, paths: Sequence[Path]) -> bool:
+        """Read these files and put them above the input; whether all of them are there."""
         chips = self._app.window.composer.attachments
         try:
             for path in paths:
@@ -45,14 +47,17 @@ class AttachCommands:
                 chips.add(file)
         except ModalityError as error:
             self._app.say(str(error), "warning")
+            return False
+        return True
 
     def _must_fit(self, file: Attached, others: Sequence[Attached]) -> None:
         model = self._app.state.model
         if model.phase == "ready" and file.kind not in model.modalities:
-            what = "images" if file.kind == "image" else "audio"
+            on_server = bool(model.server)
             raise ModalityError(
-                f"{model.name} does not take {what}, so {file.name} is not attached. Load it "
-                "with its projector: gemma-chat config set model.projector FILE"
+                not_taken(
+                    file.kind, file.name, model.name, on_server=on_server, so_it="is not attached"
+                )
             )
         if len(others) >= MOST_FILES:
             raise ModalityError(

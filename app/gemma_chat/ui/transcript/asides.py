@@ -25,7 +25,7 @@ _OUTCOMES: dict[UseOutcome, tuple[str, Tag]] = {
     "answered": ("✓", "status"),
     "refused": ("✗ refused", "warning"),
     "failed": ("! failed", "error"),
-    "stopped": ("■ not carried out", "warning"),
+    "stopped": ("■ not finished", "warning"),
 }
 
 
