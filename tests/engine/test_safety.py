@@ -141,15 +141,10 @@ def test_any_number_of_layers_but_none_uses_the_gpu(layers: int, on_gpu: bool) -
     assert safety.Mode(gpu_layers=layers).uses_gpu is on_gpu
 
 
-def test_the_child_process_imports_nothing_from_the_folder_it_is_started_in(
+def test_the_child_process_decodes_and_imports_nothing_from_the_folder_it_is_started_in(
     smollm2_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit(99)")
     monkeypatch.chdir(tmp_path)
-    mode = safety.safe_mode(smollm2_path, EngineOptions())
-    assert safety._try(smollm2_path, mode) == 0
-
-
-def test_the_child_process_survives_a_decode_in_the_mode_that_was_found(smollm2_path: Path) -> None:
     mode = safety.safe_mode(smollm2_path, EngineOptions())
     assert safety._try(smollm2_path, mode) == 0
