@@ -236,7 +236,8 @@ class PlainTerminal:
 
     # ------------------------------------------------------------ state
 
-    def _take_events(self) -> None:
+    def _take_events(self, *, pressing: bool) -> None:
+        # Nothing is drawn here that many events could share: all are taken as they come.
         for arrived in self._inbox.take():
             event = LinkChanged(LinkState(*arrived)) if isinstance(arrived, tuple) else arrived
             self.change(event)
