@@ -87,7 +87,9 @@ class Console:
 
     def _ask(self, editor: LineEditor) -> None:
         self._write_out()
-        text, self._terminal.to_edit = self._terminal.to_edit, ""
+        # The beginning of a line that was typed while a reply came stands in it already.
+        text = self._terminal.to_edit or _decoded(self._read)
+        self._terminal.to_edit, self._read = "", b""
         if len(text) > _LARGEST_IN_LINE:
             self._edit(text)
             return
@@ -180,7 +182,7 @@ class Console:
         if not end:
             return None
         self._read = rest
-        return line.decode(sys.stdin.encoding or "utf-8", "replace").rstrip("\r")
+        return _decoded(line)
 
     def _with_more(self, line: str) -> str:
         """The line, and those that belong to it."""
@@ -258,3 +260,7 @@ class Console:
         with contextlib.suppress(OSError):
             self._page.append("\n")
         raise SystemExit(128 + number)
+
+
+def _decoded(typed: bytes) -> str:
+    return typed.decode(sys.stdin.encoding or "utf-8", "replace").rstrip("\r")

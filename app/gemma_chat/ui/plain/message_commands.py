@@ -226,10 +226,14 @@ class MessageCommands:
         )
 
     async def enclose(self, typed: str) -> None:
-        """Let the text of a file go with the next message."""
+        """Let a file go with the next message: its text, or as an attachment what is none."""
+        from gemma_chat.ui.attaching.attached import SUFFIXES
         from gemma_chat.ui.input.files import as_block, file_text
 
         terminal, path = self._terminal, Path(typed)
+        if path.suffix.lower() in SUFFIXES:
+            await self.attach(typed)
+            return
         text = await asyncio.to_thread(file_text, path)
         terminal.enclosed = terminal.enclosed.with_paste(as_block(path, text))
         name = one_line(path.name, LINE_CELLS)

@@ -49,7 +49,9 @@ def _of_link(before: TerminalState, after: TerminalState) -> Iterator[News]:
             yield sentence or "The host is lost; it is being started again.", "warning"
         case "failed":
             yield f"{sentence} {_RETRY}", "error"
-        case "connected" if before.link.phase == "lost" or before.link.sentence:
+        case "silent":
+            yield sentence or "The host does not answer.", "warning"
+        case "connected" if before.link.phase in ("lost", "silent") or before.link.sentence:
             yield "The host is there again.", "information"
         case _:
             return

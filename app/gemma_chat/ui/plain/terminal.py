@@ -237,7 +237,7 @@ class PlainTerminal:
     # ------------------------------------------------------------ state
 
     def _take_events(self, *, pressing: bool) -> None:
-        # A line is written at once, whether it is `pressing` or not: nothing is drawn again.
+        # Nothing is drawn here that many events could share: all are taken as they come.
         for arrived in self._inbox.take():
             event = LinkChanged(LinkState(*arrived)) if isinstance(arrived, tuple) else arrived
             self.change(event)
