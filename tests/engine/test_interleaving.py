@@ -166,7 +166,7 @@ class World:
             self.ask(session, question, seed, TOKENS)
 
     def warm_up(self, session: Played, question: str, steps: int) -> None:
-        """Evaluate ahead what a question begins with that may be asked next."""
+        """Warm up what a question begins with that may be asked next."""
         asked = self.asked(session, question, 0, 0)
         left, right = (
             self.engine.prompt(

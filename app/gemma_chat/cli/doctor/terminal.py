@@ -113,7 +113,7 @@ def _colours(environment: Mapping[str, str]) -> Finding:
 
 def _keys(answer: bytes, within: str) -> Finding:
     if re.search(rb"\x1b\[\?\d+u", answer):
-        return ok("keys", "told apart (kitty protocol): shift+enter makes a new line")
+        return ok("keys", "told apart (kitty protocol), shift+enter and enter too")
     remedy = "\\ at the end of a line makes a new one everywhere; by default ctrl+j too."
     if " in tmux" in within:
         remedy += " For shift+enter: set -s extended-keys on"
