@@ -2,10 +2,12 @@
 
 Up to six sessions take turns, are stopped, forked, regenerated, rewound, warmed up and carried over
 restarts, and give way to each other in the middle of prompts and replies, with a budget so small
-that states go to files. Questions are long enough for a sliding window to leave the beginning
-behind, and greedy replies repeat themselves, so that guesses prove right. Afterwards each session's
-own history is played again by itself, on an engine that holds nothing else, and compared token for
-token.
+that states go to files. Greedy replies repeat themselves, so that guesses prove right. Afterwards
+each session's own history is played again by itself, on an engine that holds nothing else, and
+compared token for token.
+
+Prompts stay within the sliding window. Once positions have left it, a state that comes back stands
+in other cells of the cache than before, and attention adds up in another order.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from gemma_chat.engine.interface import ChatMessage, Ended, EngineOptions, Seque
 from gemma_chat.engine.llama import LlamaEngine
 from gemma_chat.engine.turn import LlamaTurn
 
-OPTIONS = EngineOptions(context_size=1536, threads=1, states_mb=32, micro_batch=64)
+OPTIONS = EngineOptions(context_size=768, threads=1, states_mb=8, micro_batch=64)
 SYSTEMS = ("", "You are a captain who has seen all the seas of this world and tells of them. " * 3)
-QUESTIONS = ("What is the sea?", "Why?", "Tell me of a storm. " * 12, "The sea, the sea, " * 75)
-LONGEST_PROMPT = 1300
+QUESTIONS = ("What is the sea?", "Why?", "Tell me of a storm. " * 12, "The sea, the sea, " * 22)
+LONGEST_PROMPT = 480
 """Tokens of a prompt from which on the older half of its history is left out."""
 TOKENS = 6
 GREEDY_TOKENS = 14
@@ -237,7 +239,7 @@ steps = st.lists(
     min_size=4,
     max_size=7,
 )
-BEYOND_THE_WINDOW: Script = [
+EVERYTHING_ONCE: Script = [
     ("ask", 0, 3, TOKENS),
     ("fork", 0, 0, 0),
     ("ask", 0, 3, TOKENS),
@@ -249,7 +251,7 @@ BEYOND_THE_WINDOW: Script = [
     ("ask", 0, 2, GREEDY_TOKENS),
     ("ask", 1, 0, GREEDY_TOKENS),
 ]
-"""Every action once, on sessions longer than the window of a model that has one."""
+"""Every action at least once."""
 
 
 def run(model: Path, script: Script) -> None:
@@ -291,7 +293,7 @@ def run(model: Path, script: Script) -> None:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@example(script=BEYOND_THE_WINDOW)
+@example(script=EVERYTHING_ONCE)
 @given(script=steps)
 def test_every_session_says_what_it_would_say_alone(short_model_path: Path, script: Script) -> None:
     """Case 9 of the session API."""
