@@ -238,6 +238,8 @@ def download_line(view: p.DownloadView) -> str:
 
 def cannot_send(state: TerminalState) -> str:
     """Why nothing can be asked now; empty when it can."""
+    if state.link.phase == "silent":
+        return "The host does not answer."
     if state.link.phase != "connected":
         return "The host is not connected."
     match state.model.phase:
