@@ -67,7 +67,7 @@ def _write_until_killed(database: Path, streamed: int) -> tuple[list[int], int]:
     return finished, dots
 
 
-EVERY_SO_MANY_STATEMENTS = 7
+EVERY_SO_MANY_STATEMENTS = 11
 """With 1 it takes as many seconds as that."""
 
 

@@ -163,11 +163,11 @@ async def test_a_host_that_comes_back_without_the_turn_does_not_keep_the_person_
     assert talk.lines[-1].startswith("The end of the reply was not heard here")
 
 
-async def test_a_host_that_does_not_answer_is_told_and_so_is_its_return() -> None:
+async def test_a_host_that_does_not_answer_is_told_and_so_is_that_it_does_again() -> None:
     talk = await Talk.begun([tab(1)])
-    talk.link.phase("silent", "The host does not answer; its pid is 7.")
-    talk.link.phase("connected")
-    assert talk.lines == ["The host does not answer; its pid is 7.", "The host is there again."]
+    talk.link.phase("silent", "The host (pid 7) does not answer.")
+    talk.link.phase("connected", "")
+    assert talk.lines[-2:] == ["The host (pid 7) does not answer.", "The host answers again."]
 
 
 async def test_a_question_about_a_tool_is_asked_in_words_and_answered_by_one() -> None:

@@ -47,11 +47,13 @@ def _of_link(before: TerminalState, after: TerminalState) -> Iterator[News]:
     match after.link.phase:
         case "lost":
             yield sentence or "The host is lost; it is being started again.", "warning"
+        case "silent":
+            yield sentence, "warning"
         case "failed":
             yield f"{sentence} {_RETRY}", "error"
-        case "silent":
-            yield sentence or "The host does not answer.", "warning"
-        case "connected" if before.link.phase in ("lost", "silent") or before.link.sentence:
+        case "connected" if before.link.phase == "silent":
+            yield "The host answers again.", "information"
+        case "connected" if before.link.phase == "lost" or before.link.sentence:
             yield "The host is there again.", "information"
         case _:
             return
