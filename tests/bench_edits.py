@@ -230,6 +230,8 @@ class Round:
         self._select(f"question {self._number}-2")
         self._wall.type("d")
         self._wall.shows("Delete for good", self._wall.acting)
+        # Nobody reads it before it is drawn to the end.
+        self._wall.read(REST)
         self._is_gone("delete", "x", f"question {self._number}-2")
 
     def queue(self) -> None:

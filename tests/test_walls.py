@@ -37,6 +37,10 @@ def test_a_room_imports_only_the_rooms_below_it() -> None:
         ("import gemma_chat", {"llama_cpp", "textual", "asyncio", "msgspec", "sqlite3"}),
         ("import gemma_chat.host.client", {"llama_cpp", "textual", "sqlite3", "jinja2", "numpy"}),
         ("import gemma_chat.ui.app", {"llama_cpp", "sqlite3", "jinja2", "numpy", "psutil"}),
+        (
+            "import gemma_chat.ui.plain.start",
+            {"textual", "markdown_it", "llama_cpp", "sqlite3", "jinja2", "numpy", "psutil"},
+        ),
         ("import gemma_chat.store.store", {"llama_cpp", "textual", "numpy", "asyncio"}),
         (
             "import gemma_chat.remote.engine",

@@ -39,5 +39,5 @@ Openness = Literal["all", "open", "closed"]
 ModelPlace = Literal["own", "board", "hub", "lmstudio", "ollama", "elsewhere"]
 """Whose folder a model file is in."""
 
-LinkPhase = Literal["connecting", "connected", "lost", "failed"]
+LinkPhase = Literal["connecting", "connected", "silent", "lost", "failed"]
 """How a terminal stands with the host."""

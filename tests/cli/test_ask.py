@@ -38,6 +38,7 @@ from gemma_chat.host.protocol import (
     ToolUse,
     TurnFinished,
     TurnMetrics,
+    TurnText,
 )
 from gemma_chat.quantities import MB
 from gemma_chat.store.store import Store
@@ -263,6 +264,24 @@ def test_tool_calls_are_events_with_their_result(capsys: pytest.CaptureFixture[s
         ("tool_call", "clock", "answered"),
     ]
     assert [one["result"] for one in last["tool_calls"]] == ["noon"]
+
+
+@pytest.mark.parametrize(("as_json", "stream"), [(False, True), (False, False), (True, False)])
+async def test_what_there_is_of_a_reply_is_written_when_the_host_dies(
+    capsys: pytest.CaptureFixture[str], as_json: bool, stream: bool
+) -> None:
+    events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
+    events.put_nowait(TurnText(1, 1, 2, 0, "It is al"))
+    events.put_nowait(HostError("The host has ended the connection."))
+    output = AskOutput(as_json=as_json, stream=stream)
+    with output, pytest.raises(HostError, match="has ended"):
+        await _follow(1, 1, events, output)
+    written = capsys.readouterr().out
+    if as_json:
+        last = json.loads(written)
+        assert (last["event"], last["reason"], last["text"]) == ("finished", "closed", "It is al")
+    else:
+        assert written == "It is al\n"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from gemma_chat.engine.interface import ChatMessage, Ended, EngineOptions, Seque
 from gemma_chat.engine.llama import LlamaEngine
 from gemma_chat.engine.turn import LlamaTurn
 
-OPTIONS = EngineOptions(context_size=1536, threads=1, states_mb=8, micro_batch=64)
+OPTIONS = EngineOptions(context_size=1536, threads=1, states_mb=24, micro_batch=64)
 SYSTEMS = ("", "You are a captain who has seen all the seas of this world and tells of them. " * 3)
 QUESTIONS = ("What is the sea?", "Why?", "Tell me of a storm. " * 12, "The sea, the sea, " * 75)
 LONGEST_PROMPT = 1300

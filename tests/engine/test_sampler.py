@@ -138,6 +138,13 @@ def test_a_token_that_does_not_exist_is_named() -> None:
         FedSampler(SamplingSettings(logit_bias=(LogitBias(SIZE, 1.0),)))
 
 
+def test_the_coldest_of_temperatures_takes_the_likeliest_token() -> None:
+    logits = np.linspace(0, 1, SIZE, dtype=np.float32)
+    logits[17] = 30
+    cold = {"temperature": 1e-44, "top_k": 0, "random_seed": 1}
+    assert tokens(cold, [logits], short=False) == [17]
+
+
 def test_what_the_grammar_allows_and_a_bias_forbids_cannot_be_said(engine: LlamaEngine) -> None:
     grammar = Grammar(engine._vocabulary, 'root ::= "7"')
     forbidden = tuple(LogitBias(token, None) for token in grammar.all_allowed().tolist())

@@ -17,6 +17,7 @@ from gemma_chat.engine.interface import (
     Generated,
     Interrupted,
     Prefill,
+    Prompt,
 )
 from gemma_chat.engine.llama import LlamaEngine
 from gemma_chat.engine.shelf import HeldSequence
@@ -314,3 +315,60 @@ def test_a_session_that_is_not_resident_holds_no_bytes_of_its_own(gemma3: LlamaE
     assert sequence.checkpoints == fork.checkpoints == []
     _, again = speak(gemma3, sequence, talk(LONG * 2))
     assert again.counts.evaluated == 1
+
+
+def test_a_reply_spelled_in_more_tokens_than_its_text_needs_never_runs_over_the_context(
+    short_smollm2_path: Path,
+) -> None:
+    """It was counted in the tokens of its text: the turn that goes on from it fits with those."""
+    engine = LlamaEngine.load(
+        short_smollm2_path, EngineOptions(context_size=128, threads=1, states_mb=16)
+    )
+    text = b" the sea" * 50
+    spelled = tuple(bytes([letter]) for letter in text[:120])
+    sequence = engine.open_sequence()
+    limit = SamplingSettings(max_output_tokens=1)
+    run_to_end(engine.begin(sequence, Prompt(spelled, 120), limit, "foreground"))
+    going_on = Prompt((text,), engine.count_tokens(text.decode()))
+    assert going_on.token_count < 128 < 120 + engine.count_tokens(text[120:].decode())
+    run = engine.begin(sequence, going_on, limit, "foreground")
+    run_to_end(run)
+    assert run.prompt_tokens == going_on.token_count
+    engine.close()
+
+
+def test_a_reply_is_there_although_there_was_no_memory_to_save_its_state(
+    gemma3: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    question = talk("Tell me a long story. " * 75)
+    expected, first = speak(gemma3, gemma3.open_sequence(), question, max_output_tokens=2)
+    assert first.prompt_tokens > 512
+    forget_all(gemma3)
+    monkeypatch.setattr(gemma3._context, "save", full)
+    monkeypatch.setattr(gemma3._context, "save_window", full)
+    sequence = gemma3.open_sequence()
+    text, _ = speak(gemma3, sequence, question, max_output_tokens=2)
+    assert text == expected
+    speak(gemma3, gemma3.open_sequence(), talk("Something else."), max_output_tokens=2)
+    monkeypatch.undo()
+    again, run = speak(gemma3, sequence, question, max_output_tokens=2)
+    assert (again, run.counts.evaluated) == (expected, run.prompt_tokens)
+
+
+def test_a_session_whose_state_was_dropped_goes_on_from_what_others_share_with_it(
+    smollm2: LlamaEngine,
+) -> None:
+    system = ChatMessage("system", "You are an old and patient captain who has seen it all. " * 4)
+    speak(smollm2, smollm2.open_sequence(), [system, *talk("Who are you?")])
+    sequence = smollm2.open_sequence()
+    answer, _ = speak(smollm2, sequence, [system, *talk("What is the sea?")])
+    speak(smollm2, smollm2.open_sequence(), talk("Something else."))
+    held = cast(HeldSequence, sequence).saved
+    assert held is not None
+    smollm2._shelf._drop(held)
+    follow_up = [system, *talk("What is the sea?", answer, "And what is the sky, do you think?")]
+    _, run = speak(smollm2, sequence, follow_up)
+    assert run.counts.restored > 40

@@ -20,6 +20,7 @@ from tests.faults.disk import Disk, processes_of
 from tests.faults.ledger import Promises
 from tests.faults.rewritten import Rewritten
 from tests.faults.talker import Line, Phase, Said, Say, Shown
+from tests.models.stub_hub import StubHub
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
@@ -138,9 +139,12 @@ class Talker:
 class Machine:
     """One home with all that runs in it."""
 
-    def __init__(self, home: Path, model: Path, disk: Disk, seed: int) -> None:
-        """The variable GEMMA_CHAT_HOME must name `home`."""
+    def __init__(
+        self, home: Path, model: Path, disk: Disk, seed: int, hub: StubHub | None = None
+    ) -> None:
+        """The variable GEMMA_CHAT_HOME must name `home`; `hub` is what its hosts know as one."""
         self.home = home
+        self.hub = hub
         self.model = model
         self.disk = disk
         self.random = random.Random(seed)

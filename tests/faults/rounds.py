@@ -13,6 +13,7 @@ from tests.faults.deeds import DEEDS, Deed
 from tests.faults.disk import Disk, LimitedFiles, SmallFileSystem
 from tests.faults.machine import PATIENCE, Machine
 from tests.faults.strokes import Stroke
+from tests.models.stub_hub import StubHub
 
 LOG_LINES = 80
 """So much of the log is told with a failure."""
@@ -58,9 +59,10 @@ async def run(
     seed: int,
     *,
     on_round: Callable[[int, Round], None] = lambda number, one: None,
+    hub: StubHub | None = None,
 ) -> Run:
     """One round for each entry of `plan`; raises `RoundFailed`."""
-    machine = Machine(home, model, disk, seed)
+    machine = Machine(home, model, disk, seed, hub)
     rounds: list[Round] = []
     try:
         await machine.start()

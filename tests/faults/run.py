@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.faults import recovery
 from tests.faults.disk import LimitedFiles
+from tests.faults.hub import hub_of_this_machine
 from tests.faults.rounds import Round, RoundFailed, Run, disk_of, run
 from tests.faults.strokes import STROKES, Stroke, kill_program
 from tests.faults.strokes_in_mid_work import STROKES_IN_MID_WORK
@@ -54,7 +55,10 @@ def _strike(home: Path, options: argparse.Namespace) -> int:
     began = time.monotonic()
     tell = _show if options.verbose else _quiet
     try:
-        done = asyncio.run(run(home, _model(), disk, plan, options.seed, on_round=tell))
+        with hub_of_this_machine(home) as hub:
+            done = asyncio.run(
+                run(home, _model(), disk, plan, options.seed, on_round=tell, hub=hub)
+            )
     except RoundFailed as failure:
         print(failure)
         return 1

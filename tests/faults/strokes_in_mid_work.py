@@ -12,16 +12,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import psutil
+from tests.faults.hub import MODEL_FILE, REPOSITORY
 from tests.faults.machine import Machine, Talker, looked_at_until
 from tests.faults.strokes import Stroke, a_moment
 from tests.faults.talker import Say
 
 from gemma_chat.errors import HostError
 from gemma_chat.host.lock_file import LockFile
-from gemma_chat.host.protocol import BackUp, LoadModel, Request
+from gemma_chat.host.protocol import BackUp, LoadModel, Request, StartDownload
+from gemma_chat.store.copies import back_up
 
 SWITCH_SECONDS: Final = 1.0
 """About as long as the model takes to load."""
+DOWNLOAD_SECONDS: Final = 3.0
+"""About as long as the process that downloads takes to begin."""
 
 
 async def _quietly(machine: Machine, request: Request) -> None:
@@ -45,18 +50,48 @@ async def kill_host_at_switch(machine: Machine) -> None:
 
 
 async def kill_host_at_backup(machine: Machine) -> None:
-    """The host dies while it copies the database; what is there of the copy is a whole one."""
+    """The host dies while it copies the database; what is there of the copy is a whole one.
+
+    What is left of another is gone with the next copy into the same folder.
+    """
     copy = machine.home / f"copy-{machine.random.getrandbits(32)}.db"
     asked = asyncio.create_task(_quietly(machine, BackUp(0, str(copy))))
     await a_moment(machine, 0.05)
-    machine.signal_host(signal.SIGKILL)
+    host = machine.signal_host(signal.SIGKILL)
     await asked
-    if copy.exists():
-        with closing(sqlite3.connect(copy)) as database:
-            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        copy.unlink()
-    for part in machine.home.glob(f".{copy.name}*"):
-        part.unlink()
+    # Until its starter has taken note of its death it counts as one that may write.
+    await looked_at_until(lambda: not psutil.pid_exists(host))
+    next_copy = copy.with_name(f"next-{copy.name}")
+    await asyncio.to_thread(back_up, machine.paths.database, next_copy)
+    assert not [file for file in machine.home.iterdir() if file.name.startswith(f".{copy.name}")]
+    for whole in (copy, next_copy):
+        if whole.exists():
+            with closing(sqlite3.connect(whole)) as database:
+                assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            whole.unlink()
+
+
+async def kill_host_at_download(machine: Machine) -> None:
+    """The host dies while a model comes from the hub; the next one goes on until it is whole."""
+    hub = machine.hub
+    if hub is None:
+        machine.say("there is no hub")
+        return
+    wanted = hub.repositories[REPOSITORY][MODEL_FILE]
+    hub.hold_after = machine.random.randrange(len(wanted))
+    asked = asyncio.create_task(_quietly(machine, StartDownload(0, REPOSITORY)))
+    await a_moment(machine, DOWNLOAD_SECONDS)
+    host = machine.signal_host(signal.SIGKILL)
+    await asked
+    hub.release()
+    await looked_at_until(lambda: machine.link.host_pid not in (0, host))
+    # Where the host died before it had noted what was asked of it, nobody was told that it had.
+    await _quietly(machine, StartDownload(0, REPOSITORY))
+    folder = machine.paths.models_dir / REPOSITORY.replace("/", "--")
+    came = folder / MODEL_FILE
+    await looked_at_until(came.exists)
+    assert came.read_bytes() == wanted
+    came.unlink()
 
 
 async def kill_host_while_two_type(machine: Machine) -> None:
@@ -165,6 +200,7 @@ STROKES_IN_MID_WORK: Final[dict[str, Stroke]] = {
     for one in (
         kill_host_at_switch,
         kill_host_at_backup,
+        kill_host_at_download,
         kill_host_while_two_type,
         freeze_starters,
         stop_host_while_it_hangs,

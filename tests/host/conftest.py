@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import KEEP_ALIVE, kill_host_of
 from tests.host.rig import Rig, Terminal, running
 from tests.host.watcher import Watcher
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.host import launch as launch_module
 from gemma_chat.host.launch import HostLaunch
-from gemma_chat.host.tenancy import is_claimed, read_tenant
 
 
 @pytest.fixture
@@ -36,16 +34,14 @@ def paths(own_home: Path) -> Iterator[Paths]:
     """The files of a host of its own, which is killed should the test leave it behind."""
     paths = Paths.default()
     yield paths
-    tenant = read_tenant(paths.lock_file)
-    if tenant is not None and is_claimed(paths.lock_file):
-        os.kill(tenant.pid, signal.SIGKILL)
+    kill_host_of(paths)
 
 
 @pytest.fixture
 def launch(paths: Paths) -> HostLaunch:
     """How such a host is started, without a model."""
     # Should a test leave a host behind that nobody greets, it goes by itself.
-    return HostLaunch(paths, ("--no-model", "--keep-alive", "5"))
+    return HostLaunch(paths, ("--no-model", *KEEP_ALIVE))
 
 
 @pytest.fixture

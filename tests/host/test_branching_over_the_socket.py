@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 from tests.host.rig import Rig, Terminal, running
 
 from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.errors import EngineCrashedError, HostError
+from gemma_chat.errors import EngineCrashedError, HostError, StoreError
+from gemma_chat.host import transcripts
 from gemma_chat.host.protocol import (
     CloseSession,
     ContinueReply,
@@ -60,6 +63,94 @@ async def test_an_edited_question_is_answered_on_a_branch_of_its_own(
     assert await shown(terminal, tab) == ["one", "1: one", "other 2/2", "2: other"]
     assert [message.text for message in rig.engine.prompts[-1]] == ["one", "1: one", "other"]
     assert (await terminal.seen(TranscriptChanged)).since == said[2].message
+
+
+async def told(terminal: Terminal, tab: int) -> TranscriptChanged:
+    """The newest event of its kind, which tells what stands there from then on."""
+    event = await terminal.seen(TranscriptChanged)
+    there = [one for one in await terminal.transcript(tab) if one.message >= event.since]
+    assert event.messages == tuple(there)
+    return event
+
+
+async def test_everybody_is_told_what_is_shown_and_need_not_ask(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab, said = await talked(terminal, "one", "two", "three")
+    newest = said[-1].message
+    await terminal.client.request(DeleteMessage(0, tab, said[2].message, newest))
+    event = await told(terminal, tab)
+    assert [one.text for one in event.messages or ()] == ["three", "3: three"]
+    queued = await terminal.client.request(EditMessage(0, tab, said[0].message, "other"))
+    await terminal.finished(tab, queued.turn)
+    edited = (await terminal.transcript(tab))[0].message
+    await terminal.client.request(SelectBranch(0, tab, edited, 1))
+    assert (await told(terminal, tab)).since == said[0].message
+    await terminal.client.request(SelectBranch(0, tab, said[0].message, 2))
+    # Below it an older branch is shown in its place.
+    await terminal.client.request(DeleteMessage(0, tab, edited, edited + 1, "following"))
+    event = await told(terminal, tab)
+    assert [one.text for one in event.messages or ()] == ["one", "1: one", "three", "3: three"]
+
+
+async def test_a_deletion_is_seen_at_once_and_answered_when_it_is_on_disk(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tab, said = await talked(terminal, "one")
+    other, on_disk = await rig.connect(), threading.Event()
+    monkeypatch.setattr(rig.store, "sync", lambda: on_disk.wait(20))
+    deletion = DeleteMessage(0, tab, said[0].message, said[1].message)
+    asked = asyncio.create_task(terminal.client.request(deletion))
+    assert (await other.seen(TranscriptChanged)).messages == ()
+    assert not asked.done()
+    on_disk.set()
+    await asked
+
+
+async def test_more_than_can_be_told_at_once_is_to_be_fetched(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "MOST_TOLD", 1)
+    tab, said = await talked(terminal, "one", "two", "three")
+    await terminal.client.request(DeleteMessage(0, tab, said[0].message, said[-1].message))
+    assert (await terminal.seen(TranscriptChanged)).messages is None
+
+
+async def test_of_a_message_that_is_withdrawn_nothing_else_is_told(
+    rig: Rig, terminal: Terminal
+) -> None:
+    tab = await terminal.open()
+    rig.engine.gate.hold()
+    first = await terminal.send(tab, "one")
+    second = await terminal.send(tab, "two")
+    waiting = (await terminal.transcript(tab))[-1]
+    await terminal.client.request(DeleteMessage(0, tab, waiting.message, waiting.message))
+    assert (await told(terminal, tab)).messages == ()
+    assert (await terminal.finished(tab, second)).reason == "stopped"
+    changes = [one.view for one in terminal.events if isinstance(one, MessageChanged)]
+    assert [one.state for one in changes if one.message == waiting.message] == ["queued"]
+    rig.engine.gate.open()
+    await terminal.finished(tab, first)
+    assert await shown(terminal, tab) == ["one", "1: one"]
+    await terminal.ask(tab, "next")
+    assert [message.text for message in rig.engine.prompts[-1]] == ["one", "1: one", "next"]
+
+
+async def test_a_message_that_cannot_be_withdrawn_is_stopped_and_stays(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(message: int) -> None:
+        raise StoreError("The disk is full.")
+
+    tab = await terminal.open()
+    rig.engine.gate.hold()
+    await terminal.send(tab, "one")
+    await terminal.send(tab, "two")
+    waiting = (await terminal.transcript(tab))[-1]
+    monkeypatch.setattr(rig.store.branches, "remove_exchange", fail)
+    with pytest.raises(HostError, match="disk is full"):
+        await terminal.client.request(DeleteMessage(0, tab, waiting.message, waiting.message))
+    assert (await terminal.transcript(tab))[-1].state == "stopped"
 
 
 async def test_a_regenerated_reply_stands_beside_the_first_one(

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import KEEP_ALIVE
 from tests.host.rig import running
 from tests.host.watcher import Watcher
 
@@ -206,7 +207,7 @@ async def watcher(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     paths = Paths.default()
     paths.make_folders()
     paths.settings_file.write_text("[summarizer]\nenabled = false\n")
-    watcher = Watcher(HostLaunch(paths, ("--model", "/models/food.gguf", "--keep-alive", "5")))
+    watcher = Watcher(HostLaunch(paths, ("--model", "/models/food.gguf", *KEEP_ALIVE)))
     await watcher.link.start()
     await watcher.snapshot()
     yield watcher

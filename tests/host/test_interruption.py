@@ -54,6 +54,30 @@ async def test_after_a_kill_the_reply_is_there_as_far_as_it_was_and_nothing_is_s
         assert [message.text for message in rig.engine.prompts[0]] == ["one", "half a rep", "three"]
 
 
+async def test_after_a_kill_a_tab_tells_how_much_of_the_context_it_takes_without_a_turn(
+    tmp_path: Path,
+) -> None:
+    tab = leave_as_a_killed_host_does(tmp_path)
+    async with running(tmp_path, load=False) as rig:
+        terminal = await rig.connect()
+        assert terminal.tabs[tab].context_used == 0
+        rig.service.load(Path("/models/0.gguf"))
+        await terminal.until(lambda: terminal.tabs[tab].context_used > 0)
+        assert rig.engine.prompts == []
+        await terminal.ask(tab, "three")
+
+
+async def test_what_a_shell_asked_in_passing_is_gone_after_a_kill(tmp_path: Path) -> None:
+    tab = leave_as_a_killed_host_does(tmp_path)
+    store = Store.open(tmp_path / "conversations.db")
+    passing = store.library.add("ask", SessionSettings(), (), passing=True)
+    store.add_message(passing, turn=1, role="user", text="one", state="complete")
+    store.add_message(passing, turn=1, role="assistant", text="half", state="streaming")
+    store.close()
+    async with running(tmp_path) as rig:
+        assert [one.session for one in rig.store.library.page()] == [tab]
+
+
 async def test_a_host_that_leaves_marks_what_it_could_not_finish(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         rig.engine.gate.hold()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import KEEP_ALIVE, kill_host_of
 from tests.host.watcher import Watcher
 from tests.sessions.scripted import ScriptedEngine
 
@@ -21,7 +21,6 @@ from gemma_chat.host.main import HostOptions, first_model
 from gemma_chat.host.model_source import ModelSource, ServerModel
 from gemma_chat.host.protocol import LoadModel, ModelChanged, Snapshot
 from gemma_chat.host.status import stop_host
-from gemma_chat.host.tenancy import is_claimed, read_tenant
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.store.store import Store
 
@@ -102,7 +101,7 @@ async def test_after_a_kill_the_model_that_a_person_chose_comes_back(
     own_home: Path, short_smollm2_path: Path
 ) -> None:
     paths = Paths.default()
-    watcher = Watcher(HostLaunch(paths, ("--no-model", "--keep-alive", "5")))
+    watcher = Watcher(HostLaunch(paths, ("--no-model", *KEEP_ALIVE)))
     try:
         await watcher.link.start()
         assert (await watcher.snapshot()).model.phase == "none"
@@ -113,14 +112,12 @@ async def test_after_a_kill_the_model_that_a_person_chose_comes_back(
         await watcher.until(lambda: is_ready(watcher))
         await watcher.link.close()
         assert await stop_host(paths)
-        watcher = Watcher(HostLaunch(paths, ("--no-model", "--keep-alive", "5")))
+        watcher = Watcher(HostLaunch(paths, ("--no-model", *KEEP_ALIVE)))
         await watcher.link.start()
         assert (await watcher.snapshot()).model.phase == "none"
     finally:
         await watcher.link.close()
-        tenant = read_tenant(paths.lock_file)
-        if tenant is not None and is_claimed(paths.lock_file):
-            os.kill(tenant.pid, signal.SIGKILL)
+        kill_host_of(paths)
 
 
 def is_ready(watcher: Watcher) -> bool:

@@ -209,6 +209,31 @@ async def test_a_model_that_waits_comes_when_the_reply_under_way_has_ended(tmp_p
         assert (await terminal.model("ready")).model.next == ""
 
 
+async def test_a_question_that_waits_for_the_old_model_is_answered_before_that_goes(
+    tmp_path: Path,
+) -> None:
+    """It may have begun, and nobody was told of it when the reply before it ended."""
+    first, second = ScriptedEngine(), ScriptedEngine()
+    async with running(tmp_path, first, second) as rig:
+        terminal = await rig.connect()
+        tab, other = await terminal.open(), await terminal.open()
+        first.gate.hold()
+        await terminal.send(tab, "one")
+        await first.gate.let_pass(2)
+        await terminal.send(other, "two")
+        await terminal.order((tab, 1), (other, 1))
+        await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
+        await first.gate.let_pass(2)
+        await terminal.finished(tab, 1)
+        first.gate.open()
+        assert (await terminal.finished(other, 1)).reason == "stop"
+        assert (await terminal.said(other))[-1] == ("assistant", "1: two", "complete")
+        await terminal.seen(
+            ModelChanged,
+            lambda one: (one.model.phase, one.model.path) == ("ready", "/models/1.gguf"),
+        )
+
+
 async def test_a_model_that_waits_comes_at_once_when_nothing_runs(tmp_path: Path) -> None:
     async with running(tmp_path, ScriptedEngine(), ScriptedEngine()) as rig:
         terminal = await rig.connect()

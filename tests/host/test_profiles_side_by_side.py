@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import KEEP_ALIVE, kill_host_of
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.client import HostClient
 from gemma_chat.host.launch import HostLaunch, connect_or_start
 from gemma_chat.host.protocol import Goodbye, ListConversations, OpenSession
 from gemma_chat.host.status import host_status, stop_host
-from gemma_chat.host.tenancy import is_claimed, read_tenant
 
 PROFILES = ("default", "work")
 
@@ -28,19 +26,14 @@ async def hosts(own_home: Path) -> AsyncIterator[dict[str, HostClient]]:
     """A connection to a host of each profile."""
     clients = {
         profile: await connect_or_start(
-            HostLaunch(
-                Paths.default(profile), ("--profile", profile, "--no-model", "--keep-alive", "5")
-            )
+            HostLaunch(Paths.default(profile), ("--profile", profile, "--no-model", *KEEP_ALIVE))
         )
         for profile in PROFILES
     }
     yield clients
     for profile, client in clients.items():
         await client.close()
-        lock = Paths.default(profile).lock_file
-        tenant = read_tenant(lock)
-        if tenant is not None and is_claimed(lock):
-            os.kill(tenant.pid, signal.SIGKILL)
+        kill_host_of(Paths.default(profile))
 
 
 async def shell(*arguments: str) -> tuple[int, str]:

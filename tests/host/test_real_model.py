@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import KEEP_ALIVE
 from tests.host.watcher import Watcher
 
 from gemma_chat.config.paths import Paths
@@ -38,7 +39,7 @@ SHORT = SessionSettings(
 async def watcher(paths: Paths, smollm2_path: Path) -> AsyncIterator[Watcher]:
     paths.make_folders()
     paths.settings_file.write_text("[summarizer]\nenabled = false\n[model]\ncontext_size = 1024\n")
-    watcher = Watcher(HostLaunch(paths, ("--model", str(smollm2_path), "--keep-alive", "5")))
+    watcher = Watcher(HostLaunch(paths, ("--model", str(smollm2_path), *KEEP_ALIVE)))
     await watcher.link.start()
     await _ready(watcher)
     yield watcher

@@ -15,6 +15,7 @@ from gemma_chat.engine.interface import ChatMessage
 from gemma_chat.errors import HostError
 from gemma_chat.host.protocol import (
     CloseSession,
+    EditMessage,
     GetStatus,
     ImportConversation,
     ImportedMessage,
@@ -88,6 +89,29 @@ async def test_a_question_takes_the_lock_from_the_summarizer(tmp_path: Path) -> 
         await terminal.order((tab, turn), (0, 0))
         rig.engine.gate.open()
         await terminal.finished(tab, turn)
+
+
+async def test_a_summary_of_what_is_no_longer_shown_is_given_up(tmp_path: Path) -> None:
+    def of_fruit(messages: Sequence[ChatMessage], sampling: SamplingSettings) -> str:
+        if messages[0].text != "Notes":
+            return echo(messages, sampling)
+        return "Of apples." if "apples" in messages[-1].text else "Of pears."
+
+    async with running(tmp_path, ScriptedEngine(of_fruit), settings=EAGER) as rig:
+        terminal = await rig.connect()
+        tab = await terminal.open("Fruit")
+        await terminal.client.request(SetSummarizer(0, paused=True))
+        await terminal.ask(tab, "apples")
+        await terminal.summarizer(lambda e: e.summarizer.pending == (tab,))
+        rig.engine.gate.hold()
+        await terminal.client.request(SetSummarizer(0, paused=False))
+        await rig.engine.gate.reached()
+        question = (await terminal.transcript(tab))[0].message
+        await terminal.client.request(EditMessage(0, tab, question, "pears"))
+        rig.engine.gate.open()
+        await terminal.seen(SessionChanged, lambda e: e.view.summary.text == "Of pears.")
+        told = [e.view.summary.text for e in terminal.events if isinstance(e, SessionChanged)]
+        assert "Of apples." not in told
 
 
 async def test_a_title_of_a_person_is_kept(tmp_path: Path) -> None:

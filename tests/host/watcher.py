@@ -12,7 +12,7 @@ from gemma_chat.host.link import HostLink
 from gemma_chat.host.protocol import Event, Snapshot, TurnText
 from gemma_chat.terms import LinkPhase
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 """Seconds after which a wait that should have ended counts as a failed test."""
 
 

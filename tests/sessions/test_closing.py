@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 from tests.sessions.conftest import assert_used_well, until
@@ -14,6 +15,12 @@ from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.errors import EngineCrashedError, ModelClosedError, SessionClosedError
 from gemma_chat.sessions.model import InferenceModel
+
+
+def hold_up_the_loop(model: InferenceModel) -> None:
+    """Until all turns have ended, so that all that is told of them arrives together."""
+    while model.lock.holder or model.lock.waiting:
+        time.sleep(0.001)
 
 
 async def test_a_closed_session_that_was_queued_never_runs(
@@ -194,6 +201,19 @@ async def test_an_unexpected_error_costs_one_turn_only(
     assert "failed unexpectedly" in caplog.text
     assert await second.get_response("b") == "1: b"
     assert await first.get_response("c") == "1: c"
+
+
+async def test_a_report_that_is_not_taken_holds_up_nobody_else(model: InferenceModel) -> None:
+    first, second = await model.open_session(), await model.open_session()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("odd")
+
+    lost, turn = first.start_turn("a"), second.start_turn("b")
+    lost.job.receive = fail
+    hold_up_the_loop(model)
+    async with asyncio.timeout(20):
+        assert (await turn.finished()).text == "1: b"
 
 
 async def test_a_turn_that_cannot_begin_costs_that_turn_only(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from gemma_chat.sessions.chat import Chat
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
-from gemma_chat.sessions.replacement import Digest, Replacement
+from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 
 ANSWER = "answer " * 18 + "end"
 
@@ -232,6 +233,37 @@ async def test_going_back_before_a_decision_takes_it_back(
     assert seen(engine)[1] == "user 1"
 
 
+async def test_a_summary_of_what_was_left_behind_is_not_told_on_another_branch(
+    engine: ScriptedEngine, model: InferenceModel
+) -> None:
+    chat = await long_chat(model)
+    chat.digest = Digest("Numbers.", 4)
+    await chat.rewind(4)
+    assert chat.digest.text == "Numbers."
+    await chat.go_to([*exchanges(4), *exchanges(3)])
+    assert chat.digest.text == "Numbers."
+    await chat.rewind(3)
+    assert chat.digest == NO_DIGEST
+    chat.digest = Digest("Three numbers.", 3)
+    await chat.go_to([*exchanges(2), *exchanges(6)])
+    await chat.get_response("what now?")
+    assert chat.left_out
+    assert not any("Three numbers." in message.text for message in engine.prompts[-1])
+
+
+async def test_a_continuation_that_never_began_decides_nothing(model: InferenceModel) -> None:
+    """What was decided on another branch does not come back with it."""
+    chat = await long_chat(model)
+    chat.digest = Digest("Numbers.", 6)
+    await chat.get_response("what now? " * 60)
+    assert chat.replacements
+    too_long = HistoryMessage("assistant", "told " * 390)
+    await chat.go_to([HistoryMessage("user", "Tell all."), too_long])
+    result = await chat.continue_response().finished()
+    assert isinstance(result.error, ContextOverflowError)
+    assert chat.replacements == ()
+
+
 async def test_dropping_needs_no_summary_and_stopping_refuses(
     engine: ScriptedEngine, model: InferenceModel
 ) -> None:
@@ -301,3 +333,31 @@ async def test_the_engine_is_not_closed_while_another_thread_uses_it() -> None:
     assert engine.closed == 1
     with pytest.raises(ModelClosedError), model.engine_thread.reading():
         pytest.fail("the engine is closed")
+
+
+@pytest.mark.parametrize("counts", ["session", "model"])
+async def test_the_engine_is_not_closed_while_another_thread_counts_tokens(
+    monkeypatch: pytest.MonkeyPatch, counts: str
+) -> None:
+    """As the summarizer does with long conversations."""
+    engine = ScriptedEngine()
+    model = InferenceModel(engine)
+    session = await model.open_session()
+    await session.get_response("hello")
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slowly(text: str) -> int:
+        begun.set()
+        goes_on.wait(60)
+        return -engine.closed
+
+    monkeypatch.setattr(engine, "count_tokens", slowly)
+    counter = session if counts == "session" else model
+    counting = asyncio.create_task(asyncio.to_thread(counter.size_in_tokens, "a long text"))
+    await asyncio.to_thread(begun.wait, 60)
+    closing = asyncio.create_task(model.close())
+    done, _ = await asyncio.wait({closing}, timeout=0.05)
+    goes_on.set()
+    assert await counting == 0
+    assert not done
+    await closing

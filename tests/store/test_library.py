@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,32 @@ def test_a_backup_never_overwrites(three: Store, tmp_path: Path) -> None:
 def test_a_backup_into_a_missing_folder_is_a_sentence(three: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"The folder .* for the copy does not exist"):
         back_up(three.path, tmp_path / "missing" / "copy.db")
+
+
+def test_what_was_left_of_a_backup_that_was_cut_off_goes_with_the_next_one(
+    three: Store, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = [f".old.db.{ended.pid}-abcd1234.gemma-chat-part{end}" for end in ("", "-journal")]
+    kept = [f".old.db.{os.getpid()}-abcd1234.gemma-chat-part", ".old.db.part", "old.db"]
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    for name in (*left, *kept):
+        (folder / name).touch()
+    back_up(three.path, folder / "copy.db")
+    assert {file.name for file in folder.iterdir()} == {*kept, "copy.db"}
+
+
+def test_what_was_asked_in_passing_is_forgotten_and_nothing_else(three: Store) -> None:
+    said = [NewMessage(role="user", text="What time is it?")]
+    passing = three.library.add("ask", SessionSettings(), said, passing=True)
+    kept = three.library.add("kept", SessionSettings(), said)
+    assert three.library.forget_passing() == 1
+    assert {one.session for one in three.library.page()} == {1, 2, 3, kept}
+    with pytest.raises(StoreError):
+        three.conversation(passing)
+    assert three.library.forget_passing() == 0
 
 
 def test_a_backup_taken_while_another_process_writes_is_of_one_moment(

@@ -71,6 +71,16 @@ def test_decisions_go_with_the_messages_they_are_about(store: Store, session: in
     assert decided(store, session) == []
 
 
+def test_a_decision_goes_with_a_message_its_summary_tells_of_although_that_was_not_replaced(
+    store: Store, session: int
+) -> None:
+    store.replacements.keep(session, after=6, up_to=2, covered_up_to=4, text="told")
+    store.replacements.forget(session, 5)
+    assert decided(store, session) == [(6, 2, 4, "told")]
+    store.replacements.forget(session, 3)
+    assert decided(store, session) == []
+
+
 def test_a_fork_has_the_decisions_and_the_summary_of_what_was_copied(
     store: Store, session: int
 ) -> None:

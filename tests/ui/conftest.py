@@ -16,7 +16,6 @@ from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 
 from gemma_chat.ui import app, input_order, status_bar
-from gemma_chat.ui.pace import Pace
 
 FRAME = 1 / 240
 """Seconds between two paints of the screen; a fast terminal's."""
@@ -58,7 +57,8 @@ async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
 def pilots_wait_for_the_program() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(textual.screen, "UPDATE_PERIOD", FRAME)
-        patch.setattr(Pace, "_schedule", Pace._now)
+        for pace in ("SECONDS_BETWEEN", "STREAM_SECONDS"):
+            patch.setattr(app, pace, 0)
         patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
         patch.setattr(app, "LEAVE_SECONDS", PATIENCE)
         patch.setattr(input_order, "PATIENCE", PATIENCE)

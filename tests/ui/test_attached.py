@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.host.host_process import kill_host_of
 from tests.ui.pty_terminal import PtyTerminal, on_terminal
 
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.status import host_status, stop_host
-from gemma_chat.host.tenancy import is_claimed, read_tenant
 from gemma_chat.ui.leaving import detached
 
 FIRST = """
@@ -24,7 +23,7 @@ from gemma_chat.config.settings import load_settings
 from gemma_chat.host.launch import HostLaunch
 from gemma_chat.ui import start
 paths = Paths.default()
-launch = HostLaunch(paths, ("--no-model", "--keep-alive", "5"))
+launch = HostLaunch(paths, ("--no-model", "--keep-alive", "60"))
 sys.exit(start.run_terminal(start.TerminalOptions(load_settings(paths), launch)))
 """
 ATTACH = "import sys; sys.argv[1:] = ['attach']; from gemma_chat.cli.main import main; main()"
@@ -39,9 +38,7 @@ def paths(own_home: Path) -> Iterator[Paths]:
     paths.state_dir.mkdir(parents=True)
     paths.first_steps_file.touch()
     yield paths
-    tenant = read_tenant(paths.lock_file)
-    if tenant is not None and is_claimed(paths.lock_file):
-        os.kill(tenant.pid, signal.SIGKILL)
+    kill_host_of(paths)
 
 
 @pytest.fixture

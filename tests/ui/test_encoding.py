@@ -49,7 +49,7 @@ def test_the_sentence_names_the_locale_and_the_remedy() -> None:
     said = refusal({LANG: "POSIX" * 100})
     assert "'POSIXPOSIX" in said
     assert "LANG=C.UTF-8" in said
-    assert "gemma-chat ask" in said
+    assert "gemma-chat --plain" in said
     assert len(said) < 300
 
 

@@ -198,7 +198,7 @@ async def test_everything_is_done_by_mouse_too() -> None:
         assert "Tweet." in screen_text(app)
         await click_on(pilot, app, "delete")
         assert "Delete “Birds” for good?" in screen_text(app)
-        await click_on(pilot, app, "Delete 1 chat")
+        await click_on(pilot, app, "d  Delete")
         assert [request.sessions for request in link.asked(p.DeleteConversations)] == [(BIRDS,)]
         await click_on(pilot, app, "Code")
         assert app.state.active == TAB
@@ -218,7 +218,7 @@ async def test_without_chats_and_without_matches_a_sentence_says_so(size: tuple[
         assert "What is said in a tab stays here." in screen_text(app)
         await pilot.press("tab", "ctrl+a", "ctrl+d", "alt+e", "enter", "up", "down", *"xyz")
         await settle(pilot)
-        assert "No conversation has all these words." in screen_text(app)
+        assert "None has all these words." in screen_text(app)
         assert isinstance(app.screen, HistoryScreen)
 
 

@@ -104,6 +104,21 @@ async def test_another_branch_takes_the_place_of_the_old_one_and_the_cursor_stay
         assert app.state.selected == 8
 
 
+async def test_another_branch_that_comes_with_the_event_is_shown_without_asking() -> None:
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 2)
+        asked = len(link.asked(p.FetchMessages))
+        await pilot.press("right")
+        await pilot.pause()
+        other = message(8, "Deep.", role="assistant", branch=(3, 3))
+        link.event(p.TranscriptChanged(1, 2, (other,)))
+        await pilot.pause()
+        assert "Deep." in screen_text(app)
+        assert "Wide." not in screen_text(app)
+        assert app.state.selected == 8
+        assert len(link.asked(p.FetchMessages)) == asked
+
+
 @pytest.mark.parametrize(
     "event", [p.TranscriptChanged(1, 4), p.MessageRemoved(1, 2, 4)], ids=["branch", "removed"]
 )

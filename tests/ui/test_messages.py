@@ -7,6 +7,7 @@ from tests.ui.hands import shows, until
 from tests.ui.scripted import READY, ScriptedLink, make_app, message, notes, screen_text, tab
 
 from gemma_chat.host import protocol as p
+from gemma_chat.terms import LinkPhase
 
 ONE = (tab(1, "Pirate", message_count=2),)
 HISTORY = (message(1, "What is the sea?"), message(2, "Arr, wide.", role="assistant"))
@@ -117,15 +118,21 @@ async def test_without_a_model_enter_keeps_the_text_and_says_why(
         assert any(word in note for note in notes(app))
 
 
-async def test_with_a_lost_host_enter_keeps_the_text() -> None:
+@pytest.mark.parametrize(
+    ("phase", "said"), [("lost", "host lost"), ("silent", "the host does not answer")]
+)
+async def test_without_a_host_that_answers_enter_keeps_the_text(
+    phase: LinkPhase, said: str
+) -> None:
     link = ScriptedLink()
     app = make_app(link)
     async with app.run_test() as pilot:
         link.connect(ONE)
-        link.phase("lost", "The host ended unexpectedly.")
+        link.phase(phase, "The host ended unexpectedly.")
         await pilot.pause()
         await pilot.press(*"later", "enter")
         await pilot.pause()
+        assert said in screen_text(app)
         assert link.asked(p.SendMessage) == []
         assert app.window.composer.editor.text == "later"
 

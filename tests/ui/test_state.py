@@ -276,6 +276,22 @@ def test_another_branch_takes_the_place_of_what_followed() -> None:
     assert texts(state) == ["a", "other"]
 
 
+def test_another_branch_that_was_told_is_there_at_once_and_the_cursor_stays_on_what_stays() -> None:
+    state = reading(message(1, "a"), message(2, "b"), message(3, "c"))
+    state = apply(state, MessageSelected(3))
+    told = p.TranscriptChanged(1, 2, (message(3, "c"),))
+    state = apply(state, told)
+    assert (texts(state), state.tabs[0].conversation.reading) == (["a", "c"], "loaded")
+    assert state.selected == 3
+    state = apply(state, p.TranscriptChanged(1, 3, ()))
+    assert (texts(state), state.selected) == (["a"], 0)
+
+
+def test_what_is_told_while_messages_are_fetched_is_fetched_too() -> None:
+    state = after(THREE, FetchBegun(1, 1), p.TranscriptChanged(1, 2, (message(7, "new"),)))
+    assert state.tabs[0].conversation.reading == "unknown"
+
+
 def test_an_answer_from_before_the_branch_changed_is_out_of_date() -> None:
     state = after(THREE, FetchBegun(1, 1), p.TranscriptChanged(1, 2), FetchBegun(1, 3))
     late = apply(state, MessagesFetched(1, (message(1, "a"), message(2, "old")), False, fetch=1))

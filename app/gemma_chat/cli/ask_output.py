@@ -12,7 +12,8 @@ from gemma_chat.cli.output import one_line, visible
 from gemma_chat.host.protocol import Aside, Thought, ToolUse
 
 if TYPE_CHECKING:
-    from gemma_chat.host.protocol import LockView, ModelView, TurnFinished
+    from gemma_chat.errors import GemmaChatError
+    from gemma_chat.host.protocol import FinishReason, LockView, ModelView, TurnFinished
 
 _BACK_TO_BEGIN = "\r\033[K"
 
@@ -77,11 +78,20 @@ class AskOutput:
 
     def finished(self, event: TurnFinished) -> None:
         """The reply has ended."""
+        self._end(event.reason, event.error, msgspec.to_builtins(event.metrics))
+
+    def cut_off(self, error: GemmaChatError) -> None:
+        """The host is gone: nothing follows, and what there is of the reply is all there will be.
+
+        Without streaming nothing of it was written so far.
+        """
+        self._end("closed", str(error), {})
+
+    def _end(self, reason: FinishReason, error: str, metrics: object) -> None:
         self._show("")
         reply = "".join(self._pieces)
         if self._as_json:
-            metrics = msgspec.to_builtins(event.metrics)
-            fields: dict[str, object] = {"event": "finished", "reason": event.reason, "text": reply}
+            fields: dict[str, object] = {"event": "finished", "reason": reason, "text": reply}
             asides = [aside for _, aside in sorted(self._asides.items())]
             thoughts = [aside.text for aside in asides if isinstance(aside, Thought)]
             if thoughts:
@@ -89,7 +99,7 @@ class AskOutput:
             calls = [_call(aside) for aside in asides if isinstance(aside, ToolUse)]
             if calls:
                 fields["tool_calls"] = calls
-            self._line({**fields, "error": event.error, "metrics": metrics})
+            self._line({**fields, "error": error, "metrics": metrics})
             return
         if not self._stream:
             self._write(visible(reply))

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gemma_chat.cli.ask_options import AskSettings
 from gemma_chat.cli.ask_output import AskOutput
 from gemma_chat.cli.naming import conversation_named
 from gemma_chat.cli.output import one_line
+from gemma_chat.cli.silence import say_silence
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
@@ -83,7 +85,7 @@ class Asking:
                 try:
                     return await self._ask(requester, session, events, output)
                 finally:
-                    if was_closed:
+                    if was_closed and not _is_silent(requester):
                         with contextlib.suppress(HostError):
                             await requester.request(CloseSession(0, session))
 
@@ -93,14 +95,16 @@ class Asking:
     async def _somebody(
         self, known: Settings, events: asyncio.Queue[Event | GemmaChatError], output: AskOutput
     ) -> AsyncIterator[Requester]:
-        try:
+        client: HostClient | None = None
+        with contextlib.suppress(HostAbsentError):
             client = await connect_to_running(self.paths, listener=events.put_nowait)
-        except HostAbsentError:
-            client = None
+            client.silence.listen(partial(say_silence, client.welcome.pid))
         if client is not None and await self._suits(client):
             watching = asyncio.create_task(_tell_end(client, events))
             try:
-                yield client
+                # Between an answer and the next word of a reply, too.
+                with client.silence.awaiting():
+                    yield client
             finally:
                 watching.cancel()
                 await client.close()
@@ -190,8 +194,9 @@ class Asking:
                 await _tell_whether_it_thinks(requester, output)
             return code
         except (asyncio.CancelledError, BrokenPipeError, NobodyAllowsError) as error:
+            seconds = 0.0 if _is_silent(requester) else _STOPPING_SECONDS
             with contextlib.suppress(GemmaChatError, TimeoutError):
-                async with asyncio.timeout(_STOPPING_SECONDS):
+                async with asyncio.timeout(seconds):
                     await requester.request(StopTurn(0, session, turn))
                     await _ended(session, turn, events)
             if isinstance(error, BrokenPipeError):
@@ -217,6 +222,7 @@ async def _follow(
         event = await events.get()
         match event:
             case GemmaChatError():
+                output.cut_off(event)
                 raise event
             case TurnText() if event.session == session and event.turn == turn:
                 output.text(event.text)
@@ -257,6 +263,11 @@ async def _tell_whether_it_thinks(requester: Requester, output: AskOutput) -> No
             f"{model.name} cannot be told to think, and answered without. Models with a switch "
             "for it are Gemma 4 and Qwen 3."
         )
+
+
+def _is_silent(requester: Requester) -> bool:
+    """Whether this is a host that does not answer: nothing is waited for that it would do."""
+    return isinstance(requester, HostClient) and requester.silence.is_silent
 
 
 async def _ended(session: int, turn: int, events: asyncio.Queue[Event | GemmaChatError]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from gemma_chat.cli import completing
 from gemma_chat.cli.host_commands import NONE_RUNS
+from gemma_chat.cli.plain import PLAIN_OPTION
 from gemma_chat.cli.profile import paths_of, profile_of
 
 
@@ -15,8 +16,9 @@ from gemma_chat.cli.profile import paths_of, profile_of
 @click.option(
     "--theme", default="", shell_complete=completing.themes, help="A theme for this time."
 )
+@PLAIN_OPTION
 @click.pass_context
-def attach(context: click.Context, theme: str) -> None:
+def attach(context: click.Context, theme: str, plain: bool) -> None:
     """Join the host that runs, and never start one. Exit code 3: none runs.
 
     Any number of terminals show the same tabs, live. Some minutes after the last one has quit
@@ -34,4 +36,4 @@ def attach(context: click.Context, theme: str) -> None:
         sys.exit(NONE_RUNS)
     from gemma_chat.cli.terminal_command import show_terminal
 
-    sys.exit(show_terminal(profile, None, theme))
+    sys.exit(show_terminal(profile, None, theme, plain=plain))

@@ -18,13 +18,14 @@ from gemma_chat.cli.doctor_command import doctor
 from gemma_chat.cli.host_commands import host
 from gemma_chat.cli.library_commands import COMMANDS as LIBRARY_COMMANDS
 from gemma_chat.cli.models_commands import models
+from gemma_chat.cli.plain import PLAIN_OPTION
 from gemma_chat.cli.profile import PROFILE_OPTION
 
 
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="The screen has a page of help of its own: type /help there.",
+    epilog="There is a page of help of its own on the screen, and with --plain: type /help there.",
 )
 @click.version_option(__version__, "-V", "--version", message="gemma-chat %(version)s")
 @click.option(
@@ -43,6 +44,7 @@ from gemma_chat.cli.profile import PROFILE_OPTION
 @click.option(
     "--theme", default="", shell_complete=completing.themes, help="A theme for this time."
 )
+@PLAIN_OPTION
 @click.option("--reset-terminal", is_flag=True, help="Bring a garbled terminal back, and end.")
 @PROFILE_OPTION
 @click.pass_context
@@ -52,6 +54,7 @@ def cli(
     server: str,
     server_model: str,
     theme: str,
+    plain: bool,
     reset_terminal: bool,
     profile: str,
 ) -> None:
@@ -68,7 +71,9 @@ def cli(
 
     if model is not None and server:
         raise click.UsageError("--model and --server exclude each other: name one of them.")
-    sys.exit(show_terminal(profile, model, theme, server=server, server_model=server_model))
+    sys.exit(
+        show_terminal(profile, model, theme, server=server, server_model=server_model, plain=plain)
+    )
 
 
 cli.add_command(attach)

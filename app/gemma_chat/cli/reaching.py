@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
+from gemma_chat.cli.silence import say_silence
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.client import HostAbsentError
 from gemma_chat.host.protocol import Event
@@ -34,6 +36,7 @@ async def reached(
         async with local_host(paths, listener=hears) as host:
             yield host
         return
+    client.silence.listen(partial(say_silence, client.welcome.pid))
     try:
         yield client
     finally:

@@ -16,7 +16,7 @@ def status_text(status: Status) -> str:
         f"host      pid {status.pid}, up {minutes} min {seconds} s",
         f"model     {_model(status.model)}",
         *([f"memory    {_memory(status.model)}"] if not status.model.server else []),
-        f"sessions  {status.sessions} open, {terminals(status)}",
+        f"tabs      {status.sessions} open, {terminals(status)}",
         *(f"lock      {_holder(holder)}" for holder in status.lock.holders or (None,)),
     ]
     if status.lock.waiting:
@@ -41,7 +41,7 @@ def status_row(profile: str, status: Status | None, problem: str = "") -> tuple[
         profile,
         f"pid {status.pid}",
         status.model.name or status.model.phase,
-        f"{status.sessions} open",
+        counted(status.sessions, "tab"),
         counted(status.clients, "terminal"),
         f"{counted(replies, 'reply', 'replies')} under way",
         "detached" if status.stays else "",

@@ -19,9 +19,15 @@ from gemma_chat.ui.start import TerminalOptions, run_terminal
 
 
 def show_terminal(
-    profile: str, model: Path | None, theme: str, *, server: str = "", server_model: str = ""
+    profile: str,
+    model: Path | None,
+    theme: str,
+    *,
+    server: str = "",
+    server_model: str = "",
+    plain: bool = False,
 ) -> int:
-    """Check, then show the terminal program; returns its exit code.
+    """Check, then show the terminal program, or its plain line mode; returns its exit code.
 
     Raises `GemmaChatError` when the settings file is damaged, a folder cannot be written, or the
     model or server named on the command line cannot be one.
@@ -46,6 +52,7 @@ def show_terminal(
             theme=theme,
             wanted=_wanted(model, server, server_model),
             install_command=_install_command(),
+            plain=plain,
         )
     )
 

@@ -381,6 +381,14 @@ def _terminal_fields() -> tuple[SettingField, ...]:
             "0 remembers none.",
             maximum=10_000,
         ),
+        SettingField(
+            section=section,
+            name="plain_pieces",
+            kind="choice",
+            explanation="In what pieces the plain line mode (--plain) writes a reply while it "
+            "grows: a screen reader may speak whole sentences or lines better than words.",
+            choices=("words", "sentences", "lines"),
+        ),
     )
 
 

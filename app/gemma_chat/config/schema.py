@@ -16,6 +16,7 @@ from gemma_chat.terms import KvType
 SwitchOrAuto = bool | Literal["auto"]
 SlowLine = Literal["auto", "always", "never"]
 Notification = Literal["none", "bell", "osc9"]
+PlainPieces = Literal["words", "sentences", "lines"]
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +105,7 @@ class TerminalSettings(msgspec.Struct, frozen=True, kw_only=True):
     notify: Notification = "bell"
     slow_line: SlowLine = "auto"
     sent_history: int = 500
+    plain_pieces: PlainPieces = "words"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

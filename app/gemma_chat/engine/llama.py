@@ -110,16 +110,8 @@ class LlamaEngine:
         mode: safety.Mode,
         projector: ProjectorHeader | None = None,
     ) -> None:
-        if not weights.generates:
-            raise ModelLoadError(
-                f"{weights.path} is not a text generation model. Choose a chat model."
-            )
+        _check_options(weights, options)
         context_size = context_size_of(options.context_size, weights.trained_context_size)
-        if not SMALLEST_BATCH <= options.micro_batch <= LARGEST_MICRO_BATCH:
-            raise SettingsError(
-                f"micro_batch = {options.micro_batch} is not allowed: {SMALLEST_BATCH} to "
-                f"{LARGEST_MICRO_BATCH} tokens."
-            )
         available = available_memory()
         states = states_budget(options.states_mb, available)
         self.need = check_fit(
@@ -173,7 +165,13 @@ class LlamaEngine:
         # A recurrent state cannot be cut back behind a wrong guess.
         self._speculates = options.prompt_lookup and weights.rewindable
         self._closing = threading.Lock()
-        self._description = ModelDescription(
+        self._description = self._described(context_size, mode, projector)
+
+    def _described(
+        self, context_size: int, mode: safety.Mode, projector: ProjectorHeader | None
+    ) -> ModelDescription:
+        weights = self._weights
+        return ModelDescription(
             path=str(weights.path),
             name=weights.path.stem,
             architecture=weights.metadata("general.architecture"),
@@ -402,3 +400,14 @@ class LlamaEngine:
             if self._projector is not None:
                 self._projector.close()
             self._weights.close()
+
+
+def _check_options(weights: Weights, options: EngineOptions) -> None:
+    """Raise `ModelLoadError` or `SettingsError` for what no memory or time need be spent on."""
+    if not weights.generates:
+        raise ModelLoadError(f"{weights.path} is not a text generation model. Choose a chat model.")
+    if not SMALLEST_BATCH <= options.micro_batch <= LARGEST_MICRO_BATCH:
+        raise SettingsError(
+            f"micro_batch = {options.micro_batch} is not allowed: {SMALLEST_BATCH} to "
+            f"{LARGEST_MICRO_BATCH} tokens."
+        )

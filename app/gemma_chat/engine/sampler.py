@@ -30,6 +30,8 @@ from gemma_chat.errors import AdapterError, SettingsError
 
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _LARGEST_SHORT_K = 256
+_COLDEST = 1e-6
+"""Below this temperature the likeliest token is certain, and logits divided by it no numbers."""
 _SPARE = 64
 """How many of the likeliest tokens penalties may push out before the shortlist is too short."""
 _LONGEST = 4096
@@ -67,7 +69,7 @@ class Sampler:
         self._chain: Any = None
         self._adjustments: Any = None
         self._choice: Any = None
-        self._greedy = settings.temperature == 0 or settings.top_k == 1
+        self._greedy = settings.temperature < _COLDEST or settings.top_k == 1
         biases = token_biases(vocabulary, settings)
         self._biased = np.array(sorted(biases), np.intp)
         adjusted = bool(biases) or _penalises(settings)

@@ -97,6 +97,7 @@ class ThreadTuner:
         self._in_vain = 0
         self._alarmed = False
         self._doubted = False
+        """The machine slowed down all at once, and no other number was taken since."""
 
     @property
     def threads(self) -> int:
@@ -204,7 +205,6 @@ class ThreadTuner:
             self._losses[tried] = max(lost, self._least_loss)
             self._in_vain = min(self._in_vain + 1, _HALVINGS)
             self._tried = None
-            self._doubted = False
         elif steps >= self._pace.probe + self._pace.trial:
             self._take(tried, usual)
 

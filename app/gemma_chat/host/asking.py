@@ -12,9 +12,10 @@ from gemma_chat.host.crashes import Crashes
 from gemma_chat.host.limits import checked_draft, checked_message
 from gemma_chat.host.model_slot import ModelSlot
 from gemma_chat.host.open_tabs import OpenTabs
-from gemma_chat.host.protocol import MessageChanged, TranscriptChanged
+from gemma_chat.host.protocol import MessageChanged
 from gemma_chat.host.tab_chat import TabChat
 from gemma_chat.host.tab_chats import TabChats
+from gemma_chat.host.transcripts import Transcripts
 from gemma_chat.host.turn_record import Outcome, TurnKind, TurnRecord
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.host.unfinished_turns import UnfinishedTurns
@@ -40,6 +41,7 @@ class Asking:
         turns: UnfinishedTurns,
         chats: TabChats,
         unstored: Unstored,
+        transcripts: Transcripts,
         crashes: Crashes,
         *,
         on_turns: Callable[[], None],
@@ -56,6 +58,7 @@ class Asking:
         self._turns = turns
         self._chats = chats
         self._unstored = unstored
+        self._transcripts = transcripts
         self._crashes = crashes
         self._on_turns = on_turns
         self._on_finished = on_finished
@@ -94,7 +97,7 @@ class Asking:
         """Ask in the place of `old`, on a new branch and with what is attached to it."""
         question, reply = self._add(session, self._next_turn(session), text, instead=old)
         self._chats.of(session).take_branch()
-        self._tabs.publish(session, TranscriptChanged(session, old.message))
+        self._tabs.publish(session, self._transcripts.changed(session, old.message))
         return self._answer(question, reply, asker)
 
     def ask_again(
@@ -109,7 +112,7 @@ class Asking:
             )
             asked = self._store.update_message(question, state="queued", error="")
         self._chats.of(session).take_branch()
-        self._tabs.publish(session, TranscriptChanged(session, question))
+        self._tabs.publish(session, self._transcripts.changed(session, question))
         self._run(self._record(asked, reply, "ask_again"), sampling)
         return self._tell_asked(session, turn, asked, asker)
 
@@ -229,8 +232,11 @@ class Asking:
         if self._tabs.is_open(session):
             if turn.record.brought_back:
                 self._chats.of(session).take_branch()
+            elif turn.withdrawn and outcome.kept:
+                # It had begun after all; the chat forgets it as soon as it has no turns.
+                self._chats.pins_changed(session)
             try:
-                self._chats.turn_ended(turn.record, kept=outcome.kept)
+                self._chats.turn_ended(turn.record, kept=outcome.kept and not turn.withdrawn)
                 self._note_end(session, outcome)
             except StoreError as error:
                 _log.error("the end of turn %d of %d: %s", turn.number, session, error)

@@ -9,6 +9,7 @@ everything else is refused.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -33,7 +34,6 @@ from gemma_chat.host.protocol import (
     ReorderQueue,
     Reply,
     SelectBranch,
-    TranscriptChanged,
 )
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.host.views import message_view
@@ -63,16 +63,18 @@ class Branching:
         conversations: Conversations,
         publish: Callable[[Event], None],
         *,
-        on_summary_outdated: Callable[[int], None],
+        on_others_shown: Callable[[int, bool], None],
     ) -> None:
-        """`on_summary_outdated` hears of a tab whose summary covers what is no longer shown."""
+        """`on_others_shown` hears of a tab that shows other messages from now on, and whether its
+        summary covered what is no longer shown."""
         self._store = store
         self._tabs = conversations.tabs
         self._turns = conversations.turns
         self._chats = conversations.chats
         self._asking = conversations.asking
+        self._transcripts = conversations.transcripts
         self._publish = publish
-        self._on_summary_outdated = on_summary_outdated
+        self._on_others_shown = on_others_shown
 
     async def answer(self, request: BranchRequest, asker: int) -> Reply:
         """Carry `request` out for the client with pid `asker`."""
@@ -100,6 +102,9 @@ class Branching:
             case ReorderQueue():
                 self._reorder(session, request.turns)
         self._tabs.tell(session, asker)
+        if isinstance(request, SelectBranch | DeleteMessage):
+            # Everybody sees it by now; who asked for it hears that it is done when it will stay.
+            await asyncio.to_thread(self._store.sync)
         return Done(request.id)
 
     # ------------------------------------------------------------ asking again
@@ -149,8 +154,9 @@ class Branching:
         self._shown(session, message)
         self._must_be_idle(session, "show another branch")
         other = self._store.branches.sibling(message, branch)
-        self._note_change(session, min(message, other))
-        self._store.branches.show(other)
+        with self._store.together("soon"):
+            self._note_change(session, min(message, other))
+            self._store.branches.show(other)
         self._changed(session, min(message, other))
 
     async def _delete(self, request: DeleteMessage) -> None:
@@ -159,10 +165,10 @@ class Branching:
         waiting = self._waiting(session, message)
         if waiting is not None:
             # The turns of the other messages go on, so nothing but this one may be touched.
-            waiting.stop()
+            waiting.withdraw(lambda: self._take_back(old))
             await waiting.ended()
-            self._store.branches.remove_exchange(message)
-            self._publish(TranscriptChanged(session, message))
+            if self._store.branches.is_shown(session, message):
+                self._take_back(old)
             return
         self._must_be_idle(session, "delete messages")
         if self._store.branches.end(session) > request.newest:
@@ -172,14 +178,21 @@ class Branching:
             )
         if request.scope == "exchange" and old.role != "user":
             message = self._question_of(session, message)
-        with self._store.together():
+        above = self._store.message(message).parent
+        with self._store.together("soon"):
             self._note_change(session, message)
             self._store.replacements.forget(session, message)
             if request.scope == "exchange":
                 self._store.branches.remove_exchange(message)
             else:
                 self._store.branches.remove_following(message)
-        self._changed(session, message)
+        # Where another branch begins in its place, that is shown, and may be older.
+        self._changed(session, above + 1)
+
+    def _take_back(self, question: Message) -> None:
+        with self._store.together("soon"):
+            self._store.branches.remove_exchange(question.message)
+        self._publish(self._transcripts.changed(question.session, question.parent + 1))
 
     def _fork(self, request: ForkFrom, asker: int) -> int:
         source = self._store.conversation(request.session)
@@ -218,7 +231,7 @@ class Branching:
 
     def _changed(self, session: int, since: int) -> None:
         self._chats.of(session).take_branch()
-        self._publish(TranscriptChanged(session, since))
+        self._publish(self._transcripts.changed(session, since))
 
     # ------------------------------------------------------------ the queue
 
@@ -310,6 +323,7 @@ class Branching:
 
     def _note_change(self, session: int, since: int) -> None:
         """Forget a summary that covers what will no longer be shown."""
-        if self._store.conversation(session).summary.up_to >= since:
+        is_outdated = self._store.conversation(session).summary.up_to >= since
+        if is_outdated:
             self._store.set_summary(session, "", up_to=0)
-            self._on_summary_outdated(session)
+        self._on_others_shown(session, is_outdated)

@@ -10,13 +10,14 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from gemma_chat.errors import HostError, ProtocolError
+from gemma_chat.errors import GemmaChatError, HostError, ProtocolError
 from gemma_chat.host.framing import (
     STREAM_BUFFER_BYTES,
     MessageDecoder,
@@ -49,9 +50,12 @@ from gemma_chat.host.protocol import (
     Welcome,
 )
 from gemma_chat.host.requests import Requester
+from gemma_chat.host.silence import Silence
 
 PROGRAM: Final = "gemma-chat"
 HANDSHAKE_SECONDS: Final = 10.0
+GREETING_SECONDS: Final = 4.0
+"""A host that has said nothing for a while and greets nobody within this does not answer."""
 
 _decoder: Final = MessageDecoder[FromHost](FromHost)
 _log = logging.getLogger(__name__)
@@ -78,9 +82,12 @@ class HostClient(Requester):
         writer: asyncio.StreamWriter,
         welcome: Welcome,
         listener: Callable[[Event], None] | None,
+        greets: Callable[[], Awaitable[bool]],
     ) -> None:
         self.welcome = welcome
         """What the host said of itself: version, program and pid."""
+        self.silence = Silence(greets)
+        """Tells when the host owes an answer and answers nobody any more; requests wait on."""
         self._reader = reader
         self._writer = writer
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -119,7 +126,7 @@ class HostClient(Requester):
         except BaseException:
             await shut(writer)
             raise
-        return cls(reader, writer, welcome, listener)
+        return cls(reader, writer, welcome, listener, partial(_greets, socket_path))
 
     async def events(self) -> AsyncIterator[Event]:
         """All events from the first `Snapshot` on, until the connection ends. One reader only."""
@@ -133,6 +140,7 @@ class HostClient(Requester):
 
     async def close(self) -> None:
         """End the connection; requests without an answer fail. Twice is fine."""
+        self.silence.close()
         self._receiving.cancel()
         await asyncio.wait([self._receiving])
         await shut(self._writer)
@@ -145,9 +153,10 @@ class HostClient(Requester):
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            self._writer.write(frame)
-            await self._write_through()
-            return await answer
+            with self.silence.awaiting():
+                self._writer.write(frame)
+                await self._write_through()
+                return await answer
         finally:
             del self._waiting[number]
 
@@ -160,6 +169,7 @@ class HostClient(Requester):
         ended: HostError = HostError("The connection to the host is closed.")
         try:
             while (payload := await read_payload(self._reader)) is not None:
+                self.silence.heard()
                 self._deliver(_decoder.decode(payload))
             ended = HostError("The host has ended the connection.")
         except ProtocolError as error:
@@ -171,6 +181,7 @@ class HostClient(Requester):
 
     def _end(self, reason: HostError) -> None:
         self._ended = reason
+        self.silence.close()
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(reason)
@@ -205,6 +216,27 @@ class HostClient(Requester):
                     self._listener(message)
                 except Exception:
                     _log.exception("the listener failed on %s", type(message).__name__)
+
+
+async def _greets(socket_path: Path) -> bool:
+    """Whether the host answers another client; one that has gone is no silent one."""
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
+            other = await HostClient.connect(socket_path)
+    except TimeoutError:
+        return False
+    except (GemmaChatError, OSError):
+        return True
+    await other.close()
+    return True
+
+
+def unanswered(pid: int, command: str = PROGRAM) -> str:
+    """What to tell a person when the host with this pid does not answer."""
+    return (
+        f"The host (pid {pid}) does not answer: it was stopped, or hangs. `kill -CONT {pid}` lets "
+        f"a stopped one go on, `{command} host stop` ends it."
+    )
 
 
 async def _open(socket_path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -248,12 +248,27 @@ class Connection:
             await self._collect()
             self._filled.clear()
             self._pressing.clear()
-            for message in self._outbox.take():
-                self._writer.write(_frame(message))
-                await self._writer.drain()
+            await self._write(self._outbox.take())
             self._emptied.set()
             if self._finishing and not self._outbox:
                 return
+
+    async def _write(self, messages: Iterable[Outgoing]) -> None:
+        """Send what belongs together in one go: the client draws once for all of it."""
+        frames: list[bytes] = []
+        size = 0
+        for message in messages:
+            frames.append(_frame(message))
+            size += len(frames[-1])
+            if size >= _WRITE_BUFFER_BYTES:
+                await self._flush(frames)
+                size = 0
+        await self._flush(frames)
+
+    async def _flush(self, frames: list[bytes]) -> None:
+        self._writer.write(b"".join(frames))
+        frames.clear()
+        await self._writer.drain()
 
     async def _collect(self) -> None:
         """Give what waits a moment to become more, unless something cannot wait."""

@@ -23,6 +23,7 @@ from gemma_chat.host.tab_chat import TabChat, possible_on
 from gemma_chat.host.tab_chats import TabChats
 from gemma_chat.host.tab_tools import TabTools
 from gemma_chat.host.tool_questions import ToolQuestions
+from gemma_chat.host.transcripts import Transcripts
 from gemma_chat.host.turn_record import Outcome
 from gemma_chat.host.turns import RunningTurn
 from gemma_chat.host.unfinished_turns import UnfinishedTurns
@@ -63,6 +64,8 @@ class Conversations:
         """Which are open, and how they stand."""
         self.chats = TabChats(store, slot, self.tabs, self.turns, tools, self.questions.permit)
         """What the model knows of them."""
+        self.transcripts = Transcripts(store, self.turns, self.unstored)
+        """What is shown of them."""
         self.idle_work = IdleWork(store, slot, self.tabs, self.turns, self.chats)
         """What is done for them while they have no turns."""
         self.asking = Asking(
@@ -72,6 +75,7 @@ class Conversations:
             self.turns,
             self.chats,
             self.unstored,
+            self.transcripts,
             crashes,
             on_turns=on_turns,
             on_finished=on_finished,

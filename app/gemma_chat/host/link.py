@@ -11,15 +11,24 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from gemma_chat.errors import HostError
-from gemma_chat.host.client import HostClient, HostRefusedError
+from gemma_chat.host.client import HostClient, HostRefusedError, unanswered
 from gemma_chat.host.freshness import Freshness
 from gemma_chat.host.launch import HostLaunch, connect_or_start
-from gemma_chat.host.protocol import Event, Leaving, Reply, Request
+from gemma_chat.host.protocol import (
+    Event,
+    Leaving,
+    LockChanged,
+    ModelChanged,
+    Reply,
+    Request,
+    Snapshot,
+)
 from gemma_chat.host.requests import Requester
 from gemma_chat.terms import LinkPhase
 
@@ -50,6 +59,7 @@ class LinkState(msgspec.Struct, frozen=True):
     """How the link stands.
 
     `connecting`: looking for the host or starting it. `connected`: requests are answered.
+    `silent`: it is there and does not answer; requests wait, and the next word of it ends that.
     `lost`: the host is gone and will be started again by itself. `failed`: it was told to stop,
     wants another version, or cannot be started. The last is tried again every now and then;
     `HostLink.retry` tries all at once. `sentence` is for the person; empty when all is well.
@@ -79,6 +89,9 @@ class HostLink(Requester):
         """How often in a row the host could not be started."""
         self._again = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self._is_computing = self._is_loading = False
+        self._news_awaited = contextlib.ExitStack()
+        """Open while the host has something to tell unasked."""
 
     @property
     def state(self) -> LinkState:
@@ -154,11 +167,13 @@ class HostLink(Requester):
         client = await connect_or_start(launch, listener=self._receive)
         self._client = client
         self._failures = 0
+        client.silence.listen(partial(self._silent, client.welcome.pid))
         try:
             self._change(LinkState("connected"))
             _log.info("connected to host %d: ended by %s", client.welcome.pid, await client.ended())
         finally:
             self._client = None
+            self._news_awaited.close()
             await client.close()
 
     async def _outlive(self) -> None:
@@ -194,11 +209,27 @@ class HostLink(Requester):
             async with asyncio.timeout(seconds):
                 await self._again.wait()
 
+    def _silent(self, pid: int, silent: bool) -> None:
+        sentence = unanswered(pid, self._launch.command)
+        self._change(LinkState("silent", sentence) if silent else LinkState("connected"))
+
     def _receive(self, event: Event) -> None:
         if isinstance(event, Leaving):
             self._leaving = event
+        if isinstance(event, Snapshot | LockChanged):
+            self._is_computing = bool(event.lock.holders)
+        if isinstance(event, Snapshot | ModelChanged):
+            self._is_loading = event.model.phase == "loading"
+        if isinstance(event, Snapshot | LockChanged | ModelChanged):
+            self._await_news()
         if self._freshness.admits(event):
             self._on_event(event)
+
+    def _await_news(self) -> None:
+        """While somebody computes, or a model is loaded, the host has something to tell unasked."""
+        self._news_awaited.close()
+        if (self._is_computing or self._is_loading) and self._client is not None:
+            self._news_awaited.enter_context(self._client.silence.awaiting())
 
     def _change(self, state: LinkState) -> None:
         if state != self._state:

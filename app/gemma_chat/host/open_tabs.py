@@ -152,7 +152,7 @@ class OpenTabs:
         self, title: str, settings: SessionSettings, *, passing: bool, client: int
     ) -> int:
         """Open a session that no tab shows; returns its number."""
-        session = self._store.library.add(title, settings.validated(), ())
+        session = self._store.library.add(title, settings.validated(), (), passing=passing)
         self._tabs[session] = _Tab(title, "passing" if passing else "aside", client)
         return session
 

@@ -22,6 +22,7 @@ from gemma_chat.host.protocol import (
     LockChanged,
     MessageChanged,
     MessageUpdated,
+    MessageView,
     ModelChanged,
     Notice,
     Reply,
@@ -29,6 +30,7 @@ from gemma_chat.host.protocol import (
     Snapshot,
     SummarizerChanged,
     Thought,
+    TranscriptChanged,
     TurnFinished,
     TurnText,
     Welcome,
@@ -124,7 +126,9 @@ def _weight(event: Event) -> int:
         case AsideChanged():
             return _weight_of_aside(event.aside)
         case MessageChanged() | MessageUpdated():
-            return len(event.view.text) + sum(map(_weight_of_aside, event.view.asides))
+            return _weight_of_message(event.view)
+        case TranscriptChanged():
+            return sum(map(_weight_of_message, event.messages or ()))
         case SessionChanged():
             view = event.view
             return len(view.draft) + len(view.settings.system_instruction) + len(view.summary.text)
@@ -136,6 +140,10 @@ def _weight(event: Event) -> int:
             return sum(_weight(SessionChanged(view)) for view in event.sessions)
         case _:
             return 0
+
+
+def _weight_of_message(view: MessageView) -> int:
+    return len(view.text) + sum(map(_weight_of_aside, view.asides))
 
 
 def _weight_of_aside(aside: Aside) -> int:

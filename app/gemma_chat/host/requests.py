@@ -7,6 +7,7 @@ from typing import Final, overload
 
 from gemma_chat.errors import HostError, ProtocolError
 from gemma_chat.host.protocol import (
+    Answer,
     AnswerTool,
     BackUp,
     ChangeDownload,
@@ -104,23 +105,6 @@ PlainRequest = (
     | LookAtTab
 )
 """A request that is answered with a bare `Done`."""
-
-Answer = (
-    Done
-    | Opened
-    | Queued
-    | Messages
-    | Status
-    | Conversations
-    | Conversation
-    | Found
-    | Imported
-    | Preview
-    | Context
-    | Models
-    | ModelFacts
-)
-"""The reply to a request that was carried out."""
 
 _ANSWER_OF: Final[dict[type[Request], type[Answer]]] = {
     OpenSession: Opened,

@@ -144,8 +144,8 @@ class Service:
         )
         self._models = ModelDesk(self._slot, publish, models, on_busy=on_turns)
         self._measure = Throttle(FIGURES_SECONDS, self._slot.measure)
-        for message in store.mark_interrupted():
-            _log.info("message %d of %d was interrupted", message.message, message.session)
+        self._unmeasured = self._settle_what_was_left()
+        """Tabs that may hold more than was noted of them when they were used last."""
         self._drafts = Drafts(store)
         self._tools = TabTools(store, self._settings.read_servers, self._warn)
         self._conversations = Conversations(
@@ -161,7 +161,9 @@ class Service:
             store,
             self._conversations,
             publish,
-            on_summary_outdated=lambda session: self._summaries.schedule(session),
+            on_others_shown=lambda session, outdated: self._summaries.begin_again(
+                session, outdated=outdated
+            ),
         )
         self._tab_bar = TabBar(store, self._conversations.tabs)
         self._board = LockBoard(
@@ -241,9 +243,9 @@ class Service:
         await self._conversations.end_all()
         await self._tools.close()
         self._leave_lock()
-        self._board.close()
         await self._slot.close()
         # The end of the model is a change, too.
+        self._board.close()
         for throttle in (self._tell_model, self._measure):
             throttle.cancel()
 
@@ -281,7 +283,7 @@ class Service:
             ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
-                await self._models.load(request, lambda: self._conversations.turns.under_way)
+                await self._models.load(request, self._is_answering)
             case (
                 ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
             ):
@@ -374,6 +376,15 @@ class Service:
 
     # ------------------------------------------------------------ what happens by itself
 
+    def _settle_what_was_left(self) -> set[int]:
+        """Bring what an earlier host left behind to an end; the conversations that it touched."""
+        if passing := self._store.library.forget_passing():
+            _log.info("%d conversations in passing were left behind and are deleted", passing)
+        interrupted = self._store.mark_interrupted()
+        for message in interrupted:
+            _log.info("message %d of %d was interrupted", message.message, message.session)
+        return {message.session for message in interrupted}
+
     def _model_changed(self) -> None:
         if self._slot.view.phase != self._phase:
             self._phase = self._slot.view.phase
@@ -391,6 +402,15 @@ class Service:
         self._summaries.use(model)
         if model is not None:
             self._follow_recommendation()
+            self._measure_contexts()
+
+    def _measure_contexts(self) -> None:
+        """Find out of tabs whose last turn had no end how much of the context they take."""
+        for view in self._conversations.tabs.views():
+            unknown = view.message_count and not view.context_used
+            if unknown or view.session in self._unmeasured:
+                self._conversations.idle_work.measure(view.session)
+        self._unmeasured.clear()
 
     def _publish_model(self) -> None:
         self._publish(ModelChanged(self._slot.view))
@@ -400,8 +420,14 @@ class Service:
             self._conversations.asking.begun((event.entry.session, event.entry.turn))
         self._board.changed()
 
+    def _is_answering(self) -> bool:
+        """Whether a turn is being answered; one may have begun and nobody was told of it yet."""
+        holders = () if self._model is None else self._model.lock.holders
+        begun = any(not holder.background for holder in holders)
+        return begun or self._conversations.turns.under_way
+
     def _turns_changed(self) -> None:
-        if not self._conversations.turns.under_way:
+        if not self._is_answering():
             self._slot.proceed()
         self._board.changed()
         self._on_turns()

@@ -118,6 +118,18 @@ class Summaries:
         if self._summarizer is not None:
             self._summarizer.cancel(session)
 
+    def begin_again(self, session: int, *, outdated: bool) -> None:
+        """Other messages are shown: what is being written of those before is given up.
+
+        `outdated`: a summary was there and is not any more.
+        """
+        view = self.view
+        is_at_work = session == view.session or session in view.pending
+        if is_at_work and self._summarizer is not None:
+            self._summarizer.cancel(session)
+        if is_at_work or outdated:
+            self.schedule(session)
+
     async def close(self) -> None:
         """Stop working."""
         for session in tuple(self._due):

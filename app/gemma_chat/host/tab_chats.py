@@ -112,7 +112,7 @@ class TabChats:
         return await asyncio.to_thread(chat.context)
 
     def pins_changed(self, session: int) -> None:
-        """Messages of a tab were pinned or are not any more: its chat takes that over."""
+        """Messages of a tab were pinned, unpinned or taken out: its chat follows without turns."""
         self.of(session).take_pins(has_turns=bool(self._turns.of(session)))
 
     def turn_ended(self, record: TurnRecord, *, kept: bool) -> None:

@@ -35,7 +35,6 @@ from gemma_chat.host.protocol import (
 )
 from gemma_chat.host.replacing import context_view
 from gemma_chat.host.summaries import Summaries
-from gemma_chat.host.transcripts import page
 from gemma_chat.host.uploads import checked_uploads
 from gemma_chat.host.views import stored_scroll
 from gemma_chat.store.store import Store
@@ -153,15 +152,12 @@ class TabDesk:
         return Queued(request.id, request.session, turn)
 
     def _messages(self, request: FetchMessages) -> Messages:
-        messages, more = page(
-            self._store,
+        messages, more = self._conversations.transcripts.page(
             request.session,
             before=request.before,
             limit=request.limit,
-            unfinished=self._conversations.turns.replies(request.session),
             since=request.since,
             branches=request.branches,
-            shown=self._conversations.unstored.view,
         )
         return Messages(request.id, request.session, messages, more)
 

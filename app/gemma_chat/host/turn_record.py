@@ -175,9 +175,7 @@ class TurnRecord:
 
     def settle(self, outcome: Outcome) -> None:
         """The turn has ended: bring both messages into their last state."""
-        if self._tell_due is not None:
-            self._tell_due.cancel()
-        self._saver.end()
+        self.abandon()
         text = self._text()
         self._asides.end()
         if text.strip() or self._asides.all:
@@ -188,6 +186,12 @@ class TurnRecord:
             self.begin()
         elif not self._bring_back():
             self._fail_question(outcome)
+
+    def abandon(self) -> None:
+        """Nothing more is told or stored of the reply as it grows."""
+        if self._tell_due is not None:
+            self._tell_due.cancel()
+        self._saver.end()
 
     def tell_end(self, outcome: Outcome) -> None:
         """Tell everybody that the turn has ended; nothing about it follows."""

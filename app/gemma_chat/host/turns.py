@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from gemma_chat.errors import GemmaChatError
+from gemma_chat.errors import GemmaChatError, StoreError
 from gemma_chat.host.protocol import FinishReason, TurnMetrics
 from gemma_chat.host.turn_record import Outcome, TurnRecord
 from gemma_chat.host.views import turn_metrics
@@ -49,6 +49,7 @@ class RunningTurn:
         self._calling: dict[str, str] = {}
         self._turn: Turn | ChatTurn | None = None
         self._reason: Literal["stopped", "closed"] | None = None
+        self._take_back: Callable[[], None] | None = None
         self._starting = asyncio.create_task(self._begin())
         self._running = asyncio.create_task(
             self._run(), name=f"turn-{record.session}-{record.turn}"
@@ -95,6 +96,19 @@ class RunningTurn:
         """End it, keeping what there is of the reply. Again is fine."""
         self._end("stopped")
 
+    def withdraw(self, take_back: Callable[[], None]) -> None:
+        """End it with nothing left of it: `take_back` removes its messages, or raises `StoreError`.
+
+        Then it ends as if it had been stopped.
+        """
+        self._take_back = take_back
+        self.stop()
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether its messages are to be removed."""
+        return self._take_back is not None
+
     def interrupt(self) -> None:
         """As `stop`, but because the host leaves: nobody wanted it."""
         self._end("closed")
@@ -124,13 +138,25 @@ class RunningTurn:
     def _settle(self, outcome: Outcome) -> None:
         """It is over, whatever goes wrong with its messages: the tab must not wait for it."""
         try:
-            self.record.settle(outcome)
+            if not self._is_taken_back():
+                self.record.settle(outcome)
         except Exception:
             _log.exception("the messages of turn %d of %d", self.number, self.session)
         try:
             self._on_end(self, outcome)
         except Exception:
             _log.exception("the end of turn %d of conversation %d", self.number, self.session)
+
+    def _is_taken_back(self) -> bool:
+        if self._take_back is None:
+            return False
+        try:
+            self._take_back()
+        except StoreError as error:
+            _log.error("turn %d of %d cannot be withdrawn: %s", self.number, self.session, error)
+            return False
+        self.record.abandon()
+        return True
 
     async def _begin(self) -> Turn | ChatTurn:
         # Set here, in one go with queueing: the events of the lock must find it.

@@ -112,6 +112,8 @@ class Conversation:
 
     def lengthen(self, job: TurnJob) -> None:
         """Put what `job` brought behind the last reply."""
+        if not (job.reply.text or job.reply.calls):
+            return
         *before, last = self.exchanges
         *earlier, step = last.steps
         longer = replace(step, text=step.text + job.reply.text, calls=tuple(job.reply.calls))
@@ -341,12 +343,22 @@ class Conversation:
     def rewind(self, turn: int) -> bool:
         """Forget the exchanges after turn number `turn`; `False` when there are none."""
         kept = tuple(one for one in self.exchanges if one.turn <= turn)
-        changed = len(kept) < len(self.exchanges)
-        self.exchanges = kept
-        self.replacements = until(self.replacements, len(kept))
-        if changed:
-            self.prepared = None
-        return changed
+        if len(kept) == len(self.exchanges):
+            return False
+        self.go_to(kept, until(self.replacements, len(kept)))
+        return True
+
+    def go_to(self, exchanges: tuple[Exchange, ...], replacements: tuple[Replacement, ...]) -> None:
+        """Go on from these; a summary that tells of others is forgotten."""
+        pairs = zip(map(_said, self.exchanges), map(_said, exchanges), strict=False)
+        if (
+            sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            < self.digest.exchanges
+        ):
+            self.digest = NO_DIGEST
+        self.exchanges = exchanges
+        self.replacements = replacements
+        self.prepared = None
 
     def count_tokens(self) -> int:
         """The length of the conversation as the next prompt would begin, in tokens."""
@@ -375,6 +387,11 @@ class WarmUpOwner:
     def keep(self, job: TurnJob) -> bool:
         """Nothing."""
         return False
+
+
+def _said(exchange: Exchange) -> tuple[str, tuple[Step, ...]]:
+    """What a summary of an exchange tells."""
+    return exchange.question, exchange.steps
 
 
 def _call_id(turn: int, earlier: int, place: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Unpack
 
@@ -43,6 +44,8 @@ from gemma_chat.sessions.replacement import NO_DIGEST, Digest, Replacement
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.tool_policy import DEFAULT_POLICY, ToolPolicy
 from gemma_chat.terms import MediaKind
+
+log = logging.getLogger(__name__)
 
 
 class InferenceModel:
@@ -123,7 +126,8 @@ class InferenceModel:
         print(model.size_in_tokens("What is the sea?"))
         """
         self.must_be_open()
-        return self._engine.count_tokens(well_formed(text))
+        with self._engine_thread.reading():
+            return self._engine.count_tokens(well_formed(text))
 
     @property
     def recommended_settings(self) -> SamplingSettings:
@@ -402,14 +406,22 @@ class InferenceModel:
                 following = batch[place + 1] if place + 1 < len(batch) else None
                 if following and following[0] is job and _goes_on(report, following[1]):
                     continue
-                job.receive(Piece("".join(text), report.kind, report.call))
+                _hand_over(job, Piece("".join(text), report.kind, report.call))
                 text.clear()
                 if job.phase == "generating":
                     self._lock.publish(LockEvent(job.entry()))
             elif isinstance(report, LockEvent):
                 self._lock.publish(report)
             else:
-                job.receive(report)
+                _hand_over(job, report)
+
+
+def _hand_over(job: TurnJob, report: Report) -> None:
+    """One that cannot take its report is logged: others wait for theirs, which come behind it."""
+    try:
+        job.receive(report)
+    except Exception:
+        log.exception("a report to session %d was not taken", job.session)
 
 
 def _goes_on(piece: Piece, following: Report) -> bool:

@@ -210,10 +210,13 @@ class Session(Answering):
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
 
+        Other threads may call it, too.
+
         left = model.description.context_size - session.size_in_tokens(text)
         """
         self.must_be_open()
-        return self._home.engine.count_tokens(well_formed(text))
+        with self._home.engine_thread.reading():
+            return self._home.engine.count_tokens(well_formed(text))
 
     def subscribe(self, listener: OverflowListener) -> Callable[[], None]:
         """Call `listener` when exchanges are left out; returns the way to stop that.
@@ -452,9 +455,7 @@ class Session(Answering):
         """
         self._must_be_idle("take another branch")
         self._warm_ups.give_up()
-        self._conversation.exchanges = restore(history)
-        self._conversation.replacements = tuple(replacements)
-        self._conversation.prepared = None
+        self._conversation.go_to(restore(history), tuple(replacements))
         self._context_use.forget()
         self._turns.skip_numbers()
 

@@ -1,15 +1,27 @@
-"""Copies of the whole database, taken while it is in use."""
+"""Copies of the whole database, taken while it is in use.
+
+A copy is written under another name, a hidden one that names the process that writes it, and gets
+its own when it is whole. What a process leaves behind that dies meanwhile is found by that name.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Final
 
 from gemma_chat.errors import StoreError
 from gemma_chat.store.faults import as_store_errors
+
+_PART: Final = ".gemma-chat-part"
+_WRITTEN_BY: Final = re.compile(rf"\..+\.(\d+)-\w+{re.escape(_PART)}(-journal)?")
+_UNTOUCHED_SECONDS: Final = 3600.0
+"""A part that nobody has written to for so long is nobody's, though a process has that number."""
 
 
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
@@ -17,8 +29,9 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
 
     SQLite's own backup: the copy is whole whatever is written meanwhile, needs no log beside it,
     and appears under its name only when it is on disk. Raises `StoreError`, also when there is a
-    file of that name.
+    file of that name. What earlier copies have left in that folder goes.
     """
+    remove_left_parts(target.parent)
     descriptor, name = _new_file(target)
     os.close(descriptor)
     part = Path(name)
@@ -38,6 +51,26 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
         raise StoreError(f"The copy {target} cannot be written ({error.strerror}).") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_left_parts(folder: Path) -> None:
+    """Remove what copies that were cut off have left in a folder, as far as that can be done."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            written_by = _WRITTEN_BY.fullmatch(entry.name)
+            if written_by is not None and _is_left(Path(entry), int(written_by[1])):
+                Path(entry).unlink()
+
+
+def _is_left(part: Path, writer: int) -> bool:
+    try:
+        os.kill(writer, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        # A process of somebody else, whatever it does.
+        pass
+    return time.time() - part.stat().st_mtime > _UNTOUCHED_SECONDS
 
 
 def back_up(path: Path, target: Path) -> None:
@@ -69,7 +102,8 @@ def _new_file(target: Path) -> tuple[int, str]:
             f"There is a file {target} already; it was left as it is. Give another name."
         )
     try:
-        return tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        prefix = f".{target.name}.{os.getpid()}-"
+        return tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=_PART)
     except FileNotFoundError:
         raise StoreError(
             f"The folder {target.parent} for the copy does not exist. Make it first."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from gemma_chat.errors import StoreError
 from gemma_chat.store.faults import as_store_errors
 
 Durability = Literal["on_disk", "soon"]
@@ -59,13 +61,34 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    def sync(self) -> None:
+        """Return when no power cut can take back what was written `soon` until now.
+
+        May be called from any thread. Raises `StoreError`.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            descriptor = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            # It is in memory, or all is in the database itself.
+            return
+        except OSError as error:
+            raise StoreError(f"The log {log} cannot be written ({error.strerror}).") from error
+
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """All that is written within the block is one transaction: all of it or nothing."""
+    def together(self, durability: Durability = "on_disk") -> Iterator[None]:
+        """All that is written within the block is one transaction: all of it or nothing.
+
+        A block within another one is part of that, and as durable as that is.
+        """
         if self._together:
             yield
             return
-        with self.writing():
+        with self.writing(durability):
             self._together = True
             try:
                 yield

@@ -135,13 +135,17 @@ class Library:
         *,
         created: float | None = None,
         tab: NewTab = _UNARRANGED,
+        passing: bool = False,
     ) -> int:
-        """Put a whole conversation in, closed, all of it or nothing; returns its number."""
+        """Put a whole conversation in, closed, all of it or nothing; returns its number.
+
+        One in `passing` is for its asker alone, who has it deleted: see `forget_passing`.
+        """
         now = self._clock()
         with self._database.writing() as connection:
             session = connection.execute(
                 "INSERT INTO conversations (title, title_by, settings, created, updated, "
-                "tab_group, mark, pinned) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "tab_group, mark, pinned, passing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     storable(title),
                     "person" if title else "nobody",
@@ -151,6 +155,7 @@ class Library:
                     storable(tab.group),
                     tab.mark,
                     tab.pinned,
+                    passing,
                 ),
             ).lastrowid
             assert session is not None
@@ -166,6 +171,14 @@ class Library:
                 if not gone.rowcount:
                     raise StoreError(f"There is no conversation {session}; nothing was deleted.")
             close_gaps(connection)
+
+    def forget_passing(self) -> int:
+        """Delete what was asked in passing; returns how many conversations that were.
+
+        For a program that begins: whoever asked them was told then what there was of the reply.
+        """
+        with self._database.writing() as connection:
+            return connection.execute("DELETE FROM conversations WHERE passing = 1").rowcount
 
 
 def _add_messages(

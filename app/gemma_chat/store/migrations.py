@@ -86,6 +86,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("ALTER TABLE messages ADD COLUMN model TEXT NOT NULL DEFAULT ''",),
     TABS,
     PAIR_SCHEMA + LAST_MODEL,
+    # Of a single question, whose asker has it deleted; the next start deletes what was left.
+    ("ALTER TABLE conversations ADD COLUMN passing INTEGER NOT NULL DEFAULT 0",),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from gemma_chat.errors import StoreError
-from gemma_chat.store.copies import on_disk, unused
+from gemma_chat.store.copies import on_disk, remove_left_parts, unused
 from gemma_chat.store.faults import as_store_errors
 from gemma_chat.store.migrations import migrate
 from gemma_chat.store.opening import DamagedDatabaseError
@@ -58,6 +58,7 @@ def open_or_recover(path: Path) -> tuple[Store, Recovery | None]:
 
     Raises `StoreError` as `Store.open` does, and when there is no room to rebuild it.
     """
+    remove_left_parts(path.parent)
     recovery = _finish_recovery(path)
     if recovery is None:
         try:

@@ -100,7 +100,9 @@ class Replacements:
         """
         with self._writing():
             self._connection.execute(
-                "DELETE FROM replacements WHERE conversation = ? AND up_to >= ?", (session, since)
+                "DELETE FROM replacements WHERE conversation = ?1 "
+                "AND (up_to >= ?2 OR covered_up_to >= ?2)",
+                (session, since),
             )
 
 

@@ -73,6 +73,8 @@ class Store:
         """Which model the host has in memory."""
         self.together = database.together
         """A context in which all that is written is one transaction."""
+        self.sync = database.sync
+        """Waits until what was written `soon` is on disk; from any thread."""
         self.tabs = Tabs(database, clock)
         """The tab bar: order, pins, marks and groups."""
         self._branches = Branches(connection, self._reading, self._writing)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
 import sys
 import termios
@@ -19,23 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from gemma_chat.host.protocol import MAX_MESSAGE_CHARACTERS
 from gemma_chat.ui import keys
+from gemma_chat.ui.edited_file import Edited, editor_command, read_back
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
 
 _SETTLED_AFTER = 1.0
 """Seconds after coming back in which another signal to stop or go on is an echo of the last one."""
-
-
-class Edited(msgspec.Struct, frozen=True):
-    """What came back from the editor: a text, or a sentence that says why there is none."""
-
-    text: str | None = None
-    sentence: str = ""
 
 
 class Away:
@@ -112,7 +102,7 @@ class Away:
                 problem = await _run([*command, str(file)])
             if problem:
                 return Edited(sentence=f"{problem} Your message is as it was.")
-            return _read_back(file)
+            return read_back(file)
 
     @contextlib.contextmanager
     def _left(self) -> Iterator[None]:
@@ -129,12 +119,6 @@ class Away:
                 self._back_at = time.monotonic()
         app.ask_for_modified_keys(keys.ASK_FOR_MODIFIED_KEYS)
         app.draw_all()
-
-
-def editor_command(environment: Mapping[str, str]) -> list[str]:
-    """The words of the editor's command; raises `ValueError` for unbalanced quotes."""
-    words = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
-    return words or ["vi"]
 
 
 async def _run(command: list[str]) -> str:
@@ -159,21 +143,6 @@ async def _run(command: list[str]) -> str:
     if code < 0:
         return f"The editor {name!r} was ended by {_signal_name(-code)}."
     return f"The editor {name!r} ended with code {code}." if code else ""
-
-
-def _read_back(file: Path) -> Edited:
-    try:
-        text = file.read_bytes().decode("utf-8-sig").rstrip("\n")
-    except OSError as error:
-        return Edited(sentence=f"What was edited cannot be read ({error.strerror}).")
-    except UnicodeDecodeError:
-        return Edited(sentence="What was edited is not UTF-8 text. Your message is as it was.")
-    if len(text) > MAX_MESSAGE_CHARACTERS:
-        return Edited(
-            sentence=f"What was edited has {len(text):,} characters; one message may have "
-            f"{MAX_MESSAGE_CHARACTERS:,}. Your message is as it was."
-        )
-    return Edited(text.replace("\r\n", "\n").replace("\0", ""))
 
 
 def _signal_name(number: int) -> str:

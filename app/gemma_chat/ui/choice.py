@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,8 +42,20 @@ class ChoiceDialog(Dialog[str]):
     ChoiceDialog.-low DialogBox { max-height: 100%; }
     """
 
-    def __init__(self, title: str, choices: Sequence[Choice], advice: str = "esc closes") -> None:
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice],
+        advice: str = "esc closes",
+        *,
+        at_once: Callable[[str], None] | None = None,
+    ) -> None:
+        """`at_once` is called with the id of what is chosen, before the dialog closes.
+
+        What is asked of the host then need not wait until the window is drawn again.
+        """
         super().__init__()
+        self._at_once = at_once
         self._title = one_line(title, 50)
         self._advice = advice
         self._choices = tuple(choices)
@@ -62,10 +74,15 @@ class ChoiceDialog(Dialog[str]):
         if chosen is not None:
             event.stop()
             event.prevent_default()
-            self.dismiss(chosen.id)
+            self._choose(chosen.id)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        self.dismiss(message.option.id)
+        self._choose(message.option.id)
+
+    def _choose(self, id_: str | None) -> None:
+        if self._at_once is not None and id_ is not None:
+            self._at_once(id_)
+        self.dismiss(id_)
 
 
 def _line(choice: Choice, column: int, keys: int) -> Content:

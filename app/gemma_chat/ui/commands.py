@@ -355,6 +355,8 @@ class Commands:
 
 
 def _cannot_send(app: ChatApp) -> str:
+    if app.state.link.phase == "silent":
+        return "The host does not answer. Your message stays in the input until it does."
     if app.state.link.phase != "connected":
         return "The host is not connected. Your message stays in the input until it is."
     match app.state.model.phase:

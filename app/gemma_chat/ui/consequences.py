@@ -35,8 +35,8 @@ class Consequences:
             messages.leave()
         match event:
             case MessagesFetched():
-                messages.fetched(event.session)
-            case LinkChanged() if event.link.phase == "lost":
+                messages.arrived(event.session)
+            case LinkChanged() if event.link.phase in ("lost", "silent"):
                 app.say(event.link.sentence, "warning")
             case LinkChanged() if event.link.phase == "failed":
                 # Where the page says it, a toast would only cover that.
@@ -52,6 +52,7 @@ class Consequences:
             case p.TranscriptChanged() | p.MessageRemoved() if event.session == before.active:
                 if before.selected and not self._is_shown(before.selected):
                     messages.lost(event.session)
+                messages.arrived(event.session)
             case p.SessionClosed():
                 self._keeper.closed(event.session)
                 self._input_draft.forget(event.session)

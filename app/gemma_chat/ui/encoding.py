@@ -46,5 +46,5 @@ def refusal(environment: Mapping[str, str]) -> str:
     return (
         f"This terminal does not show UTF-8 (the locale is {locale_of(environment)[:40]!r}). Set "
         "LANG=C.UTF-8 before the terminal is started, in GNU screen also use `screen -U`; or use "
-        "`gemma-chat ask`."
+        "`gemma-chat --plain`, which writes in any encoding."
     )

@@ -91,9 +91,9 @@ class TranscriptFeed:
             return
         shown = self._shown(after)
         if isinstance(event, p.SessionChanged):
-            changed = after.tab(shown)
-            if changed is not None and self._bound == event.view.session == shown:
-                self._mark(changed)
+            tab = after.tab(shown)
+            if tab is not None and self._bound == event.view.session == shown:
+                self._mark(tab)
             return
         if not shown or getattr(event, "session", 0) != shown:
             return
@@ -101,8 +101,13 @@ class TranscriptFeed:
             self._fetched(before, after, event)
             return
         if isinstance(event, p.TranscriptChanged):
-            # What is shown stays until the answer is there: nothing flickers.
-            if before is not after and (changed := after.tab(shown)) is not None:
+            changed = after.tab(shown)
+            if before is after or changed is None:
+                return
+            if changed.conversation.reading == "loaded":
+                self.bind(after)
+            else:
+                # What is shown stays until the answer is there: nothing flickers.
                 self._fetch_missing(changed)
             return
         tab = after.tab(shown)

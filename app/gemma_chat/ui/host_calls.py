@@ -69,11 +69,12 @@ class HostCalls:
         """Settings that hold from the next turn on."""
         return await self._done(p.ChangeSettings(0, session, settings))
 
-    async def send(self, session: int, draft: Draft, *, after: int = 0) -> bool:
-        """Queue a turn, on the branch that message `after` belongs to."""
+    async def send(self, session: int, draft: Draft, *, after: int = 0) -> int:
+        """Queue a turn, on the branch that message `after` belongs to; its number, or 0."""
         uploads = tuple(file.upload for file in draft.attachments)
         request = p.SendMessage(0, session, draft.full, after, uploads)
-        return await self._ask(request, p.Queued) is not None
+        answer = await self._ask(request, p.Queued)
+        return answer.turn if answer else 0
 
     async def edit(self, session: int, message: int, draft: Draft, *, newest: int) -> bool:
         """Ask in other words, on a branch of its own; `newest` is the last message seen here."""
@@ -82,10 +83,13 @@ class HostCalls:
 
     async def regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, *, newest: int
-    ) -> bool:
-        """Another reply, on a branch of its own; `sampling` holds for it only."""
-        request = p.Regenerate(0, session, message, sampling, newest)
-        return await self._ask(request, p.Queued) is not None
+    ) -> int:
+        """Another reply, on a branch of its own; the turn that writes it, or 0.
+
+        `sampling` holds for it only.
+        """
+        answer = await self._ask(p.Regenerate(0, session, message, sampling, newest), p.Queued)
+        return answer.turn if answer else 0
 
     async def continue_reply(self, session: int, message: int) -> int:
         """Let the newest reply go on; the turn that does it, or 0."""

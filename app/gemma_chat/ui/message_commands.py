@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
-
 from gemma_chat.config.presets import Preset
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import SettingsError
@@ -15,6 +13,7 @@ from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.message_menu import offered, reply_with_figures
 from gemma_chat.ui.own_events import EditBegun, EditEnded
+from gemma_chat.ui.setting_changes import another_seed
 from gemma_chat.ui.state import TabState
 from gemma_chat.ui.text import NAME_CELLS, one_line
 
@@ -189,7 +188,7 @@ class MessageCommands:
         found = self._about("assistant")
         if found is not None:
             tab, message = found
-            sampling = _another_seed(tab.view.settings.sampling, message.branches)
+            sampling = another_seed(tab.view.settings.sampling, message.branches)
             self._ask_again(tab, message.message, sampling)
 
     def regenerate_with(self) -> None:
@@ -266,11 +265,18 @@ class MessageCommands:
     async def _walk(self, session: int, message: int, branch: int) -> None:
         app = self._app
         tab = app.state.tab(session)
-        place = tab.place_of(message) if tab is not None else -1
-        if await app.calls.select_branch(session, message, branch):
-            self._select_next = (session, place)
-        else:
+        if tab is None:
             self._walking = 0
+            return
+        place, before = tab.place_of(message), tab.conversation.fetch
+        if not await app.calls.select_branch(session, message, branch):
+            self._walking = 0
+            return
+        self._select_next = (session, place)
+        app.take_events()
+        now = app.state.tab(session)
+        if now is not None and now.conversation.fetch != before:
+            self.arrived(session)
 
     def lost(self, session: int) -> None:
         """The message with the cursor is shown no more; only a walk over branches brings it back.
@@ -280,11 +286,13 @@ class MessageCommands:
         if self._walking != session:
             self.leave()
 
-    def fetched(self, session: int) -> None:
-        """The messages of another branch are there: the cursor goes to the same place in it."""
+    def arrived(self, session: int) -> None:
+        """The messages of another branch may be here: the cursor goes to the same place in it."""
         wanted, place = self._select_next
         tab = self._app.state.tab(session)
         if wanted != session or tab is None or self._transcript is None:
+            return
+        if tab.conversation.reading != "loaded":
             return
         self._select_next, self._walking = (0, 0), 0
         messages = tab.conversation.messages
@@ -345,12 +353,12 @@ class MessageCommands:
             Choice("", "nothing", "", "n"),
         ]
 
-        def chosen(scope: str | None) -> None:
+        def chosen(scope: str) -> None:
             match scope:
                 case "exchange" | "following":
                     self._app.spawn(self._delete(tab, message.message, scope))
 
-        self._app.push_screen(ChoiceDialog("Delete for good", choices), chosen)
+        self._app.push_screen(ChoiceDialog("Delete for good", choices, at_once=chosen))
 
     async def _delete(
         self, tab: TabState, message: int, scope: Literal["exchange", "following"]
@@ -412,10 +420,3 @@ class MessageCommands:
                 return tab, message
         self._app.say(_NONE_SELECTED, "information")
         return None
-
-
-def _another_seed(sampling: SamplingSettings, branches: int) -> SamplingSettings | None:
-    """With a fixed seed the same settings would give the same reply: the next seed is taken."""
-    if sampling.random_seed is None:
-        return None
-    return msgspec.structs.replace(sampling, random_seed=sampling.random_seed + branches)

@@ -26,7 +26,7 @@ from gemma_chat.ui.models.wanted import WantedModel
 from gemma_chat.ui.multiplexer import takes_mouse
 from gemma_chat.ui.splash import Splash
 from gemma_chat.ui.supervisor import supervise
-from gemma_chat.ui.terminal import guard_screen, refusal
+from gemma_chat.ui.terminal import guard_screen, refusal, why_plain
 
 if TYPE_CHECKING:
     from gemma_chat.config.library import Library
@@ -51,6 +51,8 @@ class TerminalOptions:
     """The model asked for on the command line."""
     install_command: str = 'pip install "gemma-chat[demo]"'
     """What gets a small model, in the way this program was installed."""
+    plain: bool = False
+    """Whether the plain line mode is asked for."""
 
 
 def run_terminal(options: TerminalOptions) -> int:
@@ -59,13 +61,25 @@ def run_terminal(options: TerminalOptions) -> int:
     0: left on purpose. 2: no terminal to draw on. 129, 130, 143: told to end by SIGHUP,
     SIGINT, SIGTERM.
     128 + n: killed by signal n. 1: an error, which is printed.
+
+    Where it is asked for, and on a terminal that cannot move the cursor, it is the plain line mode.
     """
+    if options.plain:
+        return _run_plain(options)
     reason = refusal(os.environ)
     if reason:
         sys.stderr.write(reason + "\n")
         return EXIT_NO_TERMINAL
+    if why := why_plain(os.environ):
+        return _run_plain(options, why)
     options.launch.paths.make_folders()
     return supervise(lambda supervisor: _in_child(options, supervisor))
+
+
+def _run_plain(options: TerminalOptions, why: str = "") -> int:
+    from gemma_chat.ui.plain.start import run_plain
+
+    return run_plain(options, first_words=why)
 
 
 def _in_child(options: TerminalOptions, supervisor: int) -> int:

@@ -83,6 +83,8 @@ def advice_of(state: TerminalState, keymap: Keymap = DEFAULT_KEYS) -> str:
     """What the keys mean now when it is not simply to write, or why sending waits; else empty."""
     if state.link.phase in ("lost", "failed"):
         return "no host: kept as a draft"
+    if state.link.phase == "silent":
+        return "the host does not answer: kept as a draft"
     if state.selected:
         return _keys_of_a_message(keymap)
     if state.active_tab is not None and state.active_tab.editing is not None:
@@ -171,6 +173,8 @@ def _lock_parts(state: TerminalState, keymap: Keymap) -> list[Part]:
 
 def _link(state: TerminalState, keymap: Keymap) -> Part:
     match state.link.phase:
+        case "silent":
+            return Part(("✕ the host does not answer", "✕ host silent"), "error", 9)
         case "lost":
             return Part(("✕ host lost, starting again…", "✕ host lost"), "error", 9)
         case "failed":

@@ -34,14 +34,20 @@ def refusal(environment: Mapping[str, str]) -> str:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return (
             "gemma-chat needs a terminal for its screen. In a script or a pipe use "
-            "`gemma-chat ask`."
-        )
-    if environment.get("TERM", "") in ("", "dumb", "unknown"):
-        return (
-            f"TERM={environment.get('TERM', '')} says that this terminal cannot move the cursor. "
-            "Set TERM to what it really is, xterm-256color for most, or use `gemma-chat ask`."
+            "`gemma-chat ask`, or `gemma-chat --plain` for a conversation line by line."
         )
     return ""
+
+
+def why_plain(environment: Mapping[str, str]) -> str:
+    """Why only the plain line mode is of use on this terminal, or an empty string."""
+    term = environment.get("TERM", "")
+    if term not in ("", "dumb", "unknown"):
+        return ""
+    return (
+        f"TERM={term} says that this terminal cannot move the cursor, so this is the plain line "
+        "mode. For the full screen set TERM to what it really is, xterm-256color for most."
+    )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from gemma_chat.cli.doctor.finding import Finding, fault, ok, warning
 from gemma_chat.config.paths import Paths
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.status import host_status
+from gemma_chat.quantities import counted
 
 
 def host_findings(paths: Paths) -> Iterator[Finding]:
@@ -21,7 +22,7 @@ def host_findings(paths: Paths) -> Iterator[Finding]:
     if status is None:
         yield ok("host", "none runs; it is started when it is needed")
         return
-    yield ok("host", f"runs, pid {status.pid}, {status.sessions} sessions")
+    yield ok("host", f"runs, pid {status.pid}, {counted(status.sessions, 'tab')}")
     if status.model.phase == "failed":
         yield fault("host's model", status.model.error, "See gemma-chat host log.")
     elif status.model.safe_mode:

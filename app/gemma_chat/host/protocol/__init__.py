@@ -159,6 +159,7 @@ __all__ = [
     "MAX_TITLE_CHARACTERS",
     "PROTOCOL_VERSION",
     "UNTITLED",
+    "Answer",
     "AnswerTool",
     "Aside",
     "AsideChanged",
@@ -333,9 +334,8 @@ Request = (
     | PairTabs
 )
 
-Reply = (
+Answer = (
     Done
-    | Failed
     | Opened
     | Queued
     | Messages
@@ -349,6 +349,9 @@ Reply = (
     | Models
     | ModelFacts
 )
+"""What comes of a request that was carried out."""
+
+Reply = Answer | Failed
 
 Event = (
     Snapshot

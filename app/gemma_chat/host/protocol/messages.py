@@ -219,7 +219,9 @@ class MessageUpdated(Wire, frozen=True, tag="message_updated"):
 
 
 class TranscriptChanged(Wire, frozen=True, tag="transcript_changed"):
-    """From message number `since` on others are shown now: fetch them again."""
+    """From message number `since` on others are shown now: `messages`, or fetch them again."""
 
     session: int
     since: int
+    messages: tuple[MessageView, ...] | None = None
+    """All from `since` on; `None` when they are too many to be told."""

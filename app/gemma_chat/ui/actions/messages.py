@@ -87,7 +87,7 @@ MESSAGES: tuple[Action, ...] = (
         "Messages",
         "Answers the question once more; the reply so far stays as another branch.",
         "transcript",
-        slash=("again",),
+        slash=("again", "regenerate"),
     ),
     Action(
         "message.regenerate_with",

@@ -182,7 +182,7 @@ TABS: tuple[Action, ...] = (
         "What the model is told before the first message: role, manner, language.",
         "palette",
         slash=("system",),
-        argument="[TEXT]",
+        argument="[TEXT | none]",
     ),
     Action(
         "tab.role",

@@ -318,7 +318,7 @@ def _why_empty(words: str, *, failed: bool) -> str:
     if failed:
         return "The conversations cannot be listed now.\nType to try again."
     if words:
-        return "No conversation has all these words."
+        return "None has all these words."
     return "No conversations yet.\nWhat is said in a tab stays here."
 
 

@@ -5,7 +5,8 @@ A message that begins with a slash is a command; `//` stands for a slash that is
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -100,12 +101,21 @@ COMMANDS: tuple[Command, ...] = (
     *(of_action(action) for action in ACTIONS if action.slash),
     *_of_settings(),
 )
-_BY_NAME = {name: command for command in COMMANDS for name in command.names}
+Table = Mapping[str, Command]
+"""Commands by all their names."""
 
 
-def command_named(name: str) -> Command | None:
+def table_of(commands: Iterable[Command]) -> Table:
+    """The commands by all their names; of two with one name the later one counts."""
+    return {name: command for command in commands for name in command.names}
+
+
+_BY_NAME: Final = table_of(COMMANDS)
+
+
+def command_named(name: str, table: Table = _BY_NAME) -> Command | None:
     """The command with this name, without the slash; `-` and `_` are the same in it."""
-    return _BY_NAME.get(name.lower().replace("-", "_"))
+    return table.get(name.lower().replace("-", "_"))
 
 
 def is_command(text: str) -> bool:
@@ -123,12 +133,12 @@ def escaped(text: str) -> str:
     return f"/{text}" if text.startswith("/") else text
 
 
-def parse(text: str) -> Call | Refusal:
+def parse(text: str, table: Table = _BY_NAME) -> Call | Refusal:
     """Read a command with its argument, which may have several lines."""
     name, argument = split(text)
-    command = command_named(name)
+    command = command_named(name, table)
     if command is None:
-        return Refusal(_unknown(name))
+        return Refusal(_unknown(name, table))
     argument = argument.strip()
     if command.needs_argument and not argument:
         return Refusal(f"{command.usage}: the {command.argument} is missing. {command.explanation}")
@@ -144,11 +154,11 @@ def split(text: str) -> tuple[str, str]:
     return body[:end], body[end + 1 :]
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, table: Table) -> str:
     import difflib
 
     shown = "".join(c if c.isprintable() else "·" for c in name[:_SHOWN_CHARACTERS])
-    nearest = difflib.get_close_matches(name[:100].lower(), list(_BY_NAME), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name[:100].lower(), list(table), n=1, cutoff=0.5)
     advice = f"Did you mean /{nearest[0]}?" if nearest else "/help lists them."
     return f"There is no command /{shown}. {advice} To send it as text, begin with //."
 

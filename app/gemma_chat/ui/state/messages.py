@@ -46,16 +46,22 @@ def message_updated(state: TerminalState, event: p.MessageUpdated) -> TerminalSt
 
 
 def transcript_changed(state: TerminalState, event: p.TranscriptChanged) -> TerminalState:
-    """Forget what is no longer shown; what comes in its place is fetched when it is looked at."""
+    """Other messages are shown; what was not told of them is fetched when it is looked at."""
     tab = state.tab(event.session)
     if tab is None or tab.conversation.reading == "unknown":
         return state
-    conversation = tab.conversation
-    kept = tuple(view for view in conversation.messages if view.message < event.since)
-    changed = Conversation("unknown", kept, conversation.more, fetch=conversation.fetch + 1)
+    known = tab.conversation
+    messages = tuple(view for view in known.messages if view.message < event.since)
+    # Where older messages are on their way, what was told could leave a gap behind those.
+    told = event.messages if known.reading == "loaded" else None
+    changed = Conversation("unknown", messages, known.more, fetch=known.fetch + 1)
+    if told is not None:
+        whole = (*messages, *told)
+        changed = msgspec.structs.replace(changed, reading="loaded", messages=whole)
     state = with_tab(state, tab.session, conversation=changed)
     gone = event.session == state.active and state.selected >= event.since
-    return replaced(state, selected=0) if gone else state
+    stays = gone and find_message(changed.messages, state.selected) is not None
+    return replaced(state, selected=0) if gone and not stays else state
 
 
 def fetch_begun(state: TerminalState, event: FetchBegun) -> TerminalState:
