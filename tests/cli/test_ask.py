@@ -275,7 +275,7 @@ async def test_what_there_is_of_a_reply_is_written_when_the_host_dies(
     events.put_nowait(HostError("The host has ended the connection."))
     output = AskOutput(as_json=as_json, stream=stream)
     with output, pytest.raises(HostError, match="has ended"):
-        await _follow(1, 1, events, output)
+        await _follow(1, 1, events, output, others=True)
     written = capsys.readouterr().out
     if as_json:
         last = json.loads(written)

@@ -215,7 +215,7 @@ class TabCommands:
         transcripts = await asyncio.to_thread(read_conversations, path)
         sessions: list[int] = []
         for transcript in transcripts:
-            session = await self._terminal.calls.put_in(transcript)
+            session = await self._terminal.calls.put_in(transcript, path)
             if not session:
                 break
             sessions.append(session)
