@@ -236,7 +236,8 @@ class PlainTerminal:
 
     # ------------------------------------------------------------ state
 
-    def _take_events(self) -> None:
+    def _take_events(self, *, pressing: bool) -> None:
+        # A line is written at once, whether it is `pressing` or not: nothing is drawn again.
         for arrived in self._inbox.take():
             event = LinkChanged(LinkState(*arrived)) if isinstance(arrived, tuple) else arrived
             self.change(event)
