@@ -28,7 +28,7 @@ async def test_commands_are_completed_by_tab_and_run_by_enter() -> None:
     async with app.run_test() as pilot:
         link.connect([tab(1)])
         await write(pilot, "/sys")
-        assert "/system [TEXT]" in screen_text(app)
+        assert "/system [TEXT | none]" in screen_text(app)
         await pilot.press("tab")
         await settle(pilot)
         assert text_of(app) == "/system "

@@ -59,14 +59,8 @@ class SummaryCommands:
         if self._app.state.active:
             self._app.spawn(self._show_context(self._app.state.active))
 
-    def _is_answering(self, session: int) -> bool:
-        """Whether a turn of this tab runs, waits, or waits for a tool."""
-        tab = self._app.state.tab(session)
-        calling = tab is not None and bool(tab.view.calling)
-        return calling or self._app.state.own_turn(session) is not None
-
     async def _show_context(self, session: int) -> None:
-        answering = self._is_answering(session)
+        answering = self._app.state.is_answering(session)
         context = await self._app.calls.context(session)
         if context is None:
             return

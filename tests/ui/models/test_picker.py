@@ -255,6 +255,24 @@ async def test_a_repository_or_a_path_can_be_typed() -> None:
         assert [one.path for one in link.asked(p.LoadModel)] == ["/x/y.gguf"]
 
 
+@pytest.mark.parametrize("typed", ["some/tiny", "e2b"])
+async def test_the_cursor_follows_what_is_downloaded_so_that_its_page_tells_how_it_goes(
+    typed: str,
+) -> None:
+    link = ModelLink()
+    async with terminal(link) as (app, pilot):
+        await open_picker(pilot)
+        await press(pilot, *typed, "enter")
+        [asked] = link.asked(p.StartDownload)
+        refused = "The hub cannot be reached."
+        failed = p.DownloadView(7, asked.name, "failed", error=refused)
+        link.event(p.DownloadsChanged((failed,)))
+        await settle(pilot)
+        assert refused in " ".join(screen_text(app).split())
+        assert "On the Hugging Face hub" not in screen_text(app)
+        assert "enter try again" in screen_text(app)
+
+
 async def test_the_model_of_the_next_start_is_kept_in_the_settings() -> None:
     kept: dict[str, str] = {}
     async with terminal(ModelLink(), kept=kept) as (app, pilot):

@@ -81,7 +81,8 @@ def lines_of(
         fitting = [line for line in lines if _fits(line, typed)]
         if fitting:
             found += [Heading(title), *fitting]
-    return (*found, *_of_typed(typed))
+    is_coming = any(download.name == typed for download in downloads)
+    return (*found, *(() if is_coming else _of_typed(typed)))
 
 
 def first_of(lines: tuple[Line, ...], models: Models | None, loaded: str) -> int:

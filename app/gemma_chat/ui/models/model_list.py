@@ -57,8 +57,8 @@ class ModelList(OptionList):
     ) -> None:
         """Show these lines; what is drawn as before costs nothing. `nothing` stands for none.
 
-        The cursor stays on the line it is on; when that is gone it goes to `first`. An `airy` list
-        has empty rows between its parts.
+        The cursor stays on the line it is on, and follows a model that is downloaded now; when its
+        line is gone it goes to `first`. An `airy` list has empty rows between its parts.
         """
         cells = max(10, self.scrollable_content_region.width)
         contents = [drawn(line, cells, loaded=loaded, chosen=chosen) for line in lines]
@@ -72,7 +72,8 @@ class ModelList(OptionList):
                     self.replace_option_prompt_at_index(place, content)
             self._shown, self._contents = tuple(lines), contents
             return
-        before = None if self.line is None else _name(self.line)
+        line = self.line
+        before = None if line is None else _name(line)
         self._shown, self._contents = tuple(lines), contents
         self.clear_options()
         self.add_options(
@@ -83,7 +84,8 @@ class ModelList(OptionList):
             self.add_option(Option(Content.styled(nothing, "$ink-quiet"), disabled=True))
             self.highlighted = None
         else:
-            self.highlighted = names.index(before) if before in names else first
+            there = names.index(before) if before in names else _download_of(line, lines)
+            self.highlighted = first if there is None else there
 
     def move(self, lines: int) -> None:
         """Move the cursor, down or (less than 0) up, over the headings and not beyond the ends."""
@@ -109,6 +111,23 @@ class ModelList(OptionList):
         self.highlighted = at
         if event.chain > 1:
             self.action_select()
+
+
+def _download_of(line: Line | None, lines: Sequence[Line]) -> int | None:
+    """Where the download stands that was offered by a line which is gone; `None` when nowhere."""
+    match line:
+        case OfferLine():
+            name = line.view.name
+        case TypedLine():
+            name = line.text
+        case _:
+            return None
+    places = enumerate(lines)
+    return next((at for at, one in places if _is_download(one, name)), None)
+
+
+def _is_download(line: Line, name: str) -> bool:
+    return isinstance(line, DownloadLine) and line.view.name == name
 
 
 def _name(line: Line) -> tuple[str, str]:

@@ -159,10 +159,12 @@ class SettingCommands:
 
     async def context(self, argument: str) -> None:
         """Say what the model sees of the tab, part by part with its tokens."""
-        found = await self._terminal.calls.context(self._terminal.state.active)
+        state = self._terminal.state
+        answering = state.is_answering(state.active)
+        found = await self._terminal.calls.context(state.active)
         if found is None:
             return
-        for line in heading_of(found).splitlines():
+        for line in heading_of(found, answering=answering).splitlines():
             self._terminal.say(line)
         for part in found.parts:
             self._terminal.say(_part_words(part))

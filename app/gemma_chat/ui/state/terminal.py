@@ -144,6 +144,12 @@ class TerminalState(msgspec.Struct, frozen=True):
         entries = (*self.lock.holders, *self.lock.waiting)
         return next((e for e in entries if e.session == session and not e.background), None)
 
+    def is_answering(self, session: int) -> bool:
+        """Whether a turn of this tab runs, waits in the queue, or waits for a tool."""
+        tab = self.tab(session)
+        calling = tab is not None and bool(tab.view.calling)
+        return calling or self.own_turn(session) is not None
+
     def neighbour(self, step: int) -> int:
         """The session `step` tabs to the right in its group, around the end; 0 without tabs."""
         group = self.group
