@@ -23,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.ui.bench_first_paint import environment_in
 from tests.ui.pty_terminal import PtyTerminal, on_terminal
 
 from gemma_chat.config.paths import Paths
@@ -74,7 +75,7 @@ def model() -> Path:
 def first_paint(code: str, mark: str, home: str) -> float:
     """Seconds from the start of the process until `mark` is on the screen."""
     begin = time.perf_counter()
-    with on_terminal(code, {"GEMMA_CHAT_HOME": home}, (120, 40)) as terminal:
+    with on_terminal(code, environment_in(home), (120, 40)) as terminal:
         terminal.until(mark)
         return time.perf_counter() - begin
 
@@ -164,6 +165,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         settings_for(home)
         asyncio.run(streaming(home, 0))
+        for code, mark in ((EMPTY, "READY-MARK"), (PROGRAM, FIRST_PAINT_MARK)):
+            first_paint(code, mark, home)
         for _ in range(rounds):
             empty = first_paint(EMPTY, "READY-MARK", home)
             ours = first_paint(PROGRAM, FIRST_PAINT_MARK, home)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.ui.hands import settle, shows, until
+from tests.ui.hands import shows, until
 from tests.ui.scripted import (
     HOSTILE_TITLES,
     OWN,
@@ -15,13 +15,17 @@ from tests.ui.scripted import (
     screen_text,
     tab,
 )
-from textual.command import CommandPalette
+from textual.app import SystemCommand
+from textual.color import Color
 from textual.widgets import OptionList
 
 from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.app import ChatApp
 from gemma_chat.ui.help import HelpScreen
 from gemma_chat.ui.jump_list import matching
+from gemma_chat.ui.palette import Palette
+from gemma_chat.ui.palette import matching as matching_commands
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.theme_list import ThemeList
 from gemma_chat.ui.themes import OWN_THEMES
@@ -120,12 +124,53 @@ async def test_the_palette_switches_to_a_tab_by_its_title() -> None:
         await pilot.pause()
         await pilot.press("ctrl+p")
         await pilot.pause()
-        assert isinstance(app.screen, CommandPalette)
-        await pilot.press(*"Switch Tut")
-        await settle(pilot)
-        await shows(pilot, "Switch to tab 2")
-        await pilot.press("down", "enter")
+        assert isinstance(app.screen, Palette)
+        await pilot.press(*"Switch Tut", "enter")
         await until(pilot, lambda: app.state.active == 2)
+
+
+def test_the_palette_begins_with_what_begins_with_the_letters() -> None:
+    found = matching_commands(
+        [
+            SystemCommand("Stop this tab's reply", "", print),
+            SystemCommand("New tab", "", print),
+            SystemCommand("Forget", "Also in a tab", print),
+            SystemCommand("Tabs of a group", "", print),
+            SystemCommand("Take back", "", print),
+            SystemCommand("Quit", "", print),
+        ],
+        "tab",
+    )
+    assert [command.title for command in found] == [
+        "Tabs of a group",
+        "New tab",
+        "Stop this tab's reply",
+        "Take back",
+        "Forget",
+    ]
+
+
+async def test_the_palette_takes_no_title_for_markup_and_is_recoloured_with_the_theme() -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        link.connect([tab(1, "[bold]one[/bold] [/] [")])
+        await pilot.pause()
+        await pilot.press("ctrl+p", *"tab")
+        await pilot.pause()
+        dark = Color.parse(app.theme_variables["ink-quiet"]).rich_color
+        await until(pilot, lambda: dark in colours(app))
+        app.theme = "gemma-light"
+        await until(pilot, lambda: dark not in colours(app))
+        assert Color.parse(app.theme_variables["ink-quiet"]).rich_color in colours(app)
+        await pilot.press(*" one")
+        await shows(pilot, "Switch to tab 1 [bold]one[/bold] [/] [")
+
+
+def colours(app: ChatApp) -> set[object]:
+    """All colours of letters on the screen."""
+    strips = app.screen._compositor.render_strips()
+    return {segment.style.color for strip in strips for segment in strip if segment.style}
 
 
 async def test_a_marked_theme_is_shown_and_escape_goes_back() -> None:

@@ -9,7 +9,6 @@ import pytest
 from tests.ui.hands import changed, settle, text_of, write
 from tests.ui.scripted import ScriptedLink, make_app, message, notes, screen_text, tab
 from textual import events
-from textual.command import CommandPalette
 
 from gemma_chat.config.settings import Settings, TerminalSettings
 from gemma_chat.host import protocol as p
@@ -18,6 +17,7 @@ from gemma_chat.ui.input.chips import PasteChip
 from gemma_chat.ui.input.paste_view import PasteView
 from gemma_chat.ui.input.sent import SentMessages
 from gemma_chat.ui.input.suggestions import Suggestions
+from gemma_chat.ui.palette import Palette
 
 NAMES = {" ": "space", "/": "slash", "@": "at", ".": "full_stop", "_": "underscore", "-": "minus"}
 
@@ -368,7 +368,7 @@ async def test_a_click_on_the_status_bar_opens_everything_there_is() -> None:
         await pilot.pause()
         await pilot.click(app.window.status_bar)
         await pilot.pause()
-        assert isinstance(app.screen, CommandPalette)
+        assert isinstance(app.screen, Palette)
 
 
 async def test_both_answers_about_a_paste_can_be_read_in_a_narrow_window() -> None:

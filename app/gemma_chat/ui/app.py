@@ -20,9 +20,7 @@ from gemma_chat.host import protocol as p
 from gemma_chat.ui import keys
 from gemma_chat.ui.away import Away
 from gemma_chat.ui.bindings import bindings_of, tab_number_bindings
-from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.composer import Composer, Editor
-from gemma_chat.ui.consequences import Consequences
 from gemma_chat.ui.dialog import Dialog
 from gemma_chat.ui.drafts import Draft
 from gemma_chat.ui.driver import TerminalDriver
@@ -47,6 +45,7 @@ from gemma_chat.ui.pane_feeds import PaneFeeds
 from gemma_chat.ui.panes import PaneHead
 from gemma_chat.ui.state import TerminalState, apply
 from gemma_chat.ui.styles import STYLES
+from gemma_chat.ui.stylesheet import RememberingStylesheet
 from gemma_chat.ui.tab_bar import TabBar
 from gemma_chat.ui.terminal_input import BackgroundTold, read_pastes_in_bulk
 from gemma_chat.ui.text import shown
@@ -58,6 +57,8 @@ if TYPE_CHECKING:
     from gemma_chat.config.library import Library
     from gemma_chat.config.presets import Preset
     from gemma_chat.config.sampling import SessionSettings
+    from gemma_chat.ui.commands import Commands
+    from gemma_chat.ui.consequences import Consequences
     from gemma_chat.ui.input.sources import ProgramSources
     from gemma_chat.ui.lock_list import LockList
     from gemma_chat.ui.search_bar import SearchBar
@@ -86,6 +87,7 @@ class ChatApp(App[None]):
         keys.teach_textual()
         read_pastes_in_bulk()
         super().__init__(driver_class=TerminalDriver)
+        self.stylesheet = RememberingStylesheet(variables=self.theme_variables)
         self.link = link
         self.state = TerminalState(own=options.own)
         self.window = Window(options.install_command, options.keymap)
@@ -106,8 +108,6 @@ class ChatApp(App[None]):
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._input_draft = InputDraft(self.window.composer, self._keeper.keep)
-        self._commands = Commands(self)
-        self._consequences = Consequences(self, self._commands, self._keeper, self._input_draft)
         self._input_order = InputOrder(self, super().on_event)
         if options.theme is not None:
             self.register_theme(options.theme)
@@ -367,6 +367,18 @@ class ChatApp(App[None]):
 
         return commands_for(self.state, self._commands, self.keymap)
 
+    def action_command_palette(self) -> None:
+        """Offer everything that can be done."""
+        from gemma_chat.ui.palette import Palette
+
+        offered = tuple(self.get_system_commands(self.screen))
+
+        def chosen(place: int | None) -> None:
+            if place is not None:
+                offered[place].callback()
+
+        self.push_screen(Palette(offered), chosen)
+
     @property
     def failure(self) -> BaseException | None:
         """The exception that ended the program, if one did."""
@@ -389,6 +401,19 @@ class ChatApp(App[None]):
         """The settings of a new tab."""
         defaults, recommended = self.settings.defaults, self.state.model.recommended
         return defaults if recommended is None else begun_with(defaults, recommended)
+
+    @cached_property
+    def _commands(self) -> Commands:
+        # The first paint needs nothing of what can be done.
+        from gemma_chat.ui.commands import Commands
+
+        return Commands(self)
+
+    @cached_property
+    def _consequences(self) -> Consequences:
+        from gemma_chat.ui.consequences import Consequences
+
+        return Consequences(self, self._commands, self._keeper, self._input_draft)
 
     @cached_property
     def _sources(self) -> ProgramSources:

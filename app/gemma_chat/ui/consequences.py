@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.commands import Commands
 from gemma_chat.ui.input_draft import InputDraft
 from gemma_chat.ui.keeping import Keeper
 from gemma_chat.ui.notifying import Notifier
@@ -14,6 +13,7 @@ from gemma_chat.ui.state import TerminalState
 
 if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
+    from gemma_chat.ui.commands import Commands
 
 
 class Consequences:

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from gemma_chat.ui.calm_screen import OpeningScreen
 from gemma_chat.ui.sizes import mark_size
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class DialogBox(Vertical):
         self.border_subtitle = advice
 
 
-class Dialog(ModalScreen[ResultT | None], Generic[ResultT]):
+class Dialog(ModalScreen[ResultT | None], OpeningScreen[ResultT | None], Generic[ResultT]):
     """A dialog that escape closes without a result."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

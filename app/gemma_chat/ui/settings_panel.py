@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import msgspec
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
@@ -20,11 +18,13 @@ from gemma_chat.config.sampling import (
     LORA_SCALE_FIELD,
     SAMPLING_FIELDS,
     THINKING_BUDGET,
+    SamplingField,
     SamplingSettings,
     SessionSettings,
 )
 from gemma_chat.errors import SettingsError
 from gemma_chat.ui.overflow_choice import OverflowChoice
+from gemma_chat.ui.setting_inputs import NumberField, PathField, TextField
 from gemma_chat.ui.settings_fields import (
     CANNOT_THINK,
     GRAMMAR,
@@ -46,52 +46,6 @@ from gemma_chat.ui.tool_switches import ToolSwitches
 from gemma_chat.ui.window import SidePanel
 
 
-class NumberField(Input):
-    """The input of one number; leaving it or enter takes it over."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(compact=True, id=f"setting-{name}", name=name, max_length=40)
-
-
-class ResetMark(Static):
-    """Beside a number that is not that of a new tab: a click makes it so again."""
-
-    @dataclass
-    class Clicked(Message):
-        """This setting shall be that of a new tab."""
-
-        name: str
-
-    def __init__(self, name: str) -> None:
-        super().__init__(" ↺", name=name, markup=False)
-
-    def on_click(self) -> None:
-        self.post_message(self.Clicked(self.name or ""))
-
-
-class TextField(TextArea):
-    """The input of one text; leaving it takes it over."""
-
-    def __init__(self, name: str, placeholder: str) -> None:
-        super().__init__(
-            compact=True,
-            id=f"setting-{name}",
-            name=name,
-            placeholder=placeholder,
-            tab_behavior="focus",
-            highlight_cursor_line=False,
-        )
-
-
-class PathField(Input):
-    """The input of a file's path; leaving it or enter takes it over."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            compact=True, id=f"setting-{name}", name=name, max_length=4096, placeholder="none"
-        )
-
-
 class SettingsPanel(SidePanel):
     """System instruction, presets, every number, adapter, what replies follow and never say."""
 
@@ -99,20 +53,10 @@ class SettingsPanel(SidePanel):
     SettingsPanel VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
     SettingsPanel .heading { color: $ink-title; text-style: bold; margin-top: 1; }
     SettingsPanel #settings-title { padding: 0 1; color: $ink-title; text-style: bold; }
-    SettingsPanel Horizontal { height: 1; }
-    SettingsPanel Horizontal > Label { width: 20; color: $foreground; }
-    SettingsPanel NumberField, SettingsPanel NumberField:focus {
-        width: 1fr; height: 1; border: none; padding: 0 1 !important; background: $panel;
-    }
-    SettingsPanel NumberField:focus { background: $cursor-ground; }
     SettingsPanel PathField, SettingsPanel PathField:focus {
         height: 1; border: none; padding: 0 1 !important; background: $panel;
     }
     SettingsPanel PathField:focus { background: $cursor-ground; }
-    SettingsPanel ResetMark { width: 2; color: $ink-mark; visibility: hidden; }
-    SettingsPanel ResetMark.-changed { visibility: visible; }
-    SettingsPanel ResetMark:hover { text-style: bold; }
-    SettingsPanel NumberField.-wrong { color: $ink-bad; text-style: underline; }
     SettingsPanel TextField, SettingsPanel TextField:focus {
         height: auto; min-height: 2; max-height: 8; border: none; padding: 0 1; background: $panel;
     }
@@ -143,23 +87,25 @@ class SettingsPanel(SidePanel):
         self._tools = ToolSwitches(servers)
         self._overflow = OverflowChoice()
         self._advice = Static(id="settings-advice", markup=False)
+        self._numbers = {
+            field.name: NumberField(field.name, field.label, marked=True)
+            for field in SAMPLING_FIELDS
+        }
         self._fields: dict[str, Input | TextArea] = {
             SYSTEM_INSTRUCTION: TextField(SYSTEM_INSTRUCTION, "You are …"),
-            **{field.name: NumberField(field.name) for field in SAMPLING_FIELDS},
-            THINKING_BUDGET.name: NumberField(THINKING_BUDGET.name),
+            **self._numbers,
+            THINKING_BUDGET.name: _number(THINKING_BUDGET),
             STOP: TextField(STOP, "none"),
             GRAMMAR: TextField(GRAMMAR, "none"),
             JSON_SCHEMA: TextField(JSON_SCHEMA, "none"),
             LOGIT_BIAS: TextField(LOGIT_BIAS, "none"),
             LORA_PATH: PathField(LORA_PATH),
-            LORA_SCALE_FIELD.name: NumberField(LORA_SCALE_FIELD.name),
+            LORA_SCALE_FIELD.name: _number(LORA_SCALE_FIELD),
         }
         self._switches = {
             name: TickBox(label, id=f"setting-{name}", name=name)
             for name, (label, _) in SWITCHES.items()
         }
-
-        self._resets = {field.name: ResetMark(field.name) for field in SAMPLING_FIELDS}
 
     def compose(self) -> ComposeResult:
         yield self._title
@@ -168,9 +114,7 @@ class SettingsPanel(SidePanel):
             yield self._fields[SYSTEM_INSTRUCTION]
             yield Label("Thinking", classes="heading")
             yield self._switches["enable_thinking"]
-            with Horizontal():
-                yield Label(THINKING_BUDGET.label)
-                yield self._fields[THINKING_BUDGET.name]
+            yield self._fields[THINKING_BUDGET.name]
             yield self._switches["keep_thinking"]
             yield Label("Tools", classes="heading")
             yield self._tools
@@ -183,7 +127,7 @@ class SettingsPanel(SidePanel):
                 compact=True,
                 id="settings-preset",
             )
-            yield from self._numbers()
+            yield from self._numbers.values()
             yield Label("Stop strings", classes="heading")
             yield self._fields[STOP]
             yield Label("Logit bias", classes="heading")
@@ -194,18 +138,9 @@ class SettingsPanel(SidePanel):
             yield self._fields[GRAMMAR]
             yield Label("LoRA adapter", classes="heading")
             yield self._fields[LORA_PATH]
-            with Horizontal():
-                yield Label(LORA_SCALE_FIELD.label)
-                yield self._fields[LORA_SCALE_FIELD.name]
+            yield self._fields[LORA_SCALE_FIELD.name]
             yield Button("Reset sampling", id="settings-reset", compact=True)
         yield self._advice
-
-    def _numbers(self) -> Iterator[Widget]:
-        for field in SAMPLING_FIELDS:
-            with Horizontal():
-                yield Label(field.label)
-                yield self._fields[field.name]
-                yield self._resets[field.name]
 
     def on_mount(self) -> None:
         self._fields[SYSTEM_INSTRUCTION].focus()
@@ -264,8 +199,8 @@ class SettingsPanel(SidePanel):
         for name, switch in self._switches.items():
             switch.set(on=getattr(settings, name))
         fresh = self._of_new_tab
-        for name, mark in self._resets.items():
-            mark.set_class(text_of(settings, name) != text_of(fresh, name), "-changed")
+        for name, number in self._numbers.items():
+            number.mark(changed=text_of(settings, name) != text_of(fresh, name))
 
     # ------------------------------------------------------------ what the person does
 
@@ -328,13 +263,13 @@ class SettingsPanel(SidePanel):
             return self._defaults
         return begun_with(self._defaults, self._recommended)
 
-    def on_reset_mark_clicked(self, message: ResetMark.Clicked) -> None:
+    def on_number_field_mark_clicked(self, message: NumberField.MarkClicked) -> None:
         message.stop()
         self._reset(message.name)
 
     def reset_focused(self) -> None:
-        for name in self._resets:
-            if self._fields[name].has_focus:
+        for name, number in self._numbers.items():
+            if number.has_focus:
                 self._reset(name)
 
     def _reset(self, name: str) -> None:
@@ -392,6 +327,10 @@ class SettingsPanel(SidePanel):
         widget.add_class("-wrong")
         self._advice.add_class("-wrong")
         self._advice.update(Content(one_line(sentence, SENTENCE_CELLS)))
+
+
+def _number(field: SamplingField) -> NumberField:
+    return NumberField(field.name, field.label, marked=False)
 
 
 def _text(widget: Input | TextArea) -> str:

@@ -16,7 +16,6 @@ Input > .input--placeholder, Input > .input--suggestion { color: $ink-quiet; }
 TextArea .text-area--placeholder { color: $ink-quiet; }
 SelectCurrent Static#label { color: $ink-quiet; }
 SelectCurrent.-has-value Static#label { color: $foreground; }
-CommandPalette > .command-palette--help-text { color: $ink-quiet; text-style: not dim; }
 /* With sixteen colours Textual's cursor in a list is as bright as the text on it. */
 OptionList:ansi > .option-list--option-highlighted,
 OptionList:focus:ansi > .option-list--option-highlighted {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.resources
 import re
 import tomllib
 from collections.abc import Mapping
@@ -158,11 +157,13 @@ def _has_sixteen_colours(environment: Mapping[str, str]) -> bool:
 
 
 def _shipped_dir() -> Path:
-    packaged = Path(str(importlib.resources.files(gemma_chat))) / "themes"
+    # Not by `importlib.resources`, which the first paint would wait for.
+    package = Path(gemma_chat.__file__).resolve()
+    packaged = package.parent / "themes"
     if packaged.is_dir():
         return packaged
     # An editable install: the themes stand beside `app/`.
-    return Path(gemma_chat.__file__).resolve().parents[2] / "themes"
+    return package.parents[2] / "themes"
 
 
 def _theme_files(directory: Path) -> list[Path]:

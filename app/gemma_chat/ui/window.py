@@ -9,9 +9,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.message import Message
-from textual.screen import Screen
 
 from gemma_chat.config.sampling import SessionSettings
+from gemma_chat.ui.calm_screen import CalmScreen
 from gemma_chat.ui.composer import Composer
 from gemma_chat.ui.keymap import DEFAULT_KEYS, Keymap
 from gemma_chat.ui.own_events import Panel
@@ -69,7 +69,7 @@ class SidePanel(Container):
         """The host has answered one change of settings that this panel asked for."""
 
 
-class Window(Screen[None]):
+class Window(CalmScreen[None]):
     """Tab bar, transcript or page, side panel, input and status bar."""
 
     AUTO_FOCUS: ClassVar[str | None] = "Editor"
@@ -178,16 +178,20 @@ class Window(Screen[None]):
 
     def set_panel(self, panel: SidePanel | None) -> None:
         """Show this panel at the right, or none; the keyboard goes where the eye is."""
-        if self._panel is not None:
-            if unsaved := self._panel.unsaved():
-                self.post_message(unsaved)
-            self._panel.remove()
-        self._panel = panel
-        self.set_class(panel is not None, "-panel")
+        before, self._panel = self._panel, panel
+        if before is not None and (unsaved := before.unsaved()):
+            self.post_message(unsaved)
         if panel is None:
             self.composer.editor.focus()
-        else:
-            self._middle.mount(panel)
+        self.call_later(self._exchange, before, panel)
+
+    async def _exchange(self, before: SidePanel | None, after: SidePanel | None) -> None:
+        with self.held():
+            if before is not None:
+                await before.remove()
+            self.set_class(self._panel is not None, "-panel")
+            if after is not None and after is self._panel:
+                await self._middle.mount(after)
 
 
 def make_panel(panel: Panel, app: ChatApp) -> SidePanel | None:

@@ -64,17 +64,33 @@ def page_of(
     line: Line | None, models: Models | None, model: ModelView, facts: ModelFacts | None
 ) -> Content:
     """The page beside the list for the line with the cursor."""
+    return _page(_rows_of(line, models, model, facts))
+
+
+def verdict_of(
+    line: Line | None, models: Models | None, model: ModelView, facts: ModelFacts | None
+) -> Content:
+    """What of the page matters most, where there is no room for more: the last word of warning or
+    praise, else the first one below the title."""
+    rows = _rows_of(line, models, model, facts)
+    told = [row for row in rows if row[1] in (GOOD, WARN, BAD)] or rows[1:2]
+    return _page(told[-1:])
+
+
+def _rows_of(
+    line: Line | None, models: Models | None, model: ModelView, facts: ModelFacts | None
+) -> list[_Row]:
     match line:
         case FileLine():
-            return _page(_of_file(line, models, model, facts))
+            return _of_file(line, models, model, facts)
         case OfferLine():
-            return _page(_of_offer(line.view, models))
+            return _of_offer(line.view, models)
         case DownloadLine():
-            return _page(_of_download(line.view))
+            return _of_download(line.view)
         case TypedLine():
-            return _page(_of_typed(line))
+            return _of_typed(line)
         case _:
-            return Content("")
+            return []
 
 
 def _of_file(

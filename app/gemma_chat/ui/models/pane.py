@@ -26,7 +26,7 @@ from gemma_chat.ui.models.lines import (
     lines_of,
 )
 from gemma_chat.ui.models.model_list import ModelList
-from gemma_chat.ui.models.pages import page_of
+from gemma_chat.ui.models.pages import page_of, verdict_of
 from gemma_chat.ui.offers import Offers, offer
 from gemma_chat.ui.state import TerminalState
 
@@ -40,7 +40,7 @@ _MOST_TYPED = 300
 _NARROW = 62
 """Below this many columns the page stands below the list."""
 _LOW = 14
-"""Below this many rows there are no empty ones, and in a narrow pane no page."""
+"""Below this many rows there are no empty ones, and in a narrow pane one sentence of the page."""
 _PLACEHOLDER = "a few letters, OWNER/NAME of the hub, or a file"
 
 
@@ -67,7 +67,7 @@ class ModelPane(Vertical):
         height: 40%; padding: 0; border-left: none; border-top: solid $foreground 15%;
     }
     ModelPane.-low #models-body { margin: 0; }
-    ModelPane.-narrow.-low VerticalScroll { display: none; }
+    ModelPane.-narrow.-low VerticalScroll { height: 2; border-top: none; }
     """
 
     @dataclass
@@ -170,7 +170,8 @@ class ModelPane(Vertical):
             if line.view.path not in self._asked:
                 self._asked.add(line.view.path)
                 self._spawn(self._describe(line.view.path))
-        self._page.update(page_of(line, self._models, self._state.model, facts))
+        tell = verdict_of if self.has_class("-narrow") and self.has_class("-low") else page_of
+        self._page.update(tell(line, self._models, self._state.model, facts))
         self._keys.show(self._offers(line), max(20, self._keys.size.width))
 
     async def _describe(self, path: str) -> None:
