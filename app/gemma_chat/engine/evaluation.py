@@ -122,6 +122,8 @@ class Evaluation:
         `prompt_length` is how many of all tokens count as the prompt.
         """
         position = self.done
+        if logits == "none":
+            self._memory.lay_out(self._sequence)
         if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)

@@ -16,7 +16,7 @@ import numpy as np
 
 from gemma_chat.engine.context import STREAMS, Context
 from gemma_chat.engine.shelf import HeldSequence, StateShelf
-from gemma_chat.engine.state_bytes import Checkpoint
+from gemma_chat.engine.state_bytes import Checkpoint, StateBytes
 from gemma_chat.errors import EngineCrashedError
 from gemma_chat.terms import Lane
 
@@ -63,12 +63,38 @@ class KVMemory:
         """
         stream = self.stream_of(sequence)
         if stream is not None and (kept := self._go_back(sequence, stream, keep)):
+            self.lay_out(sequence)
             return Placement(stream, kept, 0)
         if stream is None:
             stream = _STREAM[lane]
             self._vacate(stream)
         self._resident[stream] = sequence
-        return Placement(stream, 0, self._restore(sequence, stream, keep))
+        restored = self._restore(sequence, stream, keep)
+        self.lay_out(sequence)
+        return Placement(stream, 0, restored)
+
+    def lay_out(self, sequence: HeldSequence) -> StateBytes | None:
+        """Put the sliding window of a resident session into the cells a saved one comes back in.
+
+        A window that has been moved on goes round in its cells, and attention adds up in the order
+        of the cells: without this a session that stayed would go on with other logits than one
+        that was saved and restored. So it is done wherever one of both may be: when a turn begins,
+        before each micro-batch of a prompt, and at turn boundaries.
+
+        Returns a copy of the window; `None` when all the session holds is within the window.
+
+        Raises:
+            EngineCrashedError: there is no memory for a copy, or llama.cpp refuses its own.
+        """
+        stream, context = self.stream_of(sequence), self._context
+        length = len(sequence.tokens)
+        if stream is None or not context.sliding_window or length <= context.sliding_window:
+            return None
+        window = context.save_window(stream)
+        if not context.restore_window(stream, window):
+            sequence.cut(0)
+            raise EngineCrashedError("llama.cpp refused a state that it had written itself.")
+        return window
 
     def _restore(self, sequence: HeldSequence, stream: int, keep: int) -> int:
         """Fill `stream` from the saved state; returns how many tokens it holds then."""
@@ -112,17 +138,16 @@ class KVMemory:
     def mark(self, sequence: HeldSequence) -> None:
         """Remember this turn boundary: a session can come back here, or set out from here."""
         sequence.seam()
-        stream = self.stream_of(sequence)
-        context = self._context
         length = len(sequence.tokens)
-        if stream is None or not context.sliding_window or length <= context.sliding_window:
-            return
-        if any(point.length == length for point in sequence.checkpoints):
-            return
         try:
-            window = context.save_window(stream)
+            window = self.lay_out(sequence)
         except _UNSAVED as error:
             _log.warning("a turn boundary of a session is not remembered: %s", error)
+            return
+        stream = self.stream_of(sequence)
+        if window is None or stream is None:
+            return
+        if any(point.length == length for point in sequence.checkpoints):
             return
         sequence.checkpoints.append(Checkpoint(length, self._first_saved(stream, length), window))
         del sequence.checkpoints[:-_MOST_CHECKPOINTS]
