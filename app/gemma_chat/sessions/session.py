@@ -210,8 +210,6 @@ class Session(Answering):
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
 
-        Other threads may call it, too.
-
         left = model.description.context_size - session.size_in_tokens(text)
         """
         self.must_be_open()
