@@ -65,7 +65,9 @@ def gemma3(short_gemma3_path: Path) -> Iterator[LlamaEngine]:
 
 
 def forget_all(engine: LlamaEngine) -> None:
-    """Drop every saved state: the next turn evaluates all of its prompt."""
+    """Drop every state, saved or resident: the next turn evaluates all of its prompt."""
+    for resident in filter(None, engine._memory._resident):
+        engine._memory.forget(resident)
     for saved in list(engine._shelf._states.values()):
         engine._shelf._drop(saved)
 

@@ -138,6 +138,15 @@ async def test_closing_ends_the_tools_and_fails_what_waits(
     assert outcomes(chat) == ["stopped"]
 
 
+async def test_a_long_result_that_comes_after_the_model_is_closed_is_cut_without_it(
+    talk: Open,
+) -> None:
+    chat, _, engine, model = await talk("done")
+    await model.close()
+    cut = chat.session.cut_result("word " * 10**6, others=0)
+    assert 0 < len(cut.encode()) // 4 <= engine.description.context_size // 4
+
+
 async def test_a_chat_that_is_closed_while_it_generates_ends(talk: Open) -> None:
     chat, _, engine, _ = await talk("never " * 100)
     engine.gate.hold()

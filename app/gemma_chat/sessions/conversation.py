@@ -7,7 +7,7 @@ of a change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import takewhile
@@ -185,10 +185,10 @@ class Conversation:
         size = self._engine.description.context_size
         return Space.of(size, settings.sampling.max_output_tokens)
 
-    def cut_result(self, text: str, *, others: int) -> str:
-        """See `Session.cut_result`."""
+    def cut_result(self, text: str, *, others: int, count: Callable[[str], int]) -> str:
+        """See `Session.cut_result`; `count` tells how many tokens a text has."""
         most = self._engine.description.context_size // MOST_OF_RESULTS
-        return fit_text(text, most // (others + 1), self._engine.count_tokens)
+        return fit_text(text, most // (others + 1), count)
 
     def _fresh(self, settings: SessionSettings, current: Replacement) -> Replacement:
         count = len(self.exchanges)

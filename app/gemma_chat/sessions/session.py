@@ -9,11 +9,12 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from functools import partial
 from typing import Unpack
 
 from gemma_chat.config.sampling import SamplingSettings, SessionSettings
 from gemma_chat.engine.interface import Media, SequenceHandle, ToolChoice, ToolSpec
-from gemma_chat.errors import GemmaChatError, SessionClosedError, SettingsError
+from gemma_chat.errors import GemmaChatError, ModelClosedError, SessionClosedError, SettingsError
 from gemma_chat.sessions.answering import Answering
 from gemma_chat.sessions.context_use import ContextUse
 from gemma_chat.sessions.context_view import ContextView, context_of
@@ -210,8 +211,6 @@ class Session(Answering):
     def size_in_tokens(self, text: str) -> int:
         """The number of tokens of `text`, by the model's tokenizer; never waits for the lock.
 
-        Other threads may call it, too.
-
         left = model.description.context_size - session.size_in_tokens(text)
         """
         self.must_be_open()
@@ -356,7 +355,13 @@ class Session(Answering):
 
         Together they take a quarter of the window at most; the middle of a longer one is cut.
         """
-        return self._conversation.cut_result(text, others=others)
+        cut = partial(self._conversation.cut_result, text, others=others)
+        try:
+            with self._home.engine_thread.reading():
+                return cut(count=self._home.engine.count_tokens)
+        except ModelClosedError:
+            # It goes into the history still, where the next model finds it.
+            return cut(count=_about)
 
     def continue_response(self, *, sampling: SamplingSettings | None = None) -> Turn:
         """Queue a turn that writes on at the end of the last reply, from that reply's own tokens.
@@ -536,3 +541,8 @@ class Session(Answering):
         return SessionClosedError(
             f"Session {self.id} has been closed; open another one to go on asking."
         )
+
+
+def _about(text: str) -> int:
+    """The tokens of a text when there is no tokenizer to ask: four bytes each, as in English."""
+    return len(text.encode("utf-8", "replace")) // 4
