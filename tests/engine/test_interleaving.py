@@ -6,8 +6,8 @@ that states go to files. Greedy replies repeat themselves, so that guesses prove
 each session's own history is played again by itself, on an engine that holds nothing else, and
 compared token for token.
 
-Prompts stay within the sliding window. Once positions have left it, a state that comes back stands
-in other cells of the cache than before, and attention adds up in another order.
+Prompts stay within the sliding window: beyond it a file keeps two turn boundaries to go back to, so
+that what is rewound further after a restart is evaluated in other batches.
 """
 
 from __future__ import annotations

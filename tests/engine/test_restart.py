@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.engine.conftest import speak, talk
+import numpy as np
+from tests.engine.conftest import forget_all, speak, talk
 
-from gemma_chat.engine.interface import ChatMessage, EngineOptions
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.candidates import LogitsRows
+from gemma_chat.engine.interface import ChatMessage, EngineOptions, Generated
 from gemma_chat.engine.llama import LlamaEngine
+from gemma_chat.engine.shortlist import Logits
 
 QUESTIONS = ("Who are you and what do you like best of all?", "Why is that so?")
 
@@ -132,3 +136,28 @@ def test_a_reply_is_regenerated_after_a_restart_without_its_question_being_evalu
     assert run.prompt_tokens > 512
     assert run.counts.evaluated == 1
     after.close()
+
+
+def test_beyond_the_window_who_stayed_and_who_comes_back_go_on_with_the_same_logits(
+    gemma3: LlamaEngine,
+) -> None:
+    """Case 9 of the session API: text alone would hide that attention added up in another order."""
+    rows = LogitsRows(gemma3.description.vocabulary_size)
+    tale = "The sea was calm, and then the storm came over the ships of the old captain. " * 50
+
+    def next_logits(*between: str) -> Logits:
+        forget_all(gemma3)
+        sequence, other = gemma3.open_sequence(), gemma3.open_sequence()
+        answer, first = speak(gemma3, sequence, talk(tale), max_output_tokens=4)
+        assert first.prompt_tokens > 768
+        for question in between:
+            speak(gemma3, other, talk(question), max_output_tokens=2)
+        prompt = gemma3.prompt(talk(tale, answer, "Why?"))
+        run = gemma3.begin(sequence, prompt, SamplingSettings(), "foreground")
+        while not isinstance(run.step(), Generated):
+            pass
+        logits = rows.row(gemma3._context.handle, 0).copy()
+        run.finish()
+        return logits
+
+    assert np.array_equal(next_logits(), next_logits("What is the sea?"))
