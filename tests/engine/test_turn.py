@@ -21,7 +21,8 @@ from gemma_chat.engine.interface import (
 )
 from gemma_chat.engine.llama import LlamaEngine
 from gemma_chat.engine.shelf import HeldSequence
-from gemma_chat.errors import ContextOverflowError, SettingsError
+from gemma_chat.engine.state_bytes import StateBytes
+from gemma_chat.errors import ContextOverflowError, EngineCrashedError, SettingsError
 
 LONG = "The quick brown fox jumps over the lazy dog near the river bank. " * 24
 
@@ -351,6 +352,23 @@ def test_a_reply_is_there_although_there_was_no_memory_to_save_its_state(
     assert run.prompt_tokens > 512
     assert run.counts.generated == 2
     speak(gemma3, gemma3.open_sequence(), talk("Something else."), max_output_tokens=2)
+    monkeypatch.undo()
+    _, again = speak(gemma3, sequence, question, max_output_tokens=2)
+    assert again.counts.evaluated == again.prompt_tokens
+
+
+def test_a_window_that_llama_cpp_refuses_costs_the_turn_and_nothing_else(
+    gemma3: LlamaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(stream: int, _: StateBytes) -> bool:
+        gemma3._context.clear(stream)
+        return False
+
+    question = talk("Tell me a long story. " * 150)
+    monkeypatch.setattr(gemma3._context, "restore_window", refused)
+    sequence = gemma3.open_sequence()
+    with pytest.raises(EngineCrashedError, match="conversation is kept"):
+        speak(gemma3, sequence, question, max_output_tokens=2)
     monkeypatch.undo()
     _, again = speak(gemma3, sequence, question, max_output_tokens=2)
     assert again.counts.evaluated == again.prompt_tokens

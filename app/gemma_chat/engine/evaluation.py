@@ -15,6 +15,7 @@ from gemma_chat.engine.memory import KVMemory
 from gemma_chat.engine.prefix import MediaSpan
 from gemma_chat.engine.projector import Projector
 from gemma_chat.engine.shelf import HeldSequence
+from gemma_chat.errors import EngineCrashedError
 from gemma_chat.terms import Lane
 
 
@@ -124,6 +125,11 @@ class Evaluation:
         position = self.done
         if logits == "none":
             self._memory.lay_out(self._sequence)
+            if self.done != position:
+                raise EngineCrashedError(
+                    "llama.cpp refused a state that it had written itself. The turn was given up; "
+                    "the conversation is kept."
+                )
         if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)

@@ -62,16 +62,16 @@ class KVMemory:
         none) when they are lost and must be evaluated again.
         """
         stream = self.stream_of(sequence)
-        if stream is not None and (kept := self._go_back(sequence, stream, keep)):
+        if stream is not None and self._go_back(sequence, stream, keep):
             self.lay_out(sequence)
-            return Placement(stream, kept, 0)
+            return Placement(stream, len(sequence.tokens), 0)
         if stream is None:
             stream = _STREAM[lane]
             self._vacate(stream)
         self._resident[stream] = sequence
-        restored = self._restore(sequence, stream, keep)
+        self._restore(sequence, stream, keep)
         self.lay_out(sequence)
-        return Placement(stream, 0, restored)
+        return Placement(stream, 0, len(sequence.tokens))
 
     def lay_out(self, sequence: HeldSequence) -> StateBytes | None:
         """Put the sliding window of a resident session into the cells a saved one comes back in.
@@ -81,37 +81,39 @@ class KVMemory:
         that was saved and restored. So it is done wherever one of both may be: when a turn begins,
         before each micro-batch of a prompt, and at turn boundaries.
 
-        Returns a copy of the window; `None` when all the session holds is within the window.
-
-        Raises:
-            EngineCrashedError: there is no memory for a copy, or llama.cpp refuses its own.
+        Returns a copy of the window; `None` when all the session holds is within it, and when there
+        is no memory for a copy: it stays as it lies then. The session holds nothing afterwards in
+        case llama.cpp refuses what it has written itself.
         """
         stream, context = self.stream_of(sequence), self._context
         length = len(sequence.tokens)
         if stream is None or not context.sliding_window or length <= context.sliding_window:
             return None
-        window = context.save_window(stream)
-        if not context.restore_window(stream, window):
-            sequence.cut(0)
-            raise EngineCrashedError("llama.cpp refused a state that it had written itself.")
-        return window
+        try:
+            window = context.save_window(stream)
+        except _UNSAVED as error:
+            _log.warning("no turn boundary of a session can be remembered: %s", error)
+            return None
+        if context.restore_window(stream, window):
+            return window
+        sequence.cut(0)
+        return None
 
-    def _restore(self, sequence: HeldSequence, stream: int, keep: int) -> int:
-        """Fill `stream` from the saved state; returns how many tokens it holds then."""
+    def _restore(self, sequence: HeldSequence, stream: int, keep: int) -> None:
+        """Fill `stream` from the saved state, as far as there is one; else it is empty."""
         saved = sequence.saved
         wanted = np.array(sequence.tokens[:keep], np.int32)
         sequence.cut(0)
         self._context.clear(stream)
         if saved is None or keep == 0:
-            return 0
+            return
         length = min(keep, saved.tokens.size)
         if not np.array_equal(saved.tokens[:length], wanted[:length]):
-            return 0
+            return
         state = self._shelf.bytes_of(saved)
-        if state is None or not self._context.restore(stream, state):
-            return 0
-        sequence.take(saved)
-        return self._go_back(sequence, stream, length)
+        if state is not None and self._context.restore(stream, state):
+            sequence.take(saved)
+            self._go_back(sequence, stream, length)
 
     def _go_back(self, sequence: HeldSequence, stream: int, keep: int) -> int:
         """Cut a resident session to `keep` tokens, or to fewer; returns how many remain."""
@@ -139,12 +141,7 @@ class KVMemory:
         """Remember this turn boundary: a session can come back here, or set out from here."""
         sequence.seam()
         length = len(sequence.tokens)
-        try:
-            window = self.lay_out(sequence)
-        except _UNSAVED as error:
-            _log.warning("a turn boundary of a session is not remembered: %s", error)
-            return
-        stream = self.stream_of(sequence)
+        window, stream = self.lay_out(sequence), self.stream_of(sequence)
         if window is None or stream is None:
             return
         if any(point.length == length for point in sequence.checkpoints):
