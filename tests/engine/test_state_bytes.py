@@ -22,11 +22,12 @@ def test_a_state_is_zeros_that_can_be_written() -> None:
 
 
 def test_a_dropped_state_gives_its_memory_back() -> None:
-    size = 64 * 1024 * 1024
+    # So much that what other threads of the process give back meanwhile counts for nothing.
+    size = 256 * 1024 * 1024
     empty_state(size)[:] = 1
     before = mapped()
     held = empty_state(size)
     held[:] = 1
-    assert mapped() - before >= size
+    assert mapped() - before > size // 2
     del held
-    assert mapped() - before < size
+    assert mapped() - before < size // 2
