@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 KvType = Literal["f16", "q8_0", "q4_0"]
 """How the KV cache is stored."""
@@ -15,6 +15,9 @@ MediaKind = Literal["image", "audio"]
 
 MessageRole = Literal["user", "assistant"]
 """Who wrote a message that is kept."""
+
+SPEAKERS: Final[dict[MessageRole, str]] = {"user": "You", "assistant": "Assistant"}
+"""What they are called wherever a person reads a conversation: on screens, in lines, in files."""
 
 FinishReason = Literal["stop", "length", "stopped", "tool_call", "closed", "failed"]
 """Why a turn ended: by itself, at a limit, by a person, for calls, with its session, by a fault."""

@@ -97,11 +97,11 @@ def test_markdown_has_a_heading_for_each_message_and_keeps_theirs() -> None:
         "# The sea",
         "## System instruction",
         "## You",
-        "## Model · gemma-3-270m Q4_K_M",
+        "## Assistant · gemma-3-270m Q4_K_M",
         "## You",
-        "## Model (stopped)",
+        "## Assistant (stopped)",
         "## You",
-        "## Model · SmolLM2 135M",
+        "## Assistant · SmolLM2 135M",
     ]
     assert "Salt **water**:\n\n```py\nprint('~')\n```" in text
     assert "> Answer as a pirate.\n> Always." in text
@@ -111,7 +111,7 @@ def test_markdown_has_a_heading_for_each_message_and_keeps_theirs() -> None:
 def test_the_model_is_named_where_another_one_begins_to_answer(form: Format) -> None:
     text = rendered(SEA, form)
     assert text.count("gemma-3-270m Q4_K_M") == 1
-    assert text.count("Model · SmolLM2 135M") == 1
+    assert text.count("Assistant · SmolLM2 135M") == 1
 
 
 @pytest.mark.parametrize("form", ["markdown", "html", "svg"])

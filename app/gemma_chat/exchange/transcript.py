@@ -9,10 +9,8 @@ from typing import Literal
 import msgspec
 
 from gemma_chat.config.sampling import SessionSettings
-from gemma_chat.terms import FinishedState, MessageRole, TabMark, UseOutcome
+from gemma_chat.terms import SPEAKERS, FinishedState, MessageRole, TabMark, UseOutcome
 
-SPEAKERS: dict[MessageRole, str] = {"user": "You", "assistant": "Model"}
-"""What the two roles are called where a person reads."""
 ENDINGS: dict[FinishedState, str] = {
     "stopped": "stopped",
     "length": "cut: the context or the reply limit was full",

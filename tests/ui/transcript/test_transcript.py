@@ -37,7 +37,7 @@ class OneTranscript(App[None]):
         return super().get_css_variables() | window_colours(self.current_theme)
 
     def compose(self) -> ComposeResult:
-        yield Transcript(assistant="Gemma")
+        yield Transcript()
 
     def on_transcript_scrolled(self, event: Transcript.Scrolled) -> None:
         self.scrolled.append(event.position)
@@ -119,7 +119,7 @@ async def test_what_came_while_it_was_hidden_is_there_when_it_is_shown_again() -
 async def test_who_speaks_is_told_by_name_and_bar_also_without_colour() -> None:
     talk = [message(1, "Hello", role="user"), message(2, "Good day")]
     async with running(talk) as (app, _):
-        assert screen(app)[:5] == ["┃ You", "┃ Hello", "", "  Gemma", "  Good day"]
+        assert screen(app)[:5] == ["┃ You", "┃ Hello", "", "  Assistant", "  Good day"]
 
 
 async def test_streamed_text_appears_and_the_view_follows() -> None:
@@ -151,7 +151,7 @@ async def test_the_last_pieces_are_shown_when_the_message_is_complete() -> None:
         app.transcript.put(message(1, "some **bold** text"))
         await pilot.pause()
 
-        assert screen(app)[:2] == ["  Gemma", "  some bold text"]
+        assert screen(app)[:2] == ["  Assistant", "  some bold text"]
 
 
 @pytest.mark.parametrize("key", ["up", "pageup", "home"])
@@ -263,7 +263,7 @@ async def test_a_message_can_be_taken_out() -> None:
         app.transcript.remove_message(77)
         await pilot.pause()
 
-        assert screen(app)[:2] == ["  Gemma", "  two"]
+        assert screen(app)[:2] == ["  Assistant", "  two"]
 
 
 async def test_an_empty_conversation_is_an_empty_page() -> None:
@@ -346,7 +346,7 @@ async def test_selected_text_is_copied_without_margins_and_wrapping() -> None:
         await pilot.mouse_up(Transcript, offset=(7, 8))
         await pilot.press("ctrl+c")
 
-        assert app.clipboard == "question\n\nGemma\n" + "word " * 11 + "word\n\n • item"
+        assert app.clipboard == "question\n\nAssistant\n" + "word " * 11 + "word\n\n • item"
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
@@ -379,7 +379,7 @@ async def test_everything_selected_is_the_conversation_as_written() -> None:
     async with running([message(1, "Hi", role="user"), message(2, "**Yes**")]) as (app, _):
         app.transcript.text_select_all()
 
-        assert app.screen.get_selected_text() == "You\nHi\n\nGemma\n**Yes**"
+        assert app.screen.get_selected_text() == "You\nHi\n\nAssistant\n**Yes**"
 
 
 @pytest.mark.parametrize("theme", ["nord", "textual-light", "ansi-dark", "ansi-light"])

@@ -8,7 +8,7 @@ from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.host.protocol.messages import ImportedMessage
 from gemma_chat.host.protocol.tabs import SummaryView
 from gemma_chat.host.protocol.wire import Wire
-from gemma_chat.terms import TabMark
+from gemma_chat.terms import MessageRole, TabMark
 
 
 class TabLook(Wire, frozen=True):
@@ -39,7 +39,7 @@ class HitView(Wire, frozen=True):
     message: int
     session: int
     title: str
-    role: str
+    role: MessageRole
     created: float
     snippet: str
     marks: tuple[tuple[int, int], ...] = ()

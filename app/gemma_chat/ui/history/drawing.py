@@ -9,9 +9,9 @@ from textual.content import Content
 
 from gemma_chat.host.protocol import UNTITLED, ConversationView, HitView, MessageView
 from gemma_chat.quantities import counted
+from gemma_chat.terms import SPEAKERS, MessageRole
 from gemma_chat.ui.text import age, one_line, padded, shown
 
-_SPEAKERS = {"user": "You", "assistant": "Assistant"}
 _FOUND = "bold on $warning 35%"
 MARK = "✓"
 MARK_CELLS = 2
@@ -74,10 +74,8 @@ def _messages(count: int) -> str:
     return counted(count, "message")
 
 
-def _said(role: str, text: str | Content) -> Content:
-    return Content.assemble(
-        Content.styled(f"\n{_SPEAKERS.get(role, role)}\n", "$ink-quiet"), text, "\n"
-    )
+def _said(role: MessageRole, text: str | Content) -> Content:
+    return Content.assemble(Content.styled(f"\n{SPEAKERS[role]}\n", "$ink-quiet"), text, "\n")
 
 
 def _highlighted(hit: HitView) -> Content:

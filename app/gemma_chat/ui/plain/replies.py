@@ -14,13 +14,13 @@ from collections.abc import Iterator
 import msgspec
 
 from gemma_chat.host import protocol as p
+from gemma_chat.terms import SPEAKERS
 from gemma_chat.ui.plain.speech import Speech
 from gemma_chat.ui.plain.words import end_elsewhere, end_of, progress_of, question_of
 from gemma_chat.ui.state import TabState, TerminalState
 from gemma_chat.ui.text import LINE_CELLS, SENTENCE_CELLS, one_line
 
-YOU = "You"
-ASSISTANT = "Assistant"
+YOU, ASSISTANT = SPEAKERS["user"], SPEAKERS["assistant"]
 
 Turn = tuple[int, int]
 """Session and turn."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.terms import MessageRole
 from gemma_chat.ui.transcript.entry import Entry
 from gemma_chat.ui.transcript.height_index import HeightIndex
 from gemma_chat.ui.transcript.previews import Previews
@@ -41,7 +42,7 @@ class Change(NamedTuple):
 class MessageRows:
     """The messages of one conversation in order, as rows of one width."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[MessageRole, str]) -> None:
         """`names` gives the words above a message for each role."""
         self._names = names
         self.previews = Previews()

@@ -23,6 +23,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from gemma_chat.host.protocol import MessageView, ScrollPosition
+from gemma_chat.terms import SPEAKERS
 from gemma_chat.ui.bindings import bindings_of
 from gemma_chat.ui.transcript import pacing, strips
 from gemma_chat.ui.transcript.previews import PictureLine
@@ -80,13 +81,10 @@ class Transcript(Reader, can_focus=True, inherit_bindings=False):
     def __init__(
         self,
         *,
-        assistant: str = "Assistant",
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
-        """`assistant` is the name above the model's replies."""
-        self._names = {"user": "You", "assistant": assistant}
-        super().__init__(MessageRows(self._names), id=id, classes=classes)
+        super().__init__(MessageRows(SPEAKERS), id=id, classes=classes)
         self._streaming: set[int] = set()
         self._flush_timer: Timer | None = None
         self._last_flush = 0.0
