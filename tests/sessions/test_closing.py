@@ -19,7 +19,7 @@ from gemma_chat.sessions.model import InferenceModel
 
 def hold_up_the_loop(model: InferenceModel) -> None:
     """Until all turns have ended, so that all that is told of them arrives together."""
-    while model.lock.holder or model.lock.waiting:
+    while not model.lock.picture().is_free:
         time.sleep(0.001)
 
 

@@ -15,7 +15,7 @@ LONG = "a word and another one " * 60
 
 
 async def idle(model: InferenceModel) -> None:
-    await until(model, lambda: model.lock.holder is None and not model.lock.waiting)
+    await until(model, lambda: model.lock.picture().is_free)
 
 
 async def test_a_turn_does_not_evaluate_again_what_was_warmed_up(

@@ -82,8 +82,9 @@ class LockBoard:
         known = {turn.engine_key: turn for turn in turns if turn.engine_key is not None}
         holders, waiting = [], []
         if self._lock is not None:
-            holders = [self._entry(entry, known) for entry in self._lock.holders]
-            waiting = [self._entry(entry, known) for entry in self._lock.waiting]
+            picture = self._lock.picture()
+            holders = [self._entry(entry, known) for entry in picture.holders]
+            waiting = [self._entry(entry, known) for entry in picture.waiting]
         waiting += [self._not_queued(turn) for turn in turns if turn.engine_key is None]
         return LockView(holders[0] if holders else None, tuple(waiting), tuple(holders[1:]))
 

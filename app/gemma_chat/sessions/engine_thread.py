@@ -25,7 +25,7 @@ import msgspec
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.engine.interface import Ended, Engine, Generated, Prefill, ReplyPart, TurnRun
 from gemma_chat.errors import EngineCrashedError, GemmaChatError, ModelClosedError
-from gemma_chat.sessions.events import LockEntry, LockEvent
+from gemma_chat.sessions.events import LockEvent, LockPicture
 from gemma_chat.sessions.job import Report, TurnJob
 from gemma_chat.sessions.turn_queue import TurnQueue
 from gemma_chat.terms import FinishReason, Lane
@@ -189,11 +189,13 @@ class EngineThread:
         """The error the engine died of, if it did."""
         return self._failure
 
-    def entries(self) -> tuple[tuple[LockEntry, ...], tuple[LockEntry, ...]]:
-        """Who holds the lock and who waits, in one consistent picture."""
+    def picture(self) -> LockPicture:
+        """Who holds the lock and who waits now."""
         with self._changed:
-            holders = tuple(job.entry() for job in self._holders)
-            return holders, tuple(job.entry() for job in self._queue.order)
+            return LockPicture(
+                holders=tuple(job.entry() for job in self._holders),
+                waiting=tuple(job.entry() for job in self._queue.order),
+            )
 
     def _giving_way(self) -> tuple[TurnJob, ...]:
         """The turns that have to let a person's turn in. The mutex is held."""

@@ -93,6 +93,22 @@ class LockEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class LockPicture:
+    """Who holds the generation lock and who waits for it, at one moment.
+
+    Holders in the order in which they began, waiting turns in the order in which they will run.
+    """
+
+    holders: tuple[LockEntry, ...]
+    waiting: tuple[LockEntry, ...]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody holds the lock and nobody waits for it."""
+        return not self.holders and not self.waiting
+
+
+@dataclass(frozen=True, slots=True)
 class LockEvent:
     """A turn went on to another phase, or further within it.
 

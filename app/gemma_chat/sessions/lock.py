@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from gemma_chat.sessions.engine_thread import EngineThread
-from gemma_chat.sessions.events import LockEntry, LockEvent
+from gemma_chat.sessions.events import LockEntry, LockEvent, LockPicture
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,16 @@ class GenerationLock:
         self._engine_thread = engine_thread
         self._listeners: list[LockListener] = []
 
+    def picture(self) -> LockPicture:
+        """Holders and waiting turns of one moment.
+
+        Between two looks at `holders` and `waiting` a turn may go from one to the other; here it
+        is in exactly one of them.
+
+            print(model.lock.picture().is_free)
+        """
+        return self._engine_thread.picture()
+
     @property
     def holder(self) -> LockEntry | None:
         """The turn that generates now; of several, the one that began first."""
@@ -38,12 +48,12 @@ class GenerationLock:
     @property
     def holders(self) -> tuple[LockEntry, ...]:
         """All turns that generate now, in the order in which they began."""
-        return self._engine_thread.entries()[0]
+        return self.picture().holders
 
     @property
     def waiting(self) -> tuple[LockEntry, ...]:
         """The turns that wait, in the order in which they will run."""
-        return self._engine_thread.entries()[1]
+        return self.picture().waiting
 
     def move(self, ticket: int, step: Literal[-1, 1]) -> bool:
         """Let a waiting turn exchange its place with the one before it (-1) or behind it (1).
