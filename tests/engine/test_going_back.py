@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.engine.conftest import forget_all, speak, talk
 
+from gemma_chat.config.sampling import SamplingSettings
+from gemma_chat.engine.candidates import LogitsRows
 from gemma_chat.engine.checkpoints import Checkpoint, thin
-from gemma_chat.engine.interface import EngineOptions
+from gemma_chat.engine.interface import EngineOptions, Generated
 from gemma_chat.engine.llama import LlamaEngine
+from gemma_chat.engine.shortlist import Logits
 
 WINDOW = 128
 
@@ -74,6 +77,36 @@ def test_guesses_that_go_beyond_the_window_leave_the_way_back_open(
         speak(narrow, sequence, talk(sea(words)), max_output_tokens=12)
         _, again = speak(narrow, sequence, talk(sea(words)), max_output_tokens=12)
         assert again.counts.evaluated == 1
+
+
+def test_a_reply_that_another_session_broke_into_goes_on_with_the_same_logits(
+    narrow: LlamaEngine,
+) -> None:
+    """Case 9 of the session API: preempted, taken out of its stream, and put back."""
+    rows = LogitsRows(narrow.description.vocabulary_size)
+    sampling = SamplingSettings(temperature=0, max_output_tokens=40)
+
+    def logits_of_all_tokens(*, broken_at: int) -> dict[int, Logits]:
+        forget_all(narrow)
+        sequence, other = narrow.open_sequence(), narrow.open_sequence()
+        question = " ".join(f"word{number} sea" for number in range(32))
+        run = narrow.begin(sequence, narrow.prompt(talk(question)), sampling, "foreground")
+        found: dict[int, Logits] = {}
+        while run.counts.generated < 36:
+            if isinstance(run.step(), Generated):
+                # After tokens that were guessed there are several rows; the first is always there.
+                found[run.counts.generated] = rows.row(narrow._context.handle, 0).copy()
+            if run.counts.generated == broken_at:
+                broken_at = -1
+                run.give_way()
+                speak(narrow, other, talk("Who are you?"), max_output_tokens=2)
+        run.finish()
+        return found
+
+    undisturbed, broken = (logits_of_all_tokens(broken_at=at) for at in (-1, 5))
+    assert len(undisturbed) > 25
+    for generated, logits in undisturbed.items():
+        assert np.array_equal(broken[generated], logits)
 
 
 def test_a_message_far_back_is_edited_from_a_boundary_near_it(narrow: LlamaEngine) -> None:

@@ -57,6 +57,8 @@ class Evaluation:
         self._projector = projector
         self._stream: int | None = None
         self._placed = False
+        self._laid_out = 0
+        """How many tokens there were when the sliding window was laid out last, or will be next."""
         self._interrupted = False
 
     @property
@@ -86,13 +88,22 @@ class Evaluation:
         stream = self._memory.stream_of(self._sequence)
         if stream is not None and stream == self._stream:
             return
-        keep = self.done if self._placed else self._held
+        keep = self._resumed if self._placed else self._held
         placed = self._memory.place(self._sequence, keep, self._lane)
         self._stream = placed.stream
         if not self._placed:
             self.counts.reused = placed.reused
             self.counts.restored = placed.restored
             self._placed = True
+
+    @property
+    def _resumed(self) -> int:
+        """How many tokens to keep when the session comes back in the middle of its work.
+
+        Beyond the sliding window nothing of the reply: what is evaluated after the window was laid
+        out lies elsewhere when it is restored than when it stayed.
+        """
+        return min(self.done, self._laid_out) if self._memory.goes_round(self.done) else self.done
 
     def next_chunk(self, target: int) -> int:
         """How many tokens the next micro-batch on the way to `target` tokens has."""
@@ -134,6 +145,8 @@ class Evaluation:
         if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)
+        if logits == "none":
+            self._laid_out = self.done
         self.counts.evaluated += min(prompt_length, self.done) - min(prompt_length, position)
         if self.done in self._boundaries or any(span.end == self.done for span in self._spans):
             self._sequence.seam()
@@ -166,6 +179,7 @@ class Evaluation:
     def mark(self) -> None:
         """Remember this turn boundary, for going back to it."""
         self._memory.mark(self._sequence)
+        self._laid_out = self.done
 
     def forget(self) -> None:
         """What is resident is not to be trusted after an error."""

@@ -73,6 +73,10 @@ class KVMemory:
         self.lay_out(sequence)
         return Placement(stream, 0, len(sequence.tokens))
 
+    def goes_round(self, length: int) -> bool:
+        """Whether so many tokens are more than the sliding window holds, in a model with one."""
+        return 0 < self._context.sliding_window < length
+
     def lay_out(self, sequence: HeldSequence) -> StateBytes | None:
         """Put the sliding window of a resident session into the cells a saved one comes back in.
 
@@ -86,8 +90,7 @@ class KVMemory:
         case llama.cpp refuses what it has written itself.
         """
         stream, context = self.stream_of(sequence), self._context
-        length = len(sequence.tokens)
-        if stream is None or not context.sliding_window or length <= context.sliding_window:
+        if stream is None or not self.goes_round(len(sequence.tokens)):
             return None
         try:
             window = context.save_window(stream)
