@@ -166,8 +166,9 @@ async def test_one_that_is_paused_twice_in_a_row_is_not_begun_before_the_first_h
         bench.downloads.resume(number)
         for _ in range(5):
             await asyncio.sleep(0)
-    assert bench.fetching.asked == ["some/tiny"]
+    asked = list(bench.fetching.asked)
     bench.fetching.may_end.set()
+    assert asked == ["some/tiny"]
     await bench.fetching.begun("some/tiny", times=2)
     await bench.downloads.drop(number)
     assert bench.fetching.running == {}
