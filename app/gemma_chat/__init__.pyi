@@ -34,6 +34,7 @@ from gemma_chat.sessions.context_view import ContextPart as ContextPart
 from gemma_chat.sessions.context_view import ContextView as ContextView
 from gemma_chat.sessions.events import LockEntry as LockEntry
 from gemma_chat.sessions.events import LockEvent as LockEvent
+from gemma_chat.sessions.events import LockPicture as LockPicture
 from gemma_chat.sessions.events import Piece as Piece
 from gemma_chat.sessions.events import TurnResult as TurnResult
 from gemma_chat.sessions.events import TurnsDropped as TurnsDropped

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.host.rig import Rig, Terminal, running
+from tests.host.rig import DEADLINE, Rig, Terminal, running
 
 from gemma_chat.config.sampling import SamplingSettings
 from gemma_chat.errors import EngineCrashedError, HostError, StoreError
@@ -98,7 +98,7 @@ async def test_a_deletion_is_seen_at_once_and_answered_when_it_is_on_disk(
 ) -> None:
     tab, said = await talked(terminal, "one")
     other, on_disk = await rig.connect(), threading.Event()
-    monkeypatch.setattr(rig.store, "sync", lambda: on_disk.wait(20))
+    monkeypatch.setattr(rig.store, "sync", lambda: on_disk.wait(DEADLINE))
     deletion = DeleteMessage(0, tab, said[0].message, said[1].message)
     asked = asyncio.create_task(terminal.client.request(deletion))
     assert (await other.seen(TranscriptChanged)).messages == ()

@@ -25,6 +25,9 @@ class Fetching:
         self.tokens: list[str] = []
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        """Clear it to let those that are paused linger."""
+        self.may_end.set()
 
     async def __call__(self, name: str, token: str, report: Say) -> None:
         self.asked.append(name)
@@ -36,6 +39,7 @@ class Fetching:
         try:
             await self._ends[name]
         finally:
+            await self.may_end.wait()
             del self.running[name]
 
     async def begun(self, name: str, *, times: int = 1) -> None:
@@ -149,6 +153,25 @@ async def test_a_paused_download_goes_on_when_it_is_wanted_again(bench: Bench) -
     await bench.fetching.begun("some/tiny", times=2)
     assert bench.downloads.views[0].done_bytes == 10
     await bench.downloads.close()
+
+
+async def test_one_that_is_paused_twice_in_a_row_is_not_begun_before_the_first_has_ended(
+    bench: Bench,
+) -> None:
+    number = bench.downloads.start("some/tiny")
+    await bench.fetching.begun("some/tiny")
+    bench.fetching.may_end.clear()
+    for _ in range(2):
+        bench.downloads.pause(number)
+        bench.downloads.resume(number)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    asked = list(bench.fetching.asked)
+    bench.fetching.may_end.set()
+    assert asked == ["some/tiny"]
+    await bench.fetching.begun("some/tiny", times=2)
+    await bench.downloads.drop(number)
+    assert bench.fetching.running == {}
 
 
 async def test_a_token_is_given_with_each_try_of_its_download_and_forgotten_with_it(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gguf
@@ -36,32 +36,37 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubHub]:
         yield hub
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until `holds`, looked at again and again."""
+    async with asyncio.timeout(60):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.01)
+
+
+def parts_in(folder: Path) -> dict[Path, int]:
+    """What has come of files that are not whole yet, in bytes."""
+    return {part: part.stat().st_size for part in folder.glob("models/*/.parts/*")}
+
+
 async def test_a_model_comes_and_a_paused_download_goes_on_where_it_was(
     stub: StubHub, tmp_path: Path
 ) -> None:
     fetch, model = fetching_into(tmp_path / "models"), stub.repositories["some/tiny"][NAME]
     size = len(model)
     seen: list[Report] = []
-    first = asyncio.Event()
-
-    def report(one: Report) -> None:
-        seen.append(one)
-        if isinstance(one, Came) and one.done:
-            first.set()
-
     stub.hold_after = 2_500_000
-    running = asyncio.create_task(fetch("some/tiny", "", report))
-    async with asyncio.timeout(60):
-        await first.wait()
+    running = asyncio.create_task(fetch("some/tiny", "", seen.append))
+    await until(lambda: bool(seen and sum(parts_in(tmp_path).values())))
     running.cancel()
     await asyncio.wait([running])
     stub.release()
     assert seen[0] == Found(size)
-    [part] = (tmp_path / "models").glob("*/.parts/*")
-    there = part.stat().st_size
+    [there] = parts_in(tmp_path).values()
     assert 0 < there < size
     seen.clear()
-    await fetch("some/tiny", "", report)
+    await fetch("some/tiny", "", seen.append)
     came = [one.done for one in seen if isinstance(one, Came)]
     assert came[0] >= there
     assert came[-1] == size

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.host.rig import running
+from tests.host.rig import DEADLINE, running
 from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.config.presets import TERMINAL_SAMPLING, recommended_sampling
@@ -21,6 +22,7 @@ from gemma_chat.host.protocol import (
     Snapshot,
     StopTurn,
 )
+from gemma_chat.sessions.engine_thread import EngineThread
 
 
 async def test_loading_is_told_as_it_goes(tmp_path: Path) -> None:
@@ -232,6 +234,37 @@ async def test_a_question_that_waits_for_the_old_model_is_answered_before_that_g
             ModelChanged,
             lambda one: (one.model.phase, one.model.path) == ("ready", "/models/1.gguf"),
         )
+
+
+async def test_a_model_that_waits_does_not_come_between_two_replies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one is in the queue, and may begin at any moment."""
+    first, second, goes_on = ScriptedEngine(), ScriptedEngine(), threading.Event()
+    goes_on.set()
+    look = EngineThread._finish_leaving
+
+    def look_late(thread: EngineThread) -> None:
+        goes_on.wait(DEADLINE)
+        look(thread)
+
+    monkeypatch.setattr(EngineThread, "_finish_leaving", look_late)
+    async with running(tmp_path, first, second) as rig:
+        terminal = await rig.connect()
+        tab, other = await terminal.open(), await terminal.open()
+        first.gate.hold()
+        await terminal.send(tab, "one")
+        await first.gate.let_pass(2)
+        await terminal.send(other, "two")
+        await terminal.client.request(LoadModel(0, "/models/1.gguf", when="idle"))
+        goes_on.clear()
+        first.gate.open()
+        await terminal.finished(tab, 1)
+        goes_on.set()
+        assert (await terminal.finished(other, 1)).reason == "stop"
+        assert [prompt[-1].text for prompt in first.prompts] == ["one", "two"]
+        await terminal.ask(tab, "three")
+        assert [prompt[-1].text for prompt in second.prompts] == ["three"]
 
 
 async def test_a_model_that_waits_comes_at_once_when_nothing_runs(tmp_path: Path) -> None:

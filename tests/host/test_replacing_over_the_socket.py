@@ -58,9 +58,15 @@ async def ask(terminal: Terminal, tab: int, *numbers: int) -> None:
 
 
 async def replaced(terminal: Terminal, tab: int) -> ReplacedView:
-    """What is replaced, as soon as there is something."""
+    """What is replaced, as soon as there is something and the summary tells of all of it.
+
+    Where it is written slower than questions are asked, what it does not tell yet goes first.
+    """
     changed = await terminal.seen(
-        SessionChanged, lambda e: e.view.session == tab and e.view.replaced.messages > 0
+        SessionChanged,
+        lambda e: (
+            e.view.session == tab and 0 < e.view.replaced.messages == e.view.replaced.summarized
+        ),
     )
     return changed.view.replaced
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.host.rig import Rig, running
+from tests.ports import free_port
 from tests.remote.scripted import ScriptedServer
 
 from gemma_chat.config.paths import Paths
@@ -84,23 +85,24 @@ async def test_a_reply_that_the_server_breaks_off_is_kept_and_says_why(
 
 
 async def test_a_server_that_is_not_there_yet_is_found_when_it_comes(
-    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_slot, "RECONNECT_SECONDS", 0.01)
-    server.close()
+    # While it is away nobody else is given its port.
+    port = free_port()
     settings = Settings(summarizer=QUIET)
     async with running(tmp_path, settings=settings, load=False) as rig:
         use_servers(rig, settings)
         terminal = await rig.connect()
-        rig.service.load(ServerModel(server.url))
+        rig.service.load(ServerModel(f"http://127.0.0.1:{port}"))
         failed = (await terminal.model("failed")).model
-        assert failed.server == server.url
+        assert failed.server == f"http://127.0.0.1:{port}"
         assert "refuses connections" in failed.error
-        again = ScriptedServer(port=server.port)
+        server = ScriptedServer(port=port)
         try:
             assert (await terminal.model("ready")).model.name == "scripted-model"
         finally:
-            again.close()
+            server.close()
 
 
 def test_the_command_line_goes_before_the_settings(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from gemma_chat.host.protocol import (
     Welcome,
 )
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class StandingHost:

@@ -23,6 +23,7 @@ from gemma_chat.host.protocol import (
     CloseSession,
     Notice,
     OpenSession,
+    ReopenSession,
     ShowContext,
     StopTurn,
     ToolAnswer,
@@ -192,6 +193,8 @@ async def test_stopping_and_closing_take_the_question_back(tmp_path: Path) -> No
         await asked(terminal, tab)
         await terminal.client.request(CloseSession(0, tab))
         await terminal.until(lambda: tab not in terminal.tabs)
+        # Which waits until it is closed altogether.
+        await terminal.client.request(ReopenSession(0, tab))
         assert not rig.service.busy
 
 

@@ -27,7 +27,8 @@ class StubHub:
     cut_after: int | None = None
     """Break the next download after so many bytes, once."""
     hold_after: int | None = None
-    """Send so many bytes of the next download and then nothing until `release`, once."""
+    """Of every download send no byte behind so many before `release`: who asks again, because
+    nothing comes, waits too."""
     elsewhere: str = ""
     """Where files are, when the hub does not send them itself."""
     spoilt: bool = False
@@ -123,15 +124,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        if self.hub.hold_after is not None:
-            end, self.hub.hold_after = start + self.hub.hold_after, None
-            with suppress(OSError):
-                self.wfile.write(body[start:end])
+        held = len(body) if self.hub.hold_after is None else max(start, self.hub.hold_after)
+        with suppress(OSError):
+            self.wfile.write(body[start:held])
+            if held < len(body):
                 self.wfile.flush()
                 self.hub.wait()
-                self.wfile.write(body[end:])
-            return
-        self.wfile.write(body[start:])
+                self.wfile.write(body[held:])
 
     def _refuse(self, code: int, kind: str) -> None:
         self._head(code, 0, {"X-Error-Code": kind, "X-Error-Message": kind})

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
+from tests.ports import free_port
 from tests.remote.conftest import connected
 from tests.remote.scripted import (
     DEADLINE,
@@ -388,23 +389,24 @@ async def test_control_characters_of_a_server_are_made_visible(
     assert len(str(refused.value)) < 600
 
 
-async def test_a_server_that_goes_away_and_comes_back_answers_again(
-    server: ScriptedServer, model: InferenceModel
-) -> None:
-    session, other = await model.open_session(), await model.open_session()
-    server.chat = silent
-    turn = session.start_turn("Hello")
-    await asyncio.to_thread(server.wait_until, lambda: server.open == 1)
-    server.close()
-    with pytest.raises(ServerError, match=r"closed the connection"):
-        (await turn.finished()).text_or_raise()
-    with pytest.raises(ServerError, match=r"refuses connections.*Start it"):
-        await other.get_response("Hello")
-    again = ScriptedServer(port=server.port)
-    try:
-        assert await session.get_response("Hello") == "You said: Hello"
-    finally:
-        again.close()
+async def test_a_server_that_goes_away_and_comes_back_answers_again() -> None:
+    # While it is away nobody else is given its port.
+    server = ScriptedServer(port=free_port())
+    async with InferenceModel(connected(server)) as model:
+        session, other = await model.open_session(), await model.open_session()
+        server.chat = silent
+        turn = session.start_turn("Hello")
+        await asyncio.to_thread(server.wait_until, lambda: server.open == 1)
+        server.close()
+        with pytest.raises(ServerError, match=r"closed the connection"):
+            (await turn.finished()).text_or_raise()
+        with pytest.raises(ServerError, match=r"refuses connections.*Start it"):
+            await other.get_response("Hello")
+        again = ScriptedServer(port=server.port)
+        try:
+            assert await session.get_response("Hello") == "You said: Hello"
+        finally:
+            again.close()
 
 
 def test_tls_where_there_is_none_and_none_where_there_is_tls(

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from tests.remote.conftest import connected
-from tests.remote.scripted import ScriptedServer, refuse
+from tests.remote.scripted import DEADLINE, ScriptedServer, refuse
 
 from gemma_chat.engine.interface import ChatMessage
-from gemma_chat.remote import tokens
+from gemma_chat.remote import tokens, wire
 from gemma_chat.remote.engine import RemoteEngine
 from gemma_chat.remote.tokens import TokenEstimate
 
 TEXT = "The sea is the sum of all the rivers that ran into it. " * 10
 
 
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """By which a server is waited for; it is looked at ten times a second."""
+    clock = Clock()
     monkeypatch.setattr(tokens, "COUNT_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "monotonic", clock)
+    return clock
 
 
 @pytest.fixture
-def counting(server: ScriptedServer) -> RemoteEngine:
+def counting(server: ScriptedServer, clock: Clock) -> RemoteEngine:
     """On a server that counts as `llama_cpp.server` does."""
     server.answers["/v1/models"] = refuse(200, {"data": [{"id": "m", "owned_by": "me"}]})
     server.answers["/extras/tokenize/count"] = refuse(200, {"count": 120})
@@ -33,7 +49,6 @@ def test_a_text_is_counted_once(server: ScriptedServer, counting: RemoteEngine) 
     assert len([one for one in server.requests if one.path == "/extras/tokenize/count"]) == 1
 
 
-@pytest.mark.usefixtures("little_patience")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -46,11 +61,14 @@ def test_a_text_is_counted_once(server: ScriptedServer, counting: RemoteEngine) 
     ],
 )
 def test_a_count_that_does_not_come_is_estimated_and_not_asked_for_at_once_again(
-    server: ScriptedServer, counting: RemoteEngine, answer: object
+    server: ScriptedServer, counting: RemoteEngine, clock: Clock, answer: object
 ) -> None:
     server.answers["/extras/tokenize/count"] = answer
-    assert 100 < counting.count_tokens(TEXT) < 300
-    server.wait_until(lambda: server.requests[-1].path == "/extras/tokenize/count")
+    with ThreadPoolExecutor(1) as pool:
+        counted = pool.submit(counting.count_tokens, TEXT)
+        server.wait_until(lambda: server.requests[-1].path == "/extras/tokenize/count")
+        clock.now += 1.0
+        assert 100 < counted.result(DEADLINE) < 300
     asked = len(server.requests)
     assert counting.count_tokens("another text") == 4
     assert len(server.requests) == asked

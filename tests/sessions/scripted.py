@@ -232,6 +232,7 @@ class ScriptedEngine:
         self.violations: list[str] = []
         self._reply = reply
         self._split = split
+        self._counting = threading.Lock()
         self._computing = 0
         self._thread: int | None = None
         self._step_failure: BaseException | None = None
@@ -268,12 +269,14 @@ class ScriptedEngine:
             self.violations.append(f"{what} on a released sequence")
         if self.closed:
             self.violations.append(f"{what} after close")
-        self._computing += 1
-        self.most_concurrent = max(self.most_concurrent, self._computing)
+        with self._counting:
+            self._computing += 1
+            self.most_concurrent = max(self.most_concurrent, self._computing)
         try:
             yield
         finally:
-            self._computing -= 1
+            with self._counting:
+                self._computing -= 1
 
     def figures(self) -> MemoryFigures:
         """As many bytes as tokens are held."""

@@ -146,8 +146,11 @@ async def test_case_3_a_queued_session_that_is_closed_never_evaluates_a_token(
     assert [(await turns[0].finished()).text] == await alone(model, "Name a colour.")
 
 
-async def test_case_4_waiters_run_in_order_and_background_last(model: InferenceModel) -> None:
+async def test_case_4_waiters_run_in_order_and_background_last(
+    model: InferenceModel, gate: Gate
+) -> None:
     """Case 4 of the session API."""
+    gate.hold()
     finished: list[str] = []
     options: SessionOptions = {"temperature": 0.0, "max_output_tokens": 1}
     behind = await model.open_session(**options, background=True)
@@ -164,6 +167,8 @@ async def test_case_4_waiters_run_in_order_and_background_last(model: InferenceM
             if number == 2:
                 task = group.create_task(behind.get_response("Hi"))
                 group.create_task(follow("background", task))
+        await until(model, lambda: len(model.lock.waiting) == 10)
+        gate.open()
     assert finished == [*(f"front {number}" for number in range(10)), "background"]
 
 

@@ -13,6 +13,7 @@ from tests.sessions.scripted import ScriptedEngine
 
 from gemma_chat.errors import ContextOverflowError, ModelClosedError, SettingsError
 from gemma_chat.sessions.chat import Chat
+from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.events import TurnsDropped
 from gemma_chat.sessions.history import HistoryMessage
 from gemma_chat.sessions.model import InferenceModel
@@ -317,6 +318,50 @@ async def test_what_the_model_sees_is_shown_part_by_part(
     assert context.parts[0].text == "<system>Be kind<end>"
     assert "They told each other numbers." in context.parts[1].text
     assert (context.left_out, context.summarized, context.room) == (3, 3, 100)
+
+
+async def test_a_plan_is_made_of_the_conversation_as_it_was_when_it_was_asked_for(
+    model: InferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await long_chat(model)
+    plan, begun, goes_on = Conversation.plan, threading.Event(), threading.Event()
+    planned: list[int] = []
+
+    def plan_later(conversation: Conversation) -> Replacement | None:
+        begun.set()
+        goes_on.wait(DEADLINE)
+        planned.append(len(conversation.exchanges))
+        return plan(conversation)
+
+    monkeypatch.setattr(Conversation, "plan", plan_later)
+    planning = asyncio.create_task(chat.make_room())
+    await asyncio.to_thread(begun.wait, DEADLINE)
+    await chat.rewind(2)
+    goes_on.set()
+    assert not await planning
+    assert planned == [6]
+    assert chat.replacements == ()
+
+
+async def test_a_length_that_was_counted_of_an_older_conversation_is_not_remembered(
+    engine: ScriptedEngine, model: InferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await long_chat(model, 2)
+    count, begun, goes_on = Conversation.count_tokens, threading.Event(), threading.Event()
+
+    def count_slowly(conversation: Conversation) -> int:
+        counted = count(conversation)
+        begun.set()
+        goes_on.wait(DEADLINE)
+        return counted
+
+    monkeypatch.setattr(Conversation, "count_tokens", count_slowly)
+    counting = asyncio.create_task(asyncio.to_thread(lambda: chat.context_used))
+    await asyncio.to_thread(begun.wait, DEADLINE)
+    await chat.get_response("what now?")
+    longer = chat.context_used
+    goes_on.set()
+    assert await counting == chat.context_used == longer
 
 
 async def test_the_engine_is_not_closed_while_another_thread_uses_it() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Coroutine
 
 import pytest
 from tests.sessions.conftest import until
 from tests.sessions.scripted import ScriptedEngine
 
-from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.events import LockEntry, LockEvent
+from gemma_chat.sessions.job import TurnJob
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.session import Session
 
@@ -184,6 +187,31 @@ async def test_every_transition_is_an_event_in_order(
     waited = [event for event in events if event.entry.session == second.id]
     assert (waited[0].entry.phase, waited[0].position) in [("queued", 1), ("queued", 2)]
     assert waited[-1].entry.phase == "finished"
+
+
+async def test_a_turn_that_ends_while_its_progress_is_told_is_finished_once(
+    engine: ScriptedEngine, model: InferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[LockEvent] = []
+    model.lock.subscribe(events.append)
+    session = await model.open_session()
+    entry, loop_thread = TurnJob.entry, threading.get_ident()
+
+    def end_meanwhile(job: TurnJob) -> LockEntry:
+        if threading.get_ident() == loop_thread and job.phase == "generating":
+            engine.gate.open()
+            while job.phase != "finished":
+                time.sleep(0.001)
+        return entry(job)
+
+    monkeypatch.setattr(TurnJob, "entry", end_meanwhile)
+    engine.gate.hold()
+    turn = session.start_turn("one two")
+    engine.gate.allow(2)
+    await turn.finished()
+    await until(model, lambda: events[-1].reason is not None)
+    ends = [event.reason for event in events if event.entry.phase == "finished"]
+    assert ends == ["stop"]
 
 
 async def test_holder_and_waiting_show_figures_while_a_turn_runs(

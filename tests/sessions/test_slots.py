@@ -37,11 +37,10 @@ async def test_as_many_turns_run_as_there_are_slots_and_the_rest_wait_in_order(
     sessions = [await model.open_session() for _ in range(4)]
     engine.gate.hold()
     turns = [session.start_turn("hello") for session in sessions]
-    await until(model, lambda: len(running(model)) == 2)
+    await engine.gate.reached(2)
     assert running(model) == [sessions[0].id, sessions[1].id]
     assert model.lock.holder == model.lock.holders[0]
     assert [entry.session for entry in model.lock.waiting] == [sessions[2].id, sessions[3].id]
-    await engine.gate.reached(2)
     engine.gate.open()
     results = await asyncio.gather(*(turn.finished() for turn in turns))
     assert [result.text for result in results] == ["1: hello"] * 4

@@ -13,6 +13,7 @@ from tests.sessions.scripted import ScriptedEngine
 
 import gemma_chat
 from gemma_chat import sync
+from gemma_chat.sync.loop import LoopThread
 
 
 @pytest.fixture
@@ -119,6 +120,24 @@ def test_a_closed_model_refuses_every_call_and_frees_waiting_threads() -> None:
     running.close()
     model.close()
     assert_used_well(engine)
+
+
+def test_a_call_that_comes_while_the_loop_ends_is_refused_instead_of_waiting_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = LoopThread()
+    stand_still, refused = loop._thread.join, []
+
+    def call_when_it_stands_still() -> None:
+        stand_still()
+        with pytest.raises(gemma_chat.ModelClosedError):
+            loop.call(lambda: None)
+        refused.append(True)
+
+    monkeypatch.setattr(loop._thread, "join", call_when_it_stands_still)
+    loop.end()
+    loop.end()
+    assert refused == [True]
 
 
 def test_a_model_that_cannot_be_loaded_leaves_no_thread_behind() -> None:

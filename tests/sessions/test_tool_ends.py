@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -76,6 +77,8 @@ async def test_stop_while_a_person_is_asked(talk: Open) -> None:
 
 
 async def test_stop_while_it_waits_leaves_no_trace(talk: Open) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     door = Door()
     chat, script, _, _ = await talk([call("wait")], tools=[door.wait])
     first = chat.start_turn("one")
@@ -89,6 +92,9 @@ async def test_stop_while_it_waits_leaves_no_trace(talk: Open) -> None:
     assert (await third.finished()).text == "done"
     assert first.result is not None
     assert not any(m.text == "two" for told in script.told for m in told)
+    del second
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_cancelled_wait_stops_the_tools(talk: Open) -> None:

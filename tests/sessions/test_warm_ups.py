@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+import pytest
 from tests.sessions.conftest import until
 from tests.sessions.gate import DEADLINE
 from tests.sessions.scripted import ScriptedEngine
 
+from gemma_chat.sessions.conversation import Conversation
 from gemma_chat.sessions.events import LockEvent
+from gemma_chat.sessions.job import PreparedTurn
 from gemma_chat.sessions.model import InferenceModel
 
 LONG = "a word and another one " * 60
@@ -119,6 +123,30 @@ async def test_while_the_session_has_a_turn_nothing_is_warmed_up(
     assert all(entry.purpose == "reply" for entry in model.lock.waiting)
     engine.gate.open()
     await turn.finished()
+
+
+async def test_it_is_of_the_conversation_as_it_was_when_it_began(
+    model: InferenceModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect, begun, goes_on = Conversation.expect, threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def expect_later(conversation: Conversation, draft: str) -> PreparedTurn:
+        begun.set()
+        goes_on.wait(DEADLINE)
+        seen.append(len(conversation.exchanges))
+        return expect(conversation, draft)
+
+    session = await model.open_session()
+    for question in ("one", "two"):
+        await session.get_response(question)
+    monkeypatch.setattr(Conversation, "expect", expect_later)
+    session.warm_up()
+    await asyncio.to_thread(begun.wait, DEADLINE)
+    await session.rewind(1)
+    goes_on.set()
+    await idle(model)
+    assert seen == [2]
 
 
 async def test_closing_the_session_or_the_model_ends_it(

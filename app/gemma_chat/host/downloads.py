@@ -87,7 +87,7 @@ class Downloads:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._tokens: dict[int, str] = {}
         """What a terminal gave for the hub; nowhere else, and no longer than the download."""
-        self._ending: dict[int, asyncio.Task[None]] = {}
+        self._ending: dict[int, set[asyncio.Task[None]]] = {}
         """What was paused and is on its way out: two must not write the same file."""
         self._next = 1
         self._closing = False
@@ -143,7 +143,10 @@ class Downloads:
         view = self._view(download)
         if task := self._tasks.pop(download, None):
             task.cancel()
-            self._ending[download] = task
+            # Whoever pauses twice in a row finds the first one still on its way.
+            ending = self._ending.setdefault(download, set())
+            ending.add(task)
+            task.add_done_callback(ending.discard)
             self._show(view, state="paused", bytes_per_second=0.0)
             self._changed(keep=True)
 
@@ -159,8 +162,7 @@ class Downloads:
         """Give it up, and remove what has come of it."""
         view = self._view(download)
         self.pause(download)
-        if ending := self._ending.pop(download, None):
-            await asyncio.wait([ending])
+        await self._ended(download)
         self._forget(download)
         await asyncio.to_thread(forget_parts, wanted(view.name), self._models)
         self._changed(keep=True)
@@ -171,7 +173,7 @@ class Downloads:
         self._closing = True
         for hush in self._hushes.values():
             hush.cancel()
-        tasks = [*self._tasks.values(), *self._ending.values()]
+        tasks = {*self._tasks.values()}.union(*self._ending.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -197,8 +199,7 @@ class Downloads:
                 self._take(download, report, speed)
 
         try:
-            if before := self._ending.pop(download, None):
-                await asyncio.wait([before])
+            await self._ended(download)
             await self._fetch(view.name, self._tokens.get(download, ""), report)
             end = ends[-1] if ends else told.Refused(f"{view.name} did not come. Try again.")
         except GemmaChatError as error:
@@ -209,6 +210,11 @@ class Downloads:
         if self._tasks.get(download) is task:
             del self._tasks[download]
             self._settle(download, end)
+
+    async def _ended(self, download: int) -> None:
+        """Wait until all that was paused of it has ended."""
+        if ending := self._ending.get(download):
+            await asyncio.wait(tuple(ending))
 
     def _take(self, download: int, report: told.Report, speed: Speed) -> None:
         view = self._views[download]
@@ -258,6 +264,7 @@ class Downloads:
             self._tokens[download] = token
 
     def _forget(self, download: int) -> None:
+        self._ending.pop(download, None)
         self._views.pop(download, None)
         self._tokens.pop(download, None)
 

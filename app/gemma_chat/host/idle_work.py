@@ -52,9 +52,10 @@ class IdleWork:
         """Find out how much of the context a tab takes that was forked, imported or cut."""
 
         async def measure(chat: Chat) -> None:
-            tokens = await asyncio.to_thread(lambda: chat.context_used)
+            await asyncio.to_thread(lambda: chat.context_used)
             if self._tabs.is_open(session) and not self._turns.of(session):
-                self._store.set_context_used(session, tokens)
+                # Known by now, also when a turn has come and gone while it was counted.
+                self._store.set_context_used(session, chat.context_used)
                 self._tabs.tell(session)
 
         self._begin(session, measure)

@@ -283,7 +283,7 @@ class Service:
             ):
                 return self._tab_bar.answer(request, asker)
             case LoadModel():
-                await self._models.load(request, self._is_answering)
+                await self._models.load(request, lambda: self._conversations.turns.under_way)
             case (
                 ListModels() | DescribeModel() | StartDownload() | ChangeDownload() | RemoveModel()
             ):
@@ -420,14 +420,8 @@ class Service:
             self._conversations.asking.begun((event.entry.session, event.entry.turn))
         self._board.changed()
 
-    def _is_answering(self) -> bool:
-        """Whether a turn is being answered; one may have begun and nobody was told of it yet."""
-        holders = () if self._model is None else self._model.lock.holders
-        begun = any(not holder.background for holder in holders)
-        return begun or self._conversations.turns.under_way
-
     def _turns_changed(self) -> None:
-        if not self._is_answering():
+        if not self._conversations.turns.under_way:
             self._slot.proceed()
         self._board.changed()
         self._on_turns()

@@ -77,9 +77,9 @@ class RunningTurn:
         return tuple(self._calling.values())
 
     @property
-    def begun(self) -> bool:
-        """Whether it has had the lock and has not ended."""
-        return self._turn is not None and self.record.question.state != "queued"
+    def needs_model(self) -> bool:
+        """Whether the model that is loaded has it in its queue or answers it."""
+        return self._turn is not None
 
     @property
     def waits(self) -> bool:

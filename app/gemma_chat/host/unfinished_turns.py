@@ -18,8 +18,11 @@ class UnfinishedTurns:
 
     @property
     def under_way(self) -> bool:
-        """Whether a turn is being answered: it has begun, and its model is needed for the rest."""
-        return any(turn.begun for turn in self._turns.values())
+        """Whether the loaded model is needed, by a turn that it answers or has in its queue.
+
+        One that waits there may begin at any moment, before anybody here is told of it.
+        """
+        return any(turn.needs_model for turn in self._turns.values())
 
     def of(self, session: int) -> tuple[RunningTurn, ...]:
         """Those of one tab."""

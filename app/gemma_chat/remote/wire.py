@@ -155,10 +155,13 @@ class Exchange:
         else:
             self._finish(None)
         finally:
+            with self._changed:
+                # Its number may be another connection's as soon as it is closed.
+                kept, self._socket = self._socket, None
             connection.close()
             # An answer without a length keeps the socket open beyond its connection.
-            if self._socket is not None:
-                self._socket.close()
+            if kept is not None:
+                kept.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         address = self._question.address

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -78,9 +78,9 @@ class ChatTurn(ReplyStream):
         self._metrics: list[TurnMetrics] = []
         self._kept = False
         self._on_end: Callable[[ChatTurn], None] = _nobody
-        self._waiting: asyncio.Future[list[TurnResult]] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         if after:
-            self._waiting = asyncio.gather(*(turn.finished() for turn in after))
+            self._waiting = asyncio.create_task(_ends(after))
         else:
             self._ask()
         self._running = asyncio.create_task(self._run(), name=f"chat turn of session {session.id}")
@@ -248,6 +248,12 @@ class ChatTurn(ReplyStream):
             self._kept,
             tool_calls=self.tool_calls,
         )
+
+
+async def _ends(turns: Iterable[ReplyStream]) -> None:
+    """Wait until all have ended."""
+    for turn in turns:
+        await turn.finished()
 
 
 def _nobody(_: ChatTurn) -> None:

@@ -8,6 +8,7 @@ of a change.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import takewhile
@@ -195,9 +196,8 @@ class Conversation:
         if settings.overflow != "summary":
             return Replacement(since=count)
         most = self._engine.description.context_size // MOST_OF_SUMMARY
-        digest = replace(
-            self.digest, text=fit_text(self.digest.text, most, self._engine.count_tokens)
-        )
+        newest = self.digest
+        digest = replace(newest, text=fit_text(newest.text, most, self._engine.count_tokens))
         return fresh_replacement(current, digest, count)
 
     # ------------------------------------------------------------ preparing beforehand
@@ -382,7 +382,8 @@ class WarmUpOwner:
 
     def prepare(self, job: TurnJob) -> PreparedTurn:
         """What the turn will begin with, when its question begins as that of `job`."""
-        return self._conversation.expect(job.question)
+        # A copy: unlike in a turn, the loop may change the conversation meanwhile.
+        return copy(self._conversation).expect(job.question)
 
     def keep(self, job: TurnJob) -> bool:
         """Nothing."""

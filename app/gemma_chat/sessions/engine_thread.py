@@ -125,10 +125,10 @@ class EngineThread:
         """End the turn with this ticket, as `stop`; `False` when there is none any more."""
         with self._changed:
             job = self._with_ticket(ticket)
-        if job is None:
-            return False
-        self.stop(job, "stopped")
-        return True
+            if job is None:
+                return False
+            self.stop(job, "stopped")
+            return True
 
     def _with_ticket(self, ticket: int) -> TurnJob | None:
         """The turn that waits or computes under this ticket. The mutex is held."""

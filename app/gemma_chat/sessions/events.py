@@ -97,6 +97,9 @@ class LockPicture:
     """Who holds the generation lock and who waits for it, at one moment.
 
     Holders in the order in which they began, waiting turns in the order in which they will run.
+
+        picture = model.lock.picture()
+        print(len(picture.holders), len(picture.waiting))
     """
 
     holders: tuple[LockEntry, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Unpack
@@ -394,8 +395,10 @@ class InferenceModel:
 
     def _engine_closed(self) -> None:
         """The engine is closed; called by the engine thread as its last act."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._all_closed.set)
+        if self._loop is not None:
+            # A loop that was closed before its model has nobody left to be told.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._all_closed.set)
 
     def _deliver(self, batch: list[tuple[TurnJob, Report]]) -> None:
         """Hand reports to their turns; text that follows its like of the same turn is joined."""
@@ -408,8 +411,10 @@ class InferenceModel:
                     continue
                 _hand_over(job, Piece("".join(text), report.kind, report.call))
                 text.clear()
-                if job.phase == "generating":
-                    self._lock.publish(LockEvent(job.entry()))
+                # One look: the turn goes on meanwhile, and may end or give way.
+                entry = job.entry()
+                if entry.phase == "generating":
+                    self._lock.publish(LockEvent(entry))
             elif isinstance(report, LockEvent):
                 self._lock.publish(report)
             else:

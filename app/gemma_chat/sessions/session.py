@@ -9,6 +9,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from copy import copy
 from functools import partial
 from typing import Unpack
 
@@ -177,7 +178,8 @@ class Session(Answering):
         """
         self.must_be_open()
         with self._home.engine_thread.reading():
-            return context_of(self._conversation, self._home.engine)
+            # A copy: the conversation may go on, or become another one, between two looks.
+            return context_of(copy(self._conversation), self._home.engine)
 
     @property
     def metrics(self) -> TurnMetrics:

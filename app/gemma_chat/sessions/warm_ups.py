@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 
 from gemma_chat.engine.interface import SequenceHandle
@@ -86,7 +87,8 @@ class WarmUps:
         before = (conversation.exchanges, conversation.replacements)
         if not self._may_begin():
             return False
-        plan = await asyncio.to_thread(self._plan)
+        # A copy: a turn may be asked meanwhile and change the conversation in mid-plan.
+        plan = await asyncio.to_thread(self._plan, copy(conversation))
         unchanged = before == (conversation.exchanges, conversation.replacements)
         if not self._may_begin() or not unchanged:
             return False
@@ -95,9 +97,9 @@ class WarmUps:
             self.begin("")
         return plan is not None
 
-    def _plan(self) -> Replacement | None:
+    def _plan(self, conversation: Conversation) -> Replacement | None:
         with self._engine_thread.reading():
-            return self._conversation.plan()
+            return conversation.plan()
 
     def _receive(self, job: TurnJob, report: Report) -> None:
         if isinstance(report, TurnResult):

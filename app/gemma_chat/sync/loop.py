@@ -20,6 +20,9 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._ending = threading.Lock()
+        self._ended = False
+        """Nothing is taken any more: what came later would wait for ever."""
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="gemma-chat loop", daemon=True
         )
@@ -30,10 +33,11 @@ class LoopThread:
 
         Raises `ModelClosedError` when the loop has ended, which it does with its model.
         """
-        if self._loop.is_closed():
-            work.close()
-            raise ModelClosedError("The model has been closed; load it again to ask something.")
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._ending:
+            if self._ended:
+                work.close()
+                raise ModelClosedError("The model has been closed; load it again to ask something.")
+            future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -50,11 +54,13 @@ class LoopThread:
 
     def end(self) -> None:
         """Let what is under way come to its end, then stop the loop; twice is fine."""
-        if self._loop.is_closed():
-            return
-        self.run(_let_tasks_end())
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
         # On its own thread: the caller's may have a loop of its own that runs, as in a notebook.
-        self.run(self._loop.shutdown_default_executor())
+        for last in (_let_tasks_end(), self._loop.shutdown_default_executor()):
+            asyncio.run_coroutine_threadsafe(last, self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

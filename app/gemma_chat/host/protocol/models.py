@@ -94,8 +94,9 @@ class LoadModel(Wire, frozen=True, tag="load_model"):
 
     A file that cannot be one is refused, and nothing happens. One that turns out to be none while
     it is loaded gives way again to the one that was there. `now` interrupts the reply under way,
-    which keeps its text; `idle` waits until it has ended. What waits in the queue is answered by
-    the new model. Answer: `Done`, then `ModelChanged`.
+    which keeps its text, and what waits in the queue is answered by the new model; `idle` waits
+    until all of that has ended. What is asked from then on is answered by the new model. Answer:
+    `Done`, then `ModelChanged`.
     """
 
     id: int
