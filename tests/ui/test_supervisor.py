@@ -63,6 +63,31 @@ def test_a_signal_to_the_supervisor_reaches_the_child(number: signal.Signals) ->
         assert terminal.wait() == 40
 
 
+LATE = """
+import os, signal, sys
+from gemma_chat.ui import supervisor
+told, telling = os.pipe()
+pass_on_signals = supervisor._pass_on_signals
+def late(pid):
+    os.read(told, 1)
+    return pass_on_signals(pid)
+supervisor._pass_on_signals = late
+def child(_):
+    os.kill(os.getppid(), {number})
+    os.write(telling, b"x")
+    signal.pause()
+sys.exit(supervisor.supervise(child))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_there_before_it_can_be_passed_on_reaches_the_child_too(
+    number: signal.Signals,
+) -> None:
+    with on_terminal(LATE.format(number=int(number))) as terminal:
+        assert terminal.wait() == 128 + number
+
+
 def test_the_child_notices_that_the_supervisor_was_killed(tmp_path: Path) -> None:
     fifo = tmp_path / "alone"
     os.mkfifo(fifo)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 from typing import Any, Final
 
@@ -31,12 +31,15 @@ def supervise(child: Child) -> int:
     watched, held = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    # One that came before it can be passed on would end this process and not the child.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     pid = os.fork()
     if pid == 0:
         os.close(held)
-        _run(child, watched)
+        _run(child, watched, unblocked)
     os.close(watched)
     previous = _pass_on_signals(pid)
+    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     try:
         status = _wait(pid)
     finally:
@@ -51,9 +54,10 @@ def supervise(child: Child) -> int:
     return 128 + killed_by
 
 
-def _run(child: Child, watched: int) -> None:
+def _run(child: Child, watched: int, mask: Collection[int]) -> None:
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = child(watched)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
