@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.ui.pty_terminal import on_terminal
 
@@ -109,4 +111,23 @@ def test_a_stopped_child_stops_the_supervisor_and_both_go_on_together() -> None:
         terminal.until_stopped()
         terminal.signal(signal.SIGCONT)
         terminal.until("GOES ON")
+        assert terminal.wait() == 0
+
+
+def test_a_supervisor_that_goes_on_late_leaves_a_child_that_has_stopped_again_as_it_is() -> None:
+    """The shell tells the whole group; the child may be quick and the supervisor have to wait."""
+    stop = "os.kill(os.getpid(), signal.SIGSTOP); "
+    body = f"{stop}os.write(2, b'ONCE'); {stop}os.write(2, b'TWICE'); return 0"
+    with on_terminal(supervised(body)) as terminal:
+        terminal.until_stopped()
+        [child] = terminal.children()
+        terminal.signal(signal.SIGCONT, child)
+        terminal.until("ONCE")
+        while psutil.Process(child).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        terminal.signal(signal.SIGCONT)
+        terminal.until_stopped()
+        assert b"TWICE" not in terminal.output
+        terminal.signal(signal.SIGCONT)
+        terminal.until("TWICE")
         assert terminal.wait() == 0

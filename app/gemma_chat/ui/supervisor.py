@@ -79,20 +79,25 @@ def _pass_on_signals(pid: int) -> dict[int, Any]:
             os.kill(pid, number)
 
     previous: dict[int, Any] = {}
-    for number in (*PASSED_ON, signal.SIGTSTP, signal.SIGCONT):
+    for number in (*PASSED_ON, signal.SIGTSTP):
         previous[number] = signal.signal(number, pass_on)
     return previous
 
 
 def _wait(pid: int) -> int:
     """Wait for the end of the child; stop and go on with it (ctrl+z of a shell, kill -STOP)."""
-    while True:
-        _, status = os.waitpid(pid, os.WUNTRACED)
-        if not os.WIFSTOPPED(status):
-            return status
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    while os.WIFSTOPPED(status):
         os.kill(os.getpid(), signal.SIGSTOP)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        # The shell lets the child go on too. If this process has to wait for the machine, the
+        # child may have been stopped once more by now, and is not to go on a second time.
+        changed, status = os.waitpid(pid, os.WUNTRACED | os.WCONTINUED | os.WNOHANG)
+        if not changed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        if not changed or os.WIFCONTINUED(status):
+            _, status = os.waitpid(pid, os.WUNTRACED)
+    return status
 
 
 def _tell(killed_by: int) -> None:
