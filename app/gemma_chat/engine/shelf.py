@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 
 from gemma_chat.engine.adapters import Adapter
-from gemma_chat.engine.state_bytes import Checkpoint, StateBytes
+from gemma_chat.engine.checkpoints import Checkpoint, Point
+from gemma_chat.engine.state_bytes import StateBytes
 from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState, Tokens
 
 _MOST_ORPHANS = 512
@@ -41,6 +42,13 @@ class SavedState:
     owners: int = 0
     adapter: str = ""
     """The key of the LoRA adapter it was evaluated with; empty without one."""
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """How far its checkpoints reach, also while they are only in its file."""
+        if self.state is None and self.stored is not None:
+            return self.stored.checkpoints
+        return self.checkpoints
 
     @property
     def ram_bytes(self) -> int:
