@@ -299,7 +299,7 @@ def run(model: Path, script: Script) -> None:
                 case "open" if len(world.sessions) < 6:
                     world.open(SYSTEMS[seed % 2])
         world.engine.close()
-    reference = LlamaEngine.load(model, OPTIONS)
+    reference = LlamaEngine.load(model, replace(OPTIONS, states_mb=256))
     for session in world.sessions:
         assert alone(reference, session) == [said for _, said in session.turns]
     reference.close()

@@ -38,6 +38,8 @@ class SavedState:
     seams: tuple[int, ...]
     state: StateBytes | None
     checkpoints: tuple[Checkpoint, ...] = ()
+    far: tuple[Checkpoint, ...] = ()
+    """Those that go into its file, because cutting the state back does not reach as far."""
     stored: StoredState | None = None
     owners: int = 0
     adapter: str = ""
@@ -159,8 +161,8 @@ class StateShelf:
     ) -> None:
         """Keep `state` for what `sequence` holds now, in place of its older one.
 
-        `far`: those of its checkpoints that go into the file, because cutting the state back does
-        not reach as far.
+        `durability`: whether it is written to a file now, or when there is no room for it in RAM.
+        `far`: those of its checkpoints that go into the file.
         """
         with self._lock:
             if sequence.released:
@@ -171,13 +173,14 @@ class StateShelf:
                 tuple(sequence.seams),
                 state,
                 tuple(sequence.checkpoints),
+                tuple(far),
                 adapter=sequence.adapter_key,
             )
             outgrown = self._detach(sequence, saved)
             self._add(saved)
             self._attach(sequence, saved)
             if durability == "file":
-                self._write(saved, far, outgrown)
+                self._write(saved, outgrown)
             self._shrink()
         if self._files is not None:
             # Without the lock: whoever closes or forks a session does not wait for the disk.
@@ -276,14 +279,14 @@ class StateShelf:
         self._forget(saved)
         return saved.stored.path if saved.stored else None
 
-    def _write(self, saved: SavedState, far: Sequence[Checkpoint], outgrown: Path | None) -> None:
+    def _write(self, saved: SavedState, outgrown: Path | None = None) -> None:
         if self._files is None or saved.state is None:
             return
         saved.stored = self._files.write_soon(
             saved.tokens,
             saved.seams,
             saved.state,
-            far,
+            saved.far,
             adapter=saved.adapter,
             replaces=outgrown,
             wanted=lambda: id(saved) in self._states,
@@ -305,20 +308,25 @@ class StateShelf:
                 self._unload(saved)
 
     def _unload(self, saved: SavedState) -> None:
-        """Free the RAM of a state; without a file it is gone."""
+        """Free the RAM of a state. It has a file, or gets one while a session needs it."""
+        if saved.stored is None and saved.owners:
+            self._write(saved)
         if saved.stored is None:
             self._drop(saved)
             return
         self._ram -= saved.ram_bytes
-        saved.state, saved.checkpoints = None, ()
+        self._let_go(saved)
 
     def _drop(self, saved: SavedState) -> None:
         self._forget(saved)
         # Sessions it belonged to still know it: its bytes must not stay with them.
-        saved.state, saved.checkpoints = None, ()
+        self._let_go(saved)
         if saved.stored is not None and self._files is not None:
             self._files.remove_soon(saved.stored.path)
             saved.stored = None
+
+    def _let_go(self, saved: SavedState) -> None:
+        saved.state, saved.checkpoints, saved.far = None, (), ()
 
     def _forget(self, saved: SavedState) -> None:
         if self._states.pop(id(saved), None) is not None:
