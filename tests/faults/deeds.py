@@ -61,7 +61,7 @@ async def go_on(machine: Machine) -> None:
         machine.say(f"no look at {tab}: {error}")
         return
     if messages and messages[-1].role == "assistant":
-        machine.promises[tab].reopened.add(messages[-1].message)
+        machine.promises[tab].reopened[messages[-1].message] = messages[-1].turn
         await machine.takes(ContinueReply(0, tab, messages[-1].message))
 
 
@@ -73,8 +73,9 @@ async def draft(machine: Machine) -> None:
     text = f"half of {machine.text()}"
     if await machine.takes(SaveDraft(0, tab, text)):
         machine.promises[tab].draft = text
+        machine.promises[tab].other_drafts.clear()
     else:
-        machine.promises[tab].other_draft = text
+        machine.promises[tab].other_drafts.add(text)
 
 
 async def close_and_reopen(machine: Machine) -> None:

@@ -33,11 +33,11 @@ class Promises:
     replies: dict[int, MessageView] = field(default_factory=dict)
     heard: dict[int, str] = field(default_factory=dict)
     """Text of replies as it was streamed."""
-    reopened: set[int] = field(default_factory=set)
-    """Replies that somebody has asked to go on."""
+    reopened: dict[int, int] = field(default_factory=dict)
+    """Replies that somebody has asked to go on, each with the turn that had ended it before."""
     draft: str = ""
-    other_draft: str | None = None
-    """A draft whose request had no answer: the tab may have this one instead."""
+    other_drafts: set[str] = field(default_factory=set)
+    """Drafts whose requests had no answer: the tab may have one of these instead."""
 
     def acknowledge(self, sender: str, text: str) -> None:
         """A sender was told that its question is stored."""
@@ -50,7 +50,9 @@ class Promises:
             self.questions[view.message] = view.text
         elif view.state in KEPT:
             self.replies[view.message] = view
-            self.reopened.discard(view.message)
+            # A terminal that is behind may still be shown how the reply ended before it went on.
+            if view.turn > self.reopened.get(view.message, 0):
+                self.reopened.pop(view.message, None)
 
     def hear(self, message: int, offset: int, text: str) -> None:
         """A terminal was shown this piece of a reply."""

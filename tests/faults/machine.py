@@ -356,9 +356,10 @@ class Machine:
         for tab in self.tabs:
             promises = self.promises[tab]
             draft = there[tab].draft if tab in there else promises.draft
-            if draft not in (promises.draft, promises.other_draft):
+            if draft not in {promises.draft, *promises.other_drafts}:
                 faults.append(f"the draft of tab {tab} is {draft!r}, not {promises.draft!r}")
-            promises.draft, promises.other_draft = draft, None
+            promises.draft = draft
+            promises.other_drafts.clear()
         self.tabs += [tab for tab in sorted(self.unsure) if tab in there]
         self.unsure.clear()
         return faults

@@ -96,7 +96,11 @@ async def _again(machine: Machine, tab: int, found: Transcript) -> bool:
         return True
     place, reply = machine.random.choice(replies)
     kept = sum(view.role == "user" for view in found[:place])
-    return await _change(machine, Regenerate(0, tab, reply.message), lambda said: said[:kept])
+    answered = await machine.takes(Regenerate(0, tab, reply.message))
+    # Where the new reply does not come to its first word, because it is stopped or fails, the one
+    # before is shown again with all that follows it.
+    machine.rewritten[tab].change(lambda said: said[:kept], sure=False)
+    return answered
 
 
 async def _delete_exchange(machine: Machine, tab: int, found: Transcript) -> bool:
@@ -142,7 +146,7 @@ def _forked(title: str) -> str:
 async def _rename(machine: Machine, tab: int, _: Transcript) -> bool:
     title = f"title {machine.random.randint(1, 999)}"
     answered = await machine.takes(RenameSession(0, tab, title))
-    machine.rewritten[tab].rename(title, answered=answered)
+    machine.rewritten[tab].rename(title, sure=answered)
     return answered
 
 
@@ -162,7 +166,7 @@ def _has_branches(found: Transcript) -> bool:
 async def _change(machine: Machine, request: Request, change: Change) -> bool:
     tab: int = getattr(request, "session", 0)
     answered = await machine.takes(request)
-    machine.rewritten[tab].change(change, answered=answered)
+    machine.rewritten[tab].change(change, sure=answered)
     return answered
 
 

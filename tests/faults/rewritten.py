@@ -26,14 +26,14 @@ class Rewritten:
     said: set[Said] = field(default_factory=lambda: {()})
     titles: set[str] = field(default_factory=lambda: {UNTITLED})
 
-    def change(self, change: Change, *, answered: bool) -> None:
-        """The transcript was changed; without an answer, perhaps."""
+    def change(self, change: Change, *, sure: bool) -> None:
+        """The transcript was changed; perhaps, where nobody can be sure."""
         changed = {change(one) for one in self.said}
-        self.said = changed if answered else self.said | changed
+        self.said = changed if sure else self.said | changed
 
-    def rename(self, title: str, *, answered: bool) -> None:
-        """The tab has another title; without an answer, perhaps."""
-        self.titles = {title} if answered else self.titles | {title}
+    def rename(self, title: str, *, sure: bool) -> None:
+        """The tab has another title; perhaps, where nobody can be sure."""
+        self.titles = {title} if sure else self.titles | {title}
 
     def faults(self, transcript: Sequence[MessageView], title: str) -> list[str]:
         """What is wrong with the tab at a moment when nothing runs; what is seen is sure now."""

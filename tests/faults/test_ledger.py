@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.faults.ledger import Promises
 from tests.faults.rewritten import Rewritten
@@ -73,9 +74,21 @@ def test_what_was_sent_without_an_answer_may_be_there_once(promises: Promises) -
 
 
 def test_a_reply_that_went_on_keeps_its_beginning(promises: Promises) -> None:
-    promises.reopened.add(4)
+    promises.reopened[4] = 3
     assert promises.faults((*WHOLE[:3], reply(4, "second thought", "interrupted"))) == []
     assert promises.faults((*WHOLE[:3], reply(4, "thought", "interrupted"))) != []
+
+
+def test_a_terminal_that_is_behind_shows_how_a_reply_ended_before_it_went_on(
+    promises: Promises,
+) -> None:
+    promises.reopened[4] = 3
+    promises.show(WHOLE[3])
+    longer = msgspec.structs.replace(WHOLE[3], turn=5, text="second thought")
+    assert promises.faults((*WHOLE[:3], longer)) == []
+    promises.show(longer)
+    assert promises.faults((*WHOLE[:3], longer)) == []
+    assert promises.faults(WHOLE) != []
 
 
 def test_text_that_only_the_screen_had_is_counted(promises: Promises) -> None:
@@ -96,8 +109,8 @@ def rewritten() -> Rewritten:
 
 
 def test_a_change_that_was_answered_is_there(rewritten: Rewritten) -> None:
-    rewritten.change(edited, answered=True)
-    rewritten.rename("Ships", answered=True)
+    rewritten.change(edited, sure=True)
+    rewritten.rename("Ships", sure=True)
     there = (WHOLE[0], WHOLE[1], question(5, "other"))
     assert rewritten.faults(there, "Ships") == []
     assert rewritten.faults(WHOLE, "Sea") != []
@@ -108,8 +121,8 @@ def test_a_change_that_was_answered_is_there(rewritten: Rewritten) -> None:
 def test_a_change_without_an_answer_is_there_or_not(
     rewritten: Rewritten, third: str, title: str
 ) -> None:
-    rewritten.change(edited, answered=False)
-    rewritten.rename("Ships", answered=False)
+    rewritten.change(edited, sure=False)
+    rewritten.rename("Ships", sure=False)
     there = (WHOLE[0], WHOLE[1], question(5, third))
     assert rewritten.faults(there, title) == []
     # Whoever has looked knows.
@@ -128,7 +141,7 @@ def test_a_change_without_an_answer_is_there_or_not(
 def test_half_a_change_is_a_fault(
     rewritten: Rewritten, transcript: tuple[MessageView, ...], fault: str
 ) -> None:
-    rewritten.change(edited, answered=False)
+    rewritten.change(edited, sure=False)
     assert any(fault in one for one in rewritten.faults(transcript, "Sea"))
 
 

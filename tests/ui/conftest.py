@@ -11,11 +11,13 @@ import pytest
 import textual.app
 import textual.pilot
 import textual.screen
+from textual._context import active_app
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.css.types import CSSLocation
 
-from gemma_chat.ui import app, input_order, status_bar
+from gemma_chat.ui import app, composer, input_order, status_bar
+from gemma_chat.ui.plain import terminal as plain_terminal
 
 FRAME = 1 / 240
 """Seconds between two paints of the screen; a fast terminal's."""
@@ -37,7 +39,7 @@ async def counted_to_thread(function: Callable[..., Any], /, *args: Any, **more:
 
 
 async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
-    """Wait until nothing is left to do but what a timer or a socket will bring.
+    """Wait until all is drawn, and nothing is left to do but what a timer or a socket will bring.
 
     Textual's own wait takes at least 20 ms, twice for every key, and goes by the processor time
     of the process: where other processes are busy it may end before the program has done its work.
@@ -48,9 +50,18 @@ async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
         await asyncio.sleep(0)
         if loop._ready:  # type: ignore[attr-defined]
             continue
-        if not _IN_THREADS.get(loop):
+        if not (_IN_THREADS.get(loop) or _is_to_be_drawn()):
             return
         await asyncio.sleep(FRAME)
+
+
+def _is_to_be_drawn() -> bool:
+    """Whether the screen waits for its next frame, with which widgets may get other sizes."""
+    app = active_app.get(None)
+    if app is None or app._exit or not app.screen_stack:
+        return False
+    timer = app.screen._update_timer
+    return timer._task is not None and timer._active.is_set()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,7 +71,10 @@ def pilots_wait_for_the_program() -> Iterator[None]:
         for pace in ("SECONDS_BETWEEN", "STREAM_SECONDS"):
             patch.setattr(app, pace, 0)
         patch.setattr(status_bar, "SECONDS_BETWEEN", 0)
-        patch.setattr(app, "LEAVE_SECONDS", PATIENCE)
+        # What is typed is stored when it is left: nobody types so slowly that it would be earlier.
+        patch.setattr(composer, "SAVE_AFTER", PATIENCE)
+        for terminal in (app, plain_terminal):
+            patch.setattr(terminal, "LEAVE_SECONDS", PATIENCE)
         patch.setattr(input_order, "PATIENCE", PATIENCE)
         patch.setattr(app.ChatApp, "NOTIFICATION_TIMEOUT", 3_600)
         patch.setattr(textual.app.App, "CLICK_CHAIN_TIME_THRESHOLD", PATIENCE)

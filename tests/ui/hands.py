@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
 
 from tests.ui.scripted import PATIENCE, ScriptedLink, screen_text
 from textual.pilot import Pilot
@@ -13,6 +15,35 @@ from gemma_chat.host import protocol as p
 from gemma_chat.ui.app import ChatApp
 
 NAMES = {" ": "space", "/": "slash", "@": "at", ".": "full_stop", "_": "underscore", "-": "minus"}
+
+TURNS_OF_THE_LOOP = 500
+"""Enough for everything that waits for nothing outside."""
+
+Taken = ParamSpec("Taken")
+Given = TypeVar("Given")
+
+
+class HeldBack(Generic[Taken, Given]):
+    """A function that a thread calls for the program: it begins, and does no more until let go."""
+
+    def __init__(self, function: Callable[Taken, Given]) -> None:
+        self._function = function
+        self._loop = asyncio.get_running_loop()
+        self._begun = asyncio.Event()
+        self._let_go = threading.Event()
+
+    def __call__(self, *arguments: Taken.args, **more: Taken.kwargs) -> Given:
+        self._loop.call_soon_threadsafe(self._begun.set)
+        assert self._let_go.wait(PATIENCE)
+        return self._function(*arguments, **more)
+
+    async def let_go(self) -> None:
+        """Let it go when it has begun and all was done meanwhile that does not wait for it."""
+        async with asyncio.timeout(PATIENCE):
+            await self._begun.wait()
+        for _ in range(TURNS_OF_THE_LOOP):
+            await asyncio.sleep(0)
+        self._let_go.set()
 
 
 async def write(pilot: Pilot[None], text: str) -> None:

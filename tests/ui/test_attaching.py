@@ -7,7 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.projectors import picture, tone
-from tests.ui.scripted import READY, ScriptedLink, make_app, message, notes, screen_text, tab
+from tests.ui.hands import HeldBack
+from tests.ui.scripted import (
+    READY,
+    ScriptedLink,
+    make_app,
+    message,
+    notes,
+    screen_text,
+    tab,
+)
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -17,6 +26,7 @@ from gemma_chat.host import protocol as p
 from gemma_chat.media.faults import not_taken
 from gemma_chat.quantities import byte_size
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.attaching import commands
 from gemma_chat.ui.attaching.attached import dropped_paths, paths_like, read_attached
 from gemma_chat.ui.attaching.chips import AttachmentChip
 from gemma_chat.ui.attaching.dialog import AttachDialog
@@ -116,6 +126,24 @@ async def test_a_dropped_picture_is_shown_above_the_input_and_sent(cat: Path) ->
         assert sent.attachments == (p.Upload("my cat.png", picture(1)),)
         await pilot.pause()
         assert chips(app) == []
+
+
+async def test_enter_right_after_a_dropped_picture_sends_it_too(
+    cat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = HeldBack(read_attached)
+    monkeypatch.setattr(commands, "read_attached", reading)
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)], model=SEEING)
+        await pilot.pause()
+        for event in (events.Paste(str(cat)), events.Key("x", "x"), events.Key("enter", None)):
+            app.post_message(event)
+        await reading.let_go()
+        await link.is_asked(p.SendMessage)
+        (sent,) = link.asked(p.SendMessage)
+        assert sent.attachments == (p.Upload("my cat.png", picture(1)),)
 
 
 async def test_a_picture_alone_is_sent(cat: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from tests.ui.hands import HeldBack
 from tests.ui.scripted import ScriptedLink, make_app, message, tab
 from textual import events
 from textual.pilot import Pilot
@@ -14,6 +16,7 @@ from textual.pilot import Pilot
 from gemma_chat.host import protocol as p
 from gemma_chat.ui import input_order
 from gemma_chat.ui.app import ChatApp
+from gemma_chat.ui.input import files
 
 TABS = (tab(1, "Sea"), tab(2, "Sky"), tab(3, "Sand"))
 
@@ -102,6 +105,23 @@ async def test_letters_after_the_key_for_a_new_tab_land_in_the_new_tab() -> None
         link.release()
         await settle(pilot)
         assert drafts(app) == {1: "sea", 2: "", 3: "", 51: "new"}
+
+
+async def test_letters_after_the_key_that_takes_a_file_stand_behind_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.md").write_text("wide")
+    monkeypatch.chdir(tmp_path)
+    reading = HeldBack(files.file_text)
+    monkeypatch.setattr(files, "file_text", reading)
+    async with three_tabs() as (_, app, pilot):
+        send(app, *"see @no")
+        await settle(pilot)
+        send(app, "tab", *"and", "alt+right", *"sky")
+        await reading.let_go()
+        await settle(pilot)
+        assert drafts(app)[1].startswith("see `notes.md` and\n\nFile")
+        assert drafts(app)[2] == "sky"
 
 
 async def test_letters_after_a_close_land_in_the_tab_that_is_shown_then() -> None:

@@ -101,6 +101,24 @@ async def test_a_program_that_is_told_to_end_says_nothing_about_the_host() -> No
         assert app.return_code == 129
 
 
+async def test_a_program_that_is_told_to_end_stays_until_the_host_has_what_was_typed_last() -> None:
+    link = ScriptedLink()
+    link.held = {p.SaveDraft}
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect(TABS)
+        await pilot.pause()
+        await pilot.press(*"half")
+        app.leave(129)
+        await link.is_asked(p.SaveDraft)
+        await pilot.pause()
+        assert app.return_code is None
+        link.release()
+        await pilot.pause()
+        await pilot.pause()
+        assert app.return_code == 129
+
+
 async def test_a_host_that_nobody_else_needs_is_stopped_at_once() -> None:
     link = SharedHost(others=0)
     app = make_app(link)

@@ -56,7 +56,7 @@ def use_everything(it: TmuxTerminal) -> None:
     it.until_shown("2: line 01")
     it.wheel("line", up=True, turns=60)
     # At the head nothing moves any more, however many turns are still on their way.
-    it.until(lambda screen: "You" in screen.splitlines()[1])
+    it.until(lambda screen: screen.splitlines()[1:3] == ["┃ You", "┃ one line"])
     it.drag(LINES[2], len(LINES[2]) - 1)
     it.press("\x1bc")
     it.until_shown("copied to tmux")

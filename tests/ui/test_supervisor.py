@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.ui.pty_terminal import on_terminal
 
@@ -63,6 +65,31 @@ def test_a_signal_to_the_supervisor_reaches_the_child(number: signal.Signals) ->
         assert terminal.wait() == 40
 
 
+LATE = """
+import os, signal, sys
+from gemma_chat.ui import supervisor
+told, telling = os.pipe()
+pass_on_signals = supervisor._pass_on_signals
+def late(pid):
+    os.read(told, 1)
+    return pass_on_signals(pid)
+supervisor._pass_on_signals = late
+def child(_):
+    os.kill(os.getppid(), {number})
+    os.write(telling, b"x")
+    signal.pause()
+sys.exit(supervisor.supervise(child))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_is_there_before_it_can_be_passed_on_reaches_the_child_too(
+    number: signal.Signals,
+) -> None:
+    with on_terminal(LATE.format(number=int(number))) as terminal:
+        assert terminal.wait() == 128 + number
+
+
 def test_the_child_notices_that_the_supervisor_was_killed(tmp_path: Path) -> None:
     fifo = tmp_path / "alone"
     os.mkfifo(fifo)
@@ -84,4 +111,23 @@ def test_a_stopped_child_stops_the_supervisor_and_both_go_on_together() -> None:
         terminal.until_stopped()
         terminal.signal(signal.SIGCONT)
         terminal.until("GOES ON")
+        assert terminal.wait() == 0
+
+
+def test_a_supervisor_that_goes_on_late_leaves_a_child_that_has_stopped_again_as_it_is() -> None:
+    """The shell tells the whole group; the child may be quick and the supervisor have to wait."""
+    stop = "os.kill(os.getpid(), signal.SIGSTOP); "
+    body = f"{stop}os.write(2, b'ONCE'); {stop}os.write(2, b'TWICE'); return 0"
+    with on_terminal(supervised(body)) as terminal:
+        terminal.until_stopped()
+        [child] = terminal.children()
+        terminal.signal(signal.SIGCONT, child)
+        terminal.until("ONCE")
+        while psutil.Process(child).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.01)
+        terminal.signal(signal.SIGCONT)
+        terminal.until_stopped()
+        assert b"TWICE" not in terminal.output
+        terminal.signal(signal.SIGCONT)
+        terminal.until("TWICE")
         assert terminal.wait() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from tests.ui.hands import changed, settle, text_of, write
 from tests.ui.scripted import ScriptedLink, make_app, message, notes, screen_text, tab
 from textual import events
+from textual.widget import Widget
 
 from gemma_chat.config.settings import Settings, TerminalSettings
 from gemma_chat.host import protocol as p
@@ -91,6 +93,33 @@ async def test_enter_in_one_bundle_with_letters_takes_what_fits_the_letters() ->
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await settle(pilot)
         assert "pirate captain" in changed(link).system_instruction
+
+
+async def test_a_list_that_is_made_while_one_types_on_shows_what_fits_the_text_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = ScriptedLink()
+    app = make_app(link)
+    async with app.run_test() as pilot:
+        link.connect([tab(1)])
+        await pilot.pause()
+        composer, made = app.window.composer, asyncio.Event()
+        mount = composer.mount
+
+        async def mount_slowly(widget: Widget, *, before: Widget) -> None:
+            await mount(widget, before=before)
+            await made.wait()
+
+        monkeypatch.setattr(composer, "mount", mount_slowly)
+        await pilot.press("slash")
+        await pilot.pause()
+        await pilot.press("r", "o")
+        await pilot.pause()
+        made.set()
+        await settle(pilot)
+        await pilot.press("tab")
+        await settle(pilot)
+        assert text_of(app) == "/role "
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24)])

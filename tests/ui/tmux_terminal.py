@@ -24,7 +24,9 @@ import sys
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import load_settings
 from gemma_chat.host.launch import HostLaunch
-from gemma_chat.ui import start
+from gemma_chat.ui import clipboard, start
+# A busy machine is no reason to take another way than through tmux.
+clipboard.PROGRAM_SECONDS = 60.0
 paths = Paths.default()
 launch = HostLaunch(paths, ("--no-such-option",))
 sys.exit(start.run_terminal(start.TerminalOptions(load_settings(paths), launch)))

@@ -168,11 +168,11 @@ class InputCommands:
 
     def insert_file(self, path: str) -> None:
         """Put a text file into the message, or attach an image or a recording."""
-        self._app.spawn(self._insert_file(path, None))
+        self._app.switch(self._insert_file(path, None))
 
     def replace_by_file(self, path: str, start: int, end: int) -> None:
         """Put a file into the message whose name stands from `start` to `end` of the text."""
-        self._app.spawn(self._insert_file(path, (start, end)))
+        self._app.switch(self._insert_file(path, (start, end)))
 
     async def _insert_file(self, path: str, typed: tuple[int, int] | None) -> None:
         from gemma_chat.ui.attaching.attached import SUFFIXES

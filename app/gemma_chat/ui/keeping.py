@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -23,6 +24,8 @@ class Keeper:
         self._taken_over: set[int] = set()
         """Tabs whose draft has replaced the one the host had."""
         self._scrolls: dict[int, ScrollPosition] = {}
+        self._under_way: set[asyncio.Future[None]] = set()
+        """Ends of what the host is being told."""
         self._read: dict[int, SessionView] = {}
         """For each session as what it was told as read last."""
         self._looked_at = 0
@@ -43,18 +46,23 @@ class Keeper:
         """Tell the host of the drafts of this terminal, as far as it has any."""
         for tab in state.tabs:
             for saving in self._news_of_draft(tab):
-                self._spawn(saving)
+                self._spawn(self._told(saving))
 
     def keep(self, tab: TabState) -> None:
         """Tell the host of the tab's draft and scroll position, when they are new."""
         for saving in self._news(tab):
-            self._spawn(saving)
+            self._spawn(self._told(saving))
 
     async def keep_all(self, state: TerminalState) -> None:
-        """The same for every tab, and wait until it is done: before this terminal leaves."""
+        """The same for every tab, and wait until all is done: before this terminal leaves.
+
+        What is only on its way is lost when the host finds the connection broken before it reads.
+        """
         for tab in state.tabs:
             for saving in self._news(tab):
                 await saving
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     def mark_read(self, state: TerminalState) -> None:
         """Tell the host that what is on the screen is being looked at, whenever it says otherwise.
@@ -75,6 +83,15 @@ class Keeper:
             return
         self._looked_at = tab.session
         self._spawn(self._calls.look_at(tab.session))
+
+    async def _told(self, saving: Coroutine[Any, Any, None]) -> None:
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(end)
+        try:
+            await saving
+        finally:
+            self._under_way.discard(end)
+            end.set_result(None)
 
     def _news(self, tab: TabState) -> list[Coroutine[Any, Any, None]]:
         news = self._news_of_draft(tab)

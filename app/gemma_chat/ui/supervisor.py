@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 from typing import Any, Final
 
@@ -31,12 +31,15 @@ def supervise(child: Child) -> int:
     watched, held = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    # One that came before it can be passed on would end this process and not the child.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     pid = os.fork()
     if pid == 0:
         os.close(held)
-        _run(child, watched)
+        _run(child, watched, unblocked)
     os.close(watched)
     previous = _pass_on_signals(pid)
+    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     try:
         status = _wait(pid)
     finally:
@@ -51,9 +54,10 @@ def supervise(child: Child) -> int:
     return 128 + killed_by
 
 
-def _run(child: Child, watched: int) -> None:
+def _run(child: Child, watched: int, mask: Collection[int]) -> None:
     code = 1
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = child(watched)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
@@ -75,20 +79,25 @@ def _pass_on_signals(pid: int) -> dict[int, Any]:
             os.kill(pid, number)
 
     previous: dict[int, Any] = {}
-    for number in (*PASSED_ON, signal.SIGTSTP, signal.SIGCONT):
+    for number in (*PASSED_ON, signal.SIGTSTP):
         previous[number] = signal.signal(number, pass_on)
     return previous
 
 
 def _wait(pid: int) -> int:
     """Wait for the end of the child; stop and go on with it (ctrl+z of a shell, kill -STOP)."""
-    while True:
-        _, status = os.waitpid(pid, os.WUNTRACED)
-        if not os.WIFSTOPPED(status):
-            return status
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    while os.WIFSTOPPED(status):
         os.kill(os.getpid(), signal.SIGSTOP)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        # The shell lets the child go on too. If this process has to wait for the machine, the
+        # child may have been stopped once more by now, and is not to go on a second time.
+        changed, status = os.waitpid(pid, os.WUNTRACED | os.WCONTINUED | os.WNOHANG)
+        if not changed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        if not changed or os.WIFCONTINUED(status):
+            _, status = os.waitpid(pid, os.WUNTRACED)
+    return status
 
 
 def _tell(killed_by: int) -> None:

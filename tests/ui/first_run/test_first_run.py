@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.ui.models.offered import (
@@ -19,7 +21,8 @@ from tests.ui.models.test_picker import click_on, press
 from tests.ui.scripted import READY, SIZES, screen_text
 
 from gemma_chat.host import protocol as p
-from gemma_chat.ui.first_run.message_pane import SUGGESTIONS
+from gemma_chat.ui.first_run.message_pane import SUGGESTIONS, MessagePane
+from gemma_chat.ui.first_run.role_pane import RolePane
 from gemma_chat.ui.first_run.screen import FirstRun
 
 EMPTY = msgspec.structs.replace(MODELS, files=(), chosen="")
@@ -108,6 +111,17 @@ async def test_the_steps_can_be_walked_to_and_fro_and_not_beyond() -> None:
         assert "3 of 3" in screen_text(app)
         await press(pilot, "ctrl+b", "ctrl+b")
         assert "1 of 3" in screen_text(app)
+
+
+async def test_two_steps_at_once_lead_to_one_page() -> None:
+    async with terminal(ModelLink(), model=NO_MODEL, first_time=True) as (app, pilot):
+        screen = app.screen
+        assert isinstance(screen, FirstRun)
+        await asyncio.gather(screen.action_go(1), screen.action_go(1))
+        await settle(pilot)
+        assert "3 of 3" in screen_text(app)
+        assert len(screen.query(MessagePane)) == 1
+        assert not screen.query(RolePane)
 
 
 async def test_everything_can_be_done_by_mouse() -> None:

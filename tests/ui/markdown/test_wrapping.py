@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -17,6 +17,7 @@ def rows(source: str, width: int) -> list[str]:
 
 
 @given(text, st.integers(2, 20))
+@example("\u200d\u200da👩", 2)
 def test_no_row_is_wider_than_asked(source: str, width: int) -> None:
     assert all(cell_len(row) <= width for row in rows(source, width))
 

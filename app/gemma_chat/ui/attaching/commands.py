@@ -35,7 +35,7 @@ class AttachCommands:
 
     def attach(self, paths: Sequence[Path]) -> None:
         """Read these files and put them above the input."""
-        self._app.spawn(self.put_above(paths))
+        self._app.switch(self.put_above(paths))
 
     async def put_above(self, paths: Sequence[Path]) -> bool:
         """Read these files and put them above the input; whether all of them are there."""

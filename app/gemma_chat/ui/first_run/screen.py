@@ -105,6 +105,9 @@ class FirstRun(Dialog[Beginning]):
         self._question.update(question.partition("?")[0] + "?" if low else question)
         if self._pane is not None:
             await self._pane.remove()
+        if step != self._step:
+            # Another step was gone meanwhile.
+            return
         self._pane = self._make(step)
         await self._box.mount(self._pane, before=self._ways)
         self.call_after_refresh(self._show_ways)

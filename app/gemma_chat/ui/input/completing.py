@@ -100,6 +100,8 @@ class Completing:
         from gemma_chat.ui.input.completion import offer
 
         found = await asyncio.to_thread(offer, line, column, first_line=first_line, sources=sources)
+        if found is not None:
+            await self._make_list()
         editor = self._composer.editor
         row, now = editor.cursor_location
         if (editor.document[row], now) != (line, column) or editor.text == self._dismissed:
@@ -109,7 +111,7 @@ class Completing:
         if found is None:
             self._hide()
         else:
-            await self._show(found)
+            self._show(found)
 
     def _now(self, line: str, column: int, *, first_line: bool) -> Offer | None:
         from gemma_chat.ui.input.completion import offer
@@ -118,12 +120,16 @@ class Completing:
             return None
         return offer(line, column, first_line=first_line, sources=self.sources)
 
-    async def _show(self, offer: Offer) -> None:
+    async def _make_list(self) -> None:
         if self._list is None:
             from gemma_chat.ui.input.suggestions import Suggestions
 
             self._list = Suggestions()
+            self._list.display = False
             await self._composer.mount(self._list, before=self._composer.editor)
+
+    def _show(self, offer: Offer) -> None:
+        assert self._list is not None
         self._list.display = True
         self._list.show(offer)
         self._composer.editor.choosing = True

@@ -57,7 +57,9 @@ def fold(text: str, width: int) -> list[tuple[int, int, int]]:
         ]
     pieces: list[tuple[int, int, int]] = []
     start = used = 0
-    for begin, _, size in split_graphemes(text)[0]:
+    for begin, end, size in split_graphemes(text)[0]:
+        # Joiners with nothing before them to join: Rich paints what it counts as nothing here.
+        size = max(size, cell_len(text[begin:end]))
         if used + size > width and used:
             pieces.append((start, begin, used))
             start, used = begin, 0
