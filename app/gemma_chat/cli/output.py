@@ -43,6 +43,11 @@ def print_text(text: str, *, end: str = "\n") -> None:
         signal.signal(signal.SIGPIPE, before)
 
 
+def say(sentence: str) -> None:
+    """Write a sentence to stderr, where it stands in the way of no reader."""
+    click.echo(f"gemma-chat: {visible(sentence)}", err=True)
+
+
 def print_json(fields: object) -> None:
     """One JSON value on one line."""
     import msgspec

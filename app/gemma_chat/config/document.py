@@ -171,6 +171,10 @@ def field_of(key: str) -> SettingField:
     for field in SETTING_FIELDS:
         if field.key == key:
             return field
+    if section in (KEYS_SECTION, MCP_SECTION):
+        raise SettingsError(
+            f"The section [{section}] is written by hand: `gemma-chat config edit` opens the file."
+        )
     raise unknown(key, [field.key for field in SETTING_FIELDS], "setting")
 
 
