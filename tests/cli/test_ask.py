@@ -32,6 +32,8 @@ from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
 from gemma_chat.host.protocol import (
     Event,
+    LockChanged,
+    LockView,
     SessionChanged,
     SessionView,
     ToolQuestion,
@@ -426,6 +428,39 @@ def test_a_reader_that_goes_away_ends_it_quietly(smollm2_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- a running host
+
+
+async def test_whatever_ends_a_question_withdraws_its_turn_from_the_host() -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    reader, pipe = os.pipe()
+    async with running(paths.socket.parent) as rig:
+        rig.engine.gate.hold()
+        watching = await rig.connect()
+        watching.aside = {1, 2}
+
+        def turns() -> int:
+            """How many wait or run."""
+            told = (one.lock for one in reversed(watching.events) if isinstance(one, LockChanged))
+            lock = next(told, LockView())
+            return len(lock.waiting) + (lock.holder is not None)
+
+        asked = [
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gemma_chat.cli.main", "ask", "-k", "Hello"),
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+            )
+            for _ in watching.aside
+        ]
+        os.close(pipe)
+        await watching.until(lambda: turns() == 2)
+        asked[0].terminate()
+        assert await asked[0].wait() == 128 + signal.SIGTERM
+        await watching.until(lambda: turns() == 1)
+        os.close(reader)
+        assert await asked[1].wait() == 128 + signal.SIGPIPE
+        await watching.until(lambda: turns() == 0)
 
 
 @asynccontextmanager

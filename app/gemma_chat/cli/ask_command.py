@@ -12,10 +12,6 @@ import click
 from gemma_chat.cli import completing
 from gemma_chat.cli.profile import paths_of
 
-_INTERRUPTED = 130
-_READER_GONE = 141
-"""128 and the number of SIGPIPE, as a shell has it."""
-
 
 class _AskCommand(click.Command):
     """A command whose options for numbers come from the table of settings, when they are needed."""
@@ -118,7 +114,8 @@ def ask(
       2    the command line is wrong
       4    the reply is cut short: its limit or the context is full
       130  given up with Ctrl+C; with -c or -k the part that was written is kept
-      141  whoever read the reply has gone
+      141  whoever read the reply has gone; the rest is as with Ctrl+C
+      143  ended with SIGTERM, and 129 with SIGHUP; the rest is as with Ctrl+C
     """
     import asyncio
     import logging
@@ -126,6 +123,7 @@ def ask(
     from gemma_chat.cli.ask_options import AskSettings
     from gemma_chat.cli.ask_question import question_from, uploads_from
     from gemma_chat.cli.asking import Asking, ReaderGone
+    from gemma_chat.cli.ending import READER_GONE, until_ended
 
     # What llama.cpp logs would stand in the middle of the reply.
     logging.getLogger("gemma_chat").addHandler(logging.NullHandler())
@@ -156,11 +154,9 @@ def ask(
         stream=not no_stream,
     )
     try:
-        sys.exit(asyncio.run(asking.run()))
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(asyncio.run(until_ended(asking.run())))
     except ReaderGone:
-        sys.exit(_READER_GONE)
+        sys.exit(READER_GONE)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
