@@ -47,6 +47,19 @@ def test_a_list_for_a_pipe_has_tabs_and_the_newest_first(shell: Shell) -> None:
     assert shell("list", "SEA").stdout.count("\n") == 1
 
 
+def test_what_is_not_found_is_said_beside_stdout_and_messages_are_counted(shell: Shell) -> None:
+    assert shell("fork", "1", "--title", "").exit_code == 0
+    rows = [line.split("\t") for line in shell("list").stdout.splitlines()]
+    assert rows[0][3:] == ["2 messages", "(Salt \\x1b[31mwater)"]
+    for arguments, said in (
+        (("list", "moon"), "No conversation has 'moon' in its title.\n"),
+        (("list", "--open"), "No open conversation.\n"),
+        (("search", "moon"), "No message holds that.\n"),
+    ):
+        done = shell(*arguments)
+        assert (done.stdout, done.stderr) == ("", f"gemma-chat: {said}")
+
+
 @pytest.mark.parametrize("name", ["1", "The sea", "the SEA", "sea"])
 def test_a_conversation_is_named_by_number_title_or_part(shell: Shell, name: str) -> None:
     assert "# The sea" in shell("show", name).stdout
