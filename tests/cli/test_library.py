@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,11 +13,15 @@ from typing import get_args
 
 import pytest
 from tests.cli.conftest import Shell
+from tests.host.rig import DEADLINE
 
+from gemma_chat.cli.library_work import listed
+from gemma_chat.cli.reaching import reached
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.exchange.reading import parse_conversations, read_conversations
+from gemma_chat.host.tenancy import Tenancy
 from gemma_chat.store.records import NewMessage
 from gemma_chat.store.store import Store
 from gemma_chat.terms import MessageRole
@@ -58,6 +63,27 @@ def test_what_is_not_found_is_said_beside_stdout_and_messages_are_counted(shell:
     ):
         done = shell(*arguments)
         assert (done.stdout, done.stderr) == ("", f"gemma-chat: {said}")
+
+
+async def test_a_command_waits_while_another_one_has_the_conversations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    monkeypatch.setattr("gemma_chat.cli.waiting.UNSAID_SECONDS", 0.0)
+    monkeypatch.setattr("gemma_chat.cli.waiting.say", said.put_nowait)
+    paths = Paths.default()
+    other = Tenancy.claim(paths.lock_file, paths.socket)
+
+    async def count() -> int:
+        async with reached(paths) as host:
+            return len(await listed(host, "all", "", 9))
+
+    counting = asyncio.create_task(count())
+    async with asyncio.timeout(DEADLINE):
+        assert f"(pid {os.getpid()})" in await said.get()
+        other.release()
+        assert await counting == 2
+    assert said.empty()
 
 
 @pytest.mark.parametrize("name", ["1", "The sea", "the SEA", "sea"])

@@ -15,6 +15,7 @@ from gemma_chat.cli.ending import whole
 from gemma_chat.cli.naming import conversation_named
 from gemma_chat.cli.output import forget_stdout, one_line
 from gemma_chat.cli.silence import say_silence
+from gemma_chat.cli.waiting import when_free
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
@@ -80,7 +81,7 @@ class Asking:
         output = AskOutput(as_json=self.as_json, stream=self.stream)
         events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
         with output:
-            async with self._somebody(known, events, output) as requester:
+            async with self._somebody(known, events) as requester:
                 patience = partial(_patience, requester)
                 session, was_closed = await whole(self._session(requester, known), patience)
                 try:
@@ -97,23 +98,30 @@ class Asking:
 
     @contextlib.asynccontextmanager
     async def _somebody(
-        self, known: Settings, events: asyncio.Queue[Event | GemmaChatError], output: AskOutput
+        self, known: Settings, events: asyncio.Queue[Event | GemmaChatError]
     ) -> AsyncIterator[Requester]:
-        client: HostClient | None = None
+        async with contextlib.AsyncExitStack() as stack:
+            yield await when_free(self.paths, partial(self._entered, stack, known, events))
+
+    async def _entered(
+        self,
+        stack: contextlib.AsyncExitStack,
+        known: Settings,
+        events: asyncio.Queue[Event | GemmaChatError],
+    ) -> Requester:
+        """The host that runs, or what stands in for it here, left with `stack`.
+
+        Raises `AlreadyRunningError` while another command has the conversations.
+        """
         with contextlib.suppress(HostAbsentError):
             client = await connect_to_running(self.paths, listener=events.put_nowait)
             client.silence.listen(partial(say_silence, client.welcome.pid))
-        if client is not None and await self._suits(client):
-            watching = asyncio.create_task(_tell_end(client, events))
-            try:
+            if await self._suits(client):
+                stack.push_async_callback(client.close)
+                stack.callback(asyncio.create_task(_tell_end(client, events)).cancel)
                 # Between an answer and the next word of a reply, too.
-                with client.silence.awaiting():
-                    yield client
-            finally:
-                watching.cancel()
-                await client.close()
-            return
-        if client is not None:
+                stack.enter_context(client.silence.awaiting())
+                return client
             await client.close()
         # Heavy with the sessions and the store, and not needed when a host runs.
         from gemma_chat.host.local import local_host
@@ -128,13 +136,14 @@ class Asking:
                 "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
                 "one with `gemma-chat models get`."
             )
-        async with local_host(
-            self.paths,
-            listener=events.put_nowait,
-            model=source,
-            stored=bool(self.conversation or self.keep),
-        ) as host:
-            yield host
+        return await stack.enter_async_context(
+            local_host(
+                self.paths,
+                listener=events.put_nowait,
+                model=source,
+                stored=bool(self.conversation or self.keep),
+            )
+        )
 
     async def _suits(self, client: HostClient) -> bool:
         """Whether the running host has the model that is wanted; else one is loaded here."""

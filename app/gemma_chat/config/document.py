@@ -175,7 +175,8 @@ def field_of(key: str) -> SettingField:
         raise SettingsError(
             f"The section [{section}] is written by hand: `gemma-chat config edit` opens the file."
         )
-    raise unknown(key, [field.key for field in SETTING_FIELDS], "setting")
+    error = unknown(key, [field.key for field in SETTING_FIELDS], "setting")
+    raise SettingsError(f"{error} `gemma-chat config show` explains them all.")
 
 
 def unknown(key: str, known: Iterable[str], kind: str) -> SettingsError:
