@@ -88,6 +88,11 @@ def test_a_file_is_put_before_the_question_between_fences(shell: Shell, tmp_path
     assert "notes.md:\n````\n```\ncode\n```\n````\n\nExplain" in done.stdout
 
 
+def test_what_is_piped_in_can_be_such_a_file(shell: Shell) -> None:
+    done = shell("ask", "-f", "-", "Explain", stdin="some notes\n")
+    assert "stdin:\n```\nsome notes\n```\n\nExplain" in done.stdout
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * (9 * 1024 * 1024)])
 def test_a_file_that_is_no_text_or_too_large_is_a_sentence(
     shell: Shell, tmp_path: Path, content: bytes
@@ -198,6 +203,9 @@ def test_images_and_recordings_reach_a_model_that_takes_them(
     engine.closed = 0
     assert shell("ask", "-a", str(cat)).exit_code == 0
     assert [one.kind for one in engine.media[-1]] == ["image"]
+    engine.closed = 0
+    assert shell("ask", "-a", "-", "Who is this?", stdin=picture(1)).stdout == "1: Who is this?\n"
+    assert [one.data for one in engine.media[-1]] == [cat.read_bytes()]
 
 
 def test_a_model_that_takes_no_images_says_so(shell: Shell, tmp_path: Path) -> None:

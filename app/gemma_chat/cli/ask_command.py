@@ -46,7 +46,7 @@ class _AskCommand(click.Command):
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Put this text file before the question; may be repeated.",
+    help="Put this text file before the question, - what is piped in; may be repeated.",
 )
 @click.option(
     "-a",
@@ -54,7 +54,8 @@ class _AskCommand(click.Command):
     "attached",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Show the model this image, or let it hear this recording; may be repeated.",
+    help="Show the model this image, or let it hear this recording, - what is piped in; may be "
+    "repeated.",
 )
 @click.option(
     "--schema",
@@ -127,7 +128,7 @@ def ask(
 
     # What llama.cpp logs would stand in the middle of the reply.
     logging.getLogger("gemma_chat").addHandler(logging.NullHandler())
-    uploads = uploads_from(attached)
+    uploads = uploads_from(attached, sys.stdin)
     question = question_from(words, files, sys.stdin, beside=bool(uploads))
     settings = AskSettings(
         system=system,
