@@ -32,6 +32,8 @@ from gemma_chat.errors import GemmaChatError, HostError
 from gemma_chat.host.model_source import ServerModel, loader
 from gemma_chat.host.protocol import (
     Event,
+    LockChanged,
+    LockView,
     SessionChanged,
     SessionView,
     ToolQuestion,
@@ -84,6 +86,11 @@ def test_a_file_is_put_before_the_question_between_fences(shell: Shell, tmp_path
     file.write_text("```\ncode\n```\n")
     done = shell("ask", "-f", str(file), "Explain")
     assert "notes.md:\n````\n```\ncode\n```\n````\n\nExplain" in done.stdout
+
+
+def test_what_is_piped_in_can_be_such_a_file(shell: Shell) -> None:
+    done = shell("ask", "-f", "-", "Explain", stdin="some notes\n")
+    assert "stdin:\n```\nsome notes\n```\n\nExplain" in done.stdout
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * (9 * 1024 * 1024)])
@@ -196,6 +203,9 @@ def test_images_and_recordings_reach_a_model_that_takes_them(
     engine.closed = 0
     assert shell("ask", "-a", str(cat)).exit_code == 0
     assert [one.kind for one in engine.media[-1]] == ["image"]
+    engine.closed = 0
+    assert shell("ask", "-a", "-", "Who is this?", stdin=picture(1)).stdout == "1: Who is this?\n"
+    assert [one.data for one in engine.media[-1]] == [cat.read_bytes()]
 
 
 def test_a_model_that_takes_no_images_says_so(shell: Shell, tmp_path: Path) -> None:
@@ -426,6 +436,39 @@ def test_a_reader_that_goes_away_ends_it_quietly(smollm2_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- a running host
+
+
+async def test_whatever_ends_a_question_withdraws_its_turn_from_the_host() -> None:
+    paths = Paths.default()
+    paths.make_folders()
+    reader, pipe = os.pipe()
+    async with running(paths.socket.parent) as rig:
+        rig.engine.gate.hold()
+        watching = await rig.connect()
+        watching.aside = {1, 2}
+
+        def turns() -> int:
+            """How many wait or run."""
+            told = (one.lock for one in reversed(watching.events) if isinstance(one, LockChanged))
+            lock = next(told, LockView())
+            return len(lock.waiting) + (lock.holder is not None)
+
+        asked = [
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gemma_chat.cli.main", "ask", "-k", "Hello"),
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+            )
+            for _ in watching.aside
+        ]
+        os.close(pipe)
+        await watching.until(lambda: turns() == 2)
+        asked[0].terminate()
+        assert await asked[0].wait() == 128 + signal.SIGTERM
+        await watching.until(lambda: turns() == 1)
+        os.close(reader)
+        assert await asked[1].wait() == 128 + signal.SIGPIPE
+        await watching.until(lambda: turns() == 0)
 
 
 @asynccontextmanager

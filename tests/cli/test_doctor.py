@@ -175,6 +175,21 @@ def test_a_terminal_that_answers_is_understood() -> None:
     assert {finding.state for finding in found.values()} == {"ok"}
 
 
+def test_how_pictures_are_shown_depends_on_the_colours_and_on_pillow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for environment, state, said in (
+        ({"COLORTERM": "truecolor"}, "ok", "half blocks"),
+        ({"NO_COLOR": "1"}, "ok", "in grey"),
+        ({"TERM": "xterm"}, "warning", "16 colours"),
+    ):
+        found = by_area(terminal.findings_of(b"", environment))["images"]
+        assert (found.state, said in found.text) == (state, True)
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
+    found = by_area(terminal.findings_of(b"", {"COLORTERM": "truecolor"}))["images"]
+    assert (found.state, "pip install" in found.remedy) == ("warning", True)
+
+
 def test_what_stands_between_the_program_and_its_terminal_is_named() -> None:
     found = by_area(terminal.findings_of(b"\x1b[?62c", {"TERM": "screen", "STY": "1.pts"}))
     assert found["terminal"].text == "screen in screen"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,11 +13,15 @@ from typing import get_args
 
 import pytest
 from tests.cli.conftest import Shell
+from tests.host.rig import DEADLINE
 
+from gemma_chat.cli.library_work import listed
+from gemma_chat.cli.reaching import reached
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.exchange.reading import parse_conversations, read_conversations
+from gemma_chat.host.tenancy import Tenancy
 from gemma_chat.store.records import NewMessage
 from gemma_chat.store.store import Store
 from gemma_chat.terms import MessageRole
@@ -45,6 +50,40 @@ def test_a_list_for_a_pipe_has_tabs_and_the_newest_first(shell: Shell) -> None:
     assert [line.split("\t")[0] for line in lines] == ["2", "1"]
     assert lines[0].split("\t")[4] == "The sky"
     assert shell("list", "SEA").stdout.count("\n") == 1
+
+
+def test_what_is_not_found_is_said_beside_stdout_and_messages_are_counted(shell: Shell) -> None:
+    assert shell("fork", "1", "--title", "").exit_code == 0
+    rows = [line.split("\t") for line in shell("list").stdout.splitlines()]
+    assert rows[0][3:] == ["2 messages", "(Salt \\x1b[31mwater)"]
+    for arguments, said in (
+        (("list", "moon"), "No conversation has 'moon' in its title.\n"),
+        (("list", "--open"), "No open conversation.\n"),
+        (("search", "moon"), "No message holds that.\n"),
+    ):
+        done = shell(*arguments)
+        assert (done.stdout, done.stderr) == ("", f"gemma-chat: {said}")
+
+
+async def test_a_command_waits_while_another_one_has_the_conversations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    monkeypatch.setattr("gemma_chat.cli.waiting.UNSAID_SECONDS", 0.0)
+    monkeypatch.setattr("gemma_chat.cli.waiting.say", said.put_nowait)
+    paths = Paths.default()
+    other = Tenancy.claim(paths.lock_file, paths.socket)
+
+    async def count() -> int:
+        async with reached(paths) as host:
+            return len(await listed(host, "all", "", 9))
+
+    counting = asyncio.create_task(count())
+    async with asyncio.timeout(DEADLINE):
+        assert f"(pid {os.getpid()})" in await said.get()
+        other.release()
+        assert await counting == 2
+    assert said.empty()
 
 
 @pytest.mark.parametrize("name", ["1", "The sea", "the SEA", "sea"])

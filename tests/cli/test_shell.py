@@ -159,7 +159,14 @@ def test_config_set_is_seen_by_config_show() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
-    [("host.keep_alife", "1", "keep_alive"), ("host.keep_alive", "often", "a number")],
+    [
+        ("host.keep_alife", "1", "keep_alive"),
+        ("host.keep_alive", "often", "a number"),
+        ("terminal.theme", "nope", "The themes are: gemma-dark, gemma-high-contrast, gemma-light"),
+        ("server.url", "localhost", "Write it as http://localhost:8080"),
+        ("server.api_key_env", "sk-1234", "the name of an environment variable"),
+        ("keys.tab.new", "ctrl+g", "`gemma-chat config edit` opens the file"),
+    ],
 )
 def test_config_set_refuses_with_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch,
@@ -187,6 +194,31 @@ def test_config_set_refuses_with_what_is_allowed(
 def test_config_get_prints_a_setting_as_config_set_takes_it(key: str, value: str) -> None:
     assert shell("config", "set", key, value).exit_code == 0
     assert shell("config", "get", key).output == f"{value}\n"
+
+
+def test_a_theme_file_of_ones_own_can_be_set_once_it_is_right(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = Paths.default()
+    paths.themes_dir.mkdir(parents=True)
+    file = paths.themes_dir / "mine.toml"
+    file.write_text('primary = "red"')
+    assert run_main(monkeypatch, "config", "set", "terminal.theme", "mine") == 1
+    assert "mine.toml is skipped: foreground is missing" in capsys.readouterr().err
+    file.write_text('primary = "red"\nforeground = "#eee"\nbackground = "#111"')
+    for name in ("mine", "parchment", "nord", ""):
+        assert run_main(monkeypatch, "config", "set", "terminal.theme", name) == 0
+
+
+@pytest.mark.parametrize("key", ["model.path", "model.projector", "presets.calm.lora_path"])
+def test_config_set_keeps_the_whole_path_of_a_file_and_says_that_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = shell("config", "set", key, "later.gguf")
+    assert done.exit_code == 0
+    assert str(tmp_path / "later.gguf") in done.stderr
+    assert shell("config", "get", key).output == f"{tmp_path / 'later.gguf'}\n"
 
 
 def test_config_get_prints_the_default_of_what_was_never_set() -> None:
@@ -219,6 +251,17 @@ def test_config_edit_takes_over_what_is_allowed(
     monkeypatch.setenv("VISUAL", editor(tmp_path, 'printf "[host]\\nkeep_alive = 7\\n" > "$1"'))
     assert shell("config", "edit").exit_code == 0
     assert Paths.default().settings_file.read_text() == "[host]\nkeep_alive = 7\n"
+
+
+def test_config_edit_says_which_names_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = '[terminal]\\ntheme = "nope"\\n[keys]\\n"tab.nwe" = "ctrl+g"\\n'
+    monkeypatch.setenv("VISUAL", editor(tmp_path, f"printf '{written}' > \"$1\""))
+    done = shell("config", "edit")
+    assert done.exit_code == 0
+    assert "There is no theme 'nope'" in done.stderr
+    assert "Did you mean tab.new?" in done.stderr
 
 
 def test_config_edit_takes_over_nothing_that_is_wrong_and_keeps_the_text(

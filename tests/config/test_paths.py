@@ -100,16 +100,13 @@ def test_nothing_is_made_before_it_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_folders_are_made_private_and_making_them_again_is_fine(tmp_path: Path) -> None:
-    paths = below(tmp_path / "home")
+    home = tmp_path / "home"
+    paths = below(home, "work")
     paths.make_folders()
     paths.make_folders()
-    for folder in (
-        paths.config_dir,
-        paths.data_dir,
-        paths.state_dir,
-        paths.cache_dir,
-        paths.runtime_dir,
-    ):
+    made = (home, *(one for one in home.rglob("*") if one.is_dir()))
+    assert {paths.config_dir, paths.data_dir, paths.state_dir, paths.cache_dir} < set(made)
+    for folder in (*made, paths.runtime_dir):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 

@@ -197,6 +197,23 @@ def test_a_download_that_was_given_up_goes_on_later_where_it_ended(
     assert list(tmp_path.glob("*/.parts/*")) == []
 
 
+@pytest.mark.parametrize("beside", [(), ("tiny-Q8_0.gguf",)], ids=["alone", "beside another"])
+def test_what_is_no_model_goes_again_with_a_sentence(
+    stub: StubHub, tmp_path: Path, beside: tuple[str, ...]
+) -> None:
+    stub.repositories["some/tiny"]["tiny-Q4_K_M.gguf"] = b"<html>Not here any more</html>"
+    hub, want = Hub(stub.endpoint), Wanted("some/tiny", projector="mmproj*")
+    folder = tmp_path / want.folder
+    folder.mkdir()
+    for name in beside:
+        (folder / name).touch()
+    with pytest.raises(ModelLoadError, match=r"web page.*removed again.*another file of some/tiny"):
+        hub.get_model(want, hub.files(want), tmp_path, Seen())
+    left = {file.name for file in folder.rglob("*") if file.is_file()}
+    assert left == ({*beside, "mmproj-tiny.gguf"} if beside else set())
+    assert folder.exists() == bool(beside)
+
+
 def test_what_has_come_is_forgotten_on_demand(stub: StubHub, tmp_path: Path) -> None:
     hub, want = Hub(stub.endpoint), Wanted("some/tiny")
     [file] = hub.files(want)

@@ -14,7 +14,7 @@ from tests.store.conftest import SETTINGS, Clock
 
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import StoreError
-from gemma_chat.store.copies import back_up
+from gemma_chat.store.copies import back_up, remove_left_parts
 from gemma_chat.store.records import NewMessage, NewTab, Thought
 from gemma_chat.store.store import Store
 
@@ -176,6 +176,18 @@ def test_what_was_left_of_a_backup_that_was_cut_off_goes_with_the_next_one(
         (folder / name).touch()
     back_up(three.path, folder / "copy.db")
     assert {file.name for file in folder.iterdir()} == {*kept, "copy.db"}
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_that_was_left(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = [tmp_path / f".old.db.{ended.pid}-{number}.gemma-chat-part" for number in range(9)]
+    # A folder cannot be unlinked; it stands for any file of which that is true.
+    for folder in left[:-1]:
+        folder.mkdir()
+    left[-1].touch()
+    remove_left_parts(tmp_path)
+    assert set(tmp_path.iterdir()) == set(left[:-1])
 
 
 def test_what_was_asked_in_passing_is_forgotten_and_nothing_else(three: Store) -> None:

@@ -12,10 +12,6 @@ import click
 from gemma_chat.cli import completing
 from gemma_chat.cli.profile import paths_of
 
-_INTERRUPTED = 130
-_READER_GONE = 141
-"""128 and the number of SIGPIPE, as a shell has it."""
-
 
 class _AskCommand(click.Command):
     """A command whose options for numbers come from the table of settings, when they are needed."""
@@ -50,7 +46,7 @@ class _AskCommand(click.Command):
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Put this text file before the question; may be repeated.",
+    help="Put this text file before the question, - what is piped in; may be repeated.",
 )
 @click.option(
     "-a",
@@ -58,7 +54,8 @@ class _AskCommand(click.Command):
     "attached",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Show the model this image, or let it hear this recording; may be repeated.",
+    help="Show the model this image, or let it hear this recording, - what is piped in; may be "
+    "repeated.",
 )
 @click.option(
     "--schema",
@@ -118,7 +115,8 @@ def ask(
       2    the command line is wrong
       4    the reply is cut short: its limit or the context is full
       130  given up with Ctrl+C; with -c or -k the part that was written is kept
-      141  whoever read the reply has gone
+      141  whoever read the reply has gone; the rest is as with Ctrl+C
+      143  ended with SIGTERM, and 129 with SIGHUP; the rest is as with Ctrl+C
     """
     import asyncio
     import logging
@@ -126,10 +124,11 @@ def ask(
     from gemma_chat.cli.ask_options import AskSettings
     from gemma_chat.cli.ask_question import question_from, uploads_from
     from gemma_chat.cli.asking import Asking, ReaderGone
+    from gemma_chat.cli.ending import READER_GONE, until_ended
 
     # What llama.cpp logs would stand in the middle of the reply.
     logging.getLogger("gemma_chat").addHandler(logging.NullHandler())
-    uploads = uploads_from(attached)
+    uploads = uploads_from(attached, sys.stdin)
     question = question_from(words, files, sys.stdin, beside=bool(uploads))
     settings = AskSettings(
         system=system,
@@ -156,11 +155,9 @@ def ask(
         stream=not no_stream,
     )
     try:
-        sys.exit(asyncio.run(asking.run()))
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(asyncio.run(until_ended(asking.run())))
     except ReaderGone:
-        sys.exit(_READER_GONE)
+        sys.exit(READER_GONE)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import errno
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gemma_chat.cli.output import one_line, visible
+from gemma_chat.cli.output import forget_stdout, one_line, visible
+from gemma_chat.errors import GemmaChatError
 from gemma_chat.host.protocol import Aside, Thought, ToolUse
 
 if TYPE_CHECKING:
-    from gemma_chat.errors import GemmaChatError
     from gemma_chat.host.protocol import FinishReason, LockView, ModelView, TurnFinished
 
 _BACK_TO_BEGIN = "\r\033[K"
@@ -29,8 +30,15 @@ def _call(use: ToolUse) -> dict[str, object]:
     }
 
 
+class UnwritableError(GemmaChatError):
+    """The reply cannot be written where it is to go."""
+
+
 class AskOutput:
-    """Use it as a context, so that a line of progress is cleared. Raises `BrokenPipeError`."""
+    """Use it as a context, so that a line of progress is cleared.
+
+    Raises `BrokenPipeError` when nobody reads the reply any more, and `UnwritableError`.
+    """
 
     def __init__(self, *, as_json: bool, stream: bool) -> None:
         self._as_json = as_json
@@ -39,6 +47,12 @@ class AskOutput:
         self._pieces: list[str] = []
         self._asides: dict[int, Aside] = {}
         self._progress = ""
+        self._has_ended = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end of the reply has been told."""
+        return self._has_ended
 
     def __enter__(self) -> AskOutput:
         return self
@@ -88,6 +102,7 @@ class AskOutput:
         self._end("closed", str(error), {})
 
     def _end(self, reason: FinishReason, error: str, metrics: object) -> None:
+        self._has_ended = True
         self._show("")
         reply = "".join(self._pieces)
         if self._as_json:
@@ -106,18 +121,21 @@ class AskOutput:
         if reply and not reply.endswith("\n"):
             self._write("\n")
 
-    def give_up(self) -> None:
-        """Nobody reads any more: what is still buffered goes nowhere, without a complaint."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
     def _line(self, fields: dict[str, object]) -> None:
         self._write(msgspec.json.encode(fields).decode() + "\n")
 
     def _write(self, text: str) -> None:
-        sys.stdout.write(text.encode(errors="replace").decode())
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text.encode(errors="replace").decode())
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.errno == errno.EIO:
+                # The terminal is gone.
+                raise BrokenPipeError from error
+            forget_stdout()
+            raise UnwritableError(f"The reply cannot be written ({error.strerror}).") from None
 
     # ------------------------------------------------------------ how far it is
 
@@ -139,11 +157,13 @@ class AskOutput:
     def notice(self, text: str) -> None:
         """Something the person should know."""
         self._show("")
-        sys.stderr.write(f"gemma-chat: {visible(text)}\n")
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"gemma-chat: {visible(text)}\n")
 
     def _show(self, progress: str) -> None:
         """Show a line of progress in the place of the one before; only a terminal gets any."""
         if self._on_terminal and progress != self._progress:
             self._progress = progress
-            sys.stderr.write(_BACK_TO_BEGIN + progress[:78])
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):
+                sys.stderr.write(_BACK_TO_BEGIN + progress[:78])
+                sys.stderr.flush()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES: Final = 8 * MB
 """Of a file or of what is piped in: more than any context holds."""
+_STDIN: Final = Path("-")
+_PIPED: Final = "What is piped in"
 
 
 class AttachmentError(GemmaChatError):
@@ -29,9 +31,10 @@ def question_from(
 ) -> str:
     """What to ask; raises `AttachmentError`, and `click.UsageError` when there is nothing.
 
-    With something `beside` it, as an image, there need be nothing.
+    The file `-` is what is piped in. With something `beside` it, as an image, there need be
+    nothing.
     """
-    parts = [_file(path) for path in files]
+    parts = [_file(path, stdin) for path in files]
     piped = _piped(stdin)
     if piped:
         parts.append(piped)
@@ -43,28 +46,38 @@ def question_from(
     return "\n\n".join(parts)
 
 
-def uploads_from(paths: Sequence[Path]) -> tuple[Upload, ...]:
-    """Images and recordings to send along; raises `ModalityError`."""
+def uploads_from(paths: Sequence[Path], stdin: TextIO) -> tuple[Upload, ...]:
+    """Images and recordings to send along, `-` what is piped in; raises `ModalityError`."""
     if not paths:
         return ()
     from gemma_chat.host.protocol import Upload
-    from gemma_chat.media.files import check_together, read_media_file
+    from gemma_chat.media.files import check_together, read_media_file, read_media_stream
 
-    uploads = tuple(Upload(path.name, read_media_file(path)) for path in paths)
+    uploads = tuple(
+        Upload("stdin", read_media_stream(stdin.buffer, _PIPED))
+        if path == _STDIN
+        else Upload(path.name, read_media_file(path))
+        for path in paths
+    )
     check_together([len(upload.data) for upload in uploads])
     return uploads
 
 
-def _file(path: Path) -> str:
+def _file(path: Path, stdin: TextIO) -> str:
+    if path == _STDIN:
+        return _fenced("stdin", _text(stdin.buffer, _PIPED))
     try:
         with path.open("rb") as file:
-            text = _text(file, str(path))
+            return _fenced(path.name, _text(file, str(path)))
     except OSError as error:
         raise AttachmentError(f"The file {path} cannot be read ({error.strerror}).") from None
+
+
+def _fenced(name: str, text: str) -> str:
     fence = "```"
     while fence in text:
         fence += "`"
-    return f"{path.name}:\n{fence}\n{text.rstrip()}\n{fence}"
+    return f"{name}:\n{fence}\n{text.rstrip()}\n{fence}"
 
 
 def _piped(stdin: TextIO) -> str:
@@ -75,7 +88,7 @@ def _piped(stdin: TextIO) -> str:
         return ""
     if stdin.isatty() or stat.S_ISCHR(status.st_mode):
         return ""
-    return _text(stdin.buffer, "what is piped in").strip()
+    return _text(stdin.buffer, _PIPED).strip()
 
 
 def _text(source: BinaryIO, name: str) -> str:

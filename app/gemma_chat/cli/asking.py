@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from gemma_chat.cli.ask_options import AskSettings
-from gemma_chat.cli.ask_output import AskOutput
+from gemma_chat.cli.ask_output import AskOutput, UnwritableError
+from gemma_chat.cli.ending import whole
 from gemma_chat.cli.naming import conversation_named
-from gemma_chat.cli.output import one_line
+from gemma_chat.cli.output import forget_stdout, one_line
 from gemma_chat.cli.silence import say_silence
+from gemma_chat.cli.waiting import when_free
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import GemmaChatError, HostError, ModelLoadError
@@ -79,37 +81,47 @@ class Asking:
         output = AskOutput(as_json=self.as_json, stream=self.stream)
         events: asyncio.Queue[Event | GemmaChatError] = asyncio.Queue()
         with output:
-            async with self._somebody(known, events, output) as requester:
-                session, was_closed = await self._session(requester, known)
-                output.session(session)
+            async with self._somebody(known, events) as requester:
+                patience = partial(_patience, requester)
+                session, was_closed = await whole(self._session(requester, known), patience)
                 try:
+                    output.session(session)
                     return await self._ask(requester, session, events, output)
+                except BrokenPipeError:
+                    forget_stdout()
+                    raise ReaderGone from None
                 finally:
-                    if was_closed and not _is_silent(requester):
-                        with contextlib.suppress(HostError):
-                            await requester.request(CloseSession(0, session))
+                    if was_closed:
+                        await whole(_close(requester, session), patience)
 
     # ------------------------------------------------------------ whom to ask
 
     @contextlib.asynccontextmanager
     async def _somebody(
-        self, known: Settings, events: asyncio.Queue[Event | GemmaChatError], output: AskOutput
+        self, known: Settings, events: asyncio.Queue[Event | GemmaChatError]
     ) -> AsyncIterator[Requester]:
-        client: HostClient | None = None
+        async with contextlib.AsyncExitStack() as stack:
+            yield await when_free(self.paths, partial(self._entered, stack, known, events))
+
+    async def _entered(
+        self,
+        stack: contextlib.AsyncExitStack,
+        known: Settings,
+        events: asyncio.Queue[Event | GemmaChatError],
+    ) -> Requester:
+        """The host that runs, or what stands in for it here, left with `stack`.
+
+        Raises `AlreadyRunningError` while another command has the conversations.
+        """
         with contextlib.suppress(HostAbsentError):
             client = await connect_to_running(self.paths, listener=events.put_nowait)
             client.silence.listen(partial(say_silence, client.welcome.pid))
-        if client is not None and await self._suits(client):
-            watching = asyncio.create_task(_tell_end(client, events))
-            try:
+            if await self._suits(client):
+                stack.push_async_callback(client.close)
+                stack.callback(asyncio.create_task(_tell_end(client, events)).cancel)
                 # Between an answer and the next word of a reply, too.
-                with client.silence.awaiting():
-                    yield client
-            finally:
-                watching.cancel()
-                await client.close()
-            return
-        if client is not None:
+                stack.enter_context(client.silence.awaiting())
+                return client
             await client.close()
         # Heavy with the sessions and the store, and not needed when a host runs.
         from gemma_chat.host.local import local_host
@@ -124,13 +136,14 @@ class Asking:
                 "There is no model to ask. Name a GGUF file with `gemma-chat -m FILE ask`, or get "
                 "one with `gemma-chat models get`."
             )
-        async with local_host(
-            self.paths,
-            listener=events.put_nowait,
-            model=source,
-            stored=bool(self.conversation or self.keep),
-        ) as host:
-            yield host
+        return await stack.enter_async_context(
+            local_host(
+                self.paths,
+                listener=events.put_nowait,
+                model=source,
+                stored=bool(self.conversation or self.keep),
+            )
+        )
 
     async def _suits(self, client: HostClient) -> bool:
         """Whether the running host has the model that is wanted; else one is loaded here."""
@@ -186,22 +199,17 @@ class Asking:
         output: AskOutput,
     ) -> int:
         request = SendMessage(0, session, self.question, attachments=self.uploads)
-        turn = (await requester.request(request)).turn
+        patience = partial(_patience, requester)
+        turn = (await whole(requester.request(request), patience)).turn
         try:
             others = isinstance(requester, HostClient)
             code = await _follow(session, turn, events, output, others=others)
             if self.settings.wants_thinking:
                 await _tell_whether_it_thinks(requester, output)
             return code
-        except (asyncio.CancelledError, BrokenPipeError, NobodyAllowsError) as error:
-            seconds = 0.0 if _is_silent(requester) else _STOPPING_SECONDS
-            with contextlib.suppress(GemmaChatError, TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await requester.request(StopTurn(0, session, turn))
-                    await _ended(session, turn, events)
-            if isinstance(error, BrokenPipeError):
-                output.give_up()
-                raise ReaderGone from None
+        except (asyncio.CancelledError, BrokenPipeError, UnwritableError, NobodyAllowsError):
+            if not output.has_ended:
+                await whole(_stop(requester, session, turn, events), patience)
             raise
 
 
@@ -265,9 +273,30 @@ async def _tell_whether_it_thinks(requester: Requester, output: AskOutput) -> No
         )
 
 
-def _is_silent(requester: Requester) -> bool:
-    """Whether this is a host that does not answer: nothing is waited for that it would do."""
-    return isinstance(requester, HostClient) and requester.silence.is_silent
+def _patience(requester: Requester) -> float:
+    """Seconds that are waited for what is taken back: none for a host that does not answer."""
+    is_silent = isinstance(requester, HostClient) and requester.silence.is_silent
+    return 0.0 if is_silent else _STOPPING_SECONDS
+
+
+async def _stop(
+    requester: Requester,
+    session: int,
+    turn: int,
+    events: asyncio.Queue[Event | GemmaChatError],
+) -> None:
+    """End the turn, waiting or running, so that the host does not work for nobody."""
+    with contextlib.suppress(GemmaChatError, TimeoutError):
+        async with asyncio.timeout(_patience(requester)):
+            await requester.request(StopTurn(0, session, turn))
+            await _ended(session, turn, events)
+
+
+async def _close(requester: Requester, session: int) -> None:
+    """Close a session that was opened for this question."""
+    with contextlib.suppress(GemmaChatError, TimeoutError):
+        async with asyncio.timeout(_patience(requester)):
+            await requester.request(CloseSession(0, session))
 
 
 async def _ended(session: int, turn: int, events: asyncio.Queue[Event | GemmaChatError]) -> None:

@@ -60,6 +60,8 @@ def cli(
 ) -> None:
     """Many conversations on one local model, a tab for each."""
     context.obj = profile
+    if model is not None and server:
+        raise click.UsageError("--model and --server exclude each other: name one of them.")
     if context.invoked_subcommand is not None:
         return
     if reset_terminal:
@@ -69,8 +71,6 @@ def cli(
         return
     from gemma_chat.cli.terminal_command import show_terminal
 
-    if model is not None and server:
-        raise click.UsageError("--model and --server exclude each other: name one of them.")
     sys.exit(
         show_terminal(profile, model, theme, server=server, server_model=server_model, plain=plain)
     )

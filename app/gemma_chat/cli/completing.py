@@ -22,13 +22,13 @@ def settings_keys(context: click.Context, parameter: click.Parameter, incomplete
 
 def themes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The themes on board and of one's own."""
-    from gemma_chat.ui.themes import load_themes
+    from gemma_chat.ui.themes import load_themes, theme_names
 
     try:
-        found = load_themes(_paths(context).themes_dir).themes
+        found = theme_names(load_themes(_paths(context).themes_dir))
     except GemmaChatError:
         return []
-    return _beginning(incomplete, (theme.name for theme in found))
+    return _beginning(incomplete, found)
 
 
 def presets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

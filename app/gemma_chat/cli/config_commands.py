@@ -51,12 +51,18 @@ def get(context: click.Context, key: str) -> None:
 @click.pass_context
 def set_(context: click.Context, key: str, value: str) -> None:
     """Set one setting, as in `gemma-chat config set terminal.theme parchment`."""
+    from gemma_chat.cli.output import say
+    from gemma_chat.cli.setting_checks import doubt, must_be_possible, whole_path
     from gemma_chat.config.settings import change
 
     paths = paths_of(context)
+    must_be_possible(paths, key, value)
+    value = whole_path(key, value)
     paths.make_folders()
     change(paths.settings_file, key, value)
     click.echo(f"{key} is set in {paths.settings_file}.")
+    if said := doubt(key, value):
+        say(said)
 
 
 @config.command()
@@ -66,6 +72,8 @@ def edit(context: click.Context) -> None:
 
     A damaged settings file is opened too: that is how it is mended.
     """
+    from gemma_chat.cli.output import say
+    from gemma_chat.cli.setting_checks import doubts
     from gemma_chat.config.library import read_text
     from gemma_chat.config.settings import read_settings, render
     from gemma_chat.errors import SettingsError
@@ -84,7 +92,7 @@ def edit(context: click.Context) -> None:
         click.echo("Nothing was changed.")
         return
     try:
-        read_settings(copy)
+        settings = read_settings(copy)
     except SettingsError as error:
         raise SettingsError(
             f"{error} Nothing was taken over; your text is kept in {copy}."
@@ -94,6 +102,8 @@ def edit(context: click.Context) -> None:
         f"{file} is saved. New tabs and terminals go by it at once, a running host when it loads "
         "a model or is started again."
     )
+    for said in doubts(paths, settings):
+        say(said)
 
 
 @config.command()

@@ -14,11 +14,13 @@ from gemma_chat.terms import MessageRole
 
 if TYPE_CHECKING:
     from gemma_chat.exchange.writing import Format
-    from gemma_chat.host.protocol import HitView
+    from gemma_chat.host.protocol import ConversationView, HitView
     from gemma_chat.host.requests import Requester
     from gemma_chat.terms import Openness
 
 _FORMATS = ("markdown", "json", "html", "svg")
+_SHOWN_CHARACTERS = 50
+"""Of a message that stands for a title."""
 
 
 @click.command(name="list")
@@ -33,8 +35,9 @@ def list_(
 ) -> None:
     """List conversations, most recently used first; with TITLE those whose title holds it."""
     from gemma_chat.cli.library_work import listed
-    from gemma_chat.cli.output import fields_of, moment, print_json, print_text, table
+    from gemma_chat.cli.output import fields_of, moment, print_json, print_text, say, table
     from gemma_chat.cli.reaching import run
+    from gemma_chat.quantities import counted
 
     found = run(paths_of(context), lambda host: listed(host, which or "all", title, limit))
     if as_json:
@@ -46,12 +49,27 @@ def list_(
                 str(one.session),
                 "open" if one.open else "closed",
                 moment(one.updated),
-                f"{one.message_count} messages",
-                one.title or f"({one.preview[:50]}…)",
+                counted(one.message_count, "message"),
+                _name(one),
             )
             for one in found
         ]
         print_text(table(rows))
+    else:
+        say(_none_found(title, which))
+
+
+def _none_found(title: str, which: Openness | None) -> str:
+    such = f" {which}" if which else ""
+    return f"No{such} conversation{f' has {title!r} in its title' if title else ''}."
+
+
+def _name(conversation: ConversationView) -> str:
+    """Its title, or in brackets how its last message begins."""
+    if conversation.title or not conversation.preview:
+        return conversation.title or "(empty)"
+    begins = conversation.preview[:_SHOWN_CHARACTERS]
+    return f"({begins}{'…' if len(conversation.preview) > len(begins) else ''})"
 
 
 @click.command()
@@ -92,7 +110,7 @@ def search(
     other.
     """
     from gemma_chat.cli.library_work import found
-    from gemma_chat.cli.output import fields_of, print_json, print_text
+    from gemma_chat.cli.output import fields_of, print_json, print_text, say
     from gemma_chat.cli.reaching import run
 
     query = " ".join(words)
@@ -103,6 +121,7 @@ def search(
         else:
             print_text(_hit_text(hit))
     if not hits:
+        say("No message holds that.")
         sys.exit(1)
 
 
@@ -199,11 +218,13 @@ def delete(context: click.Context, names: tuple[str, ...], yes: bool) -> None:
     from gemma_chat.cli.output import one_line
     from gemma_chat.cli.reaching import run
     from gemma_chat.host.protocol import DeleteConversations
+    from gemma_chat.quantities import counted
 
     async def delete_all(host: Requester) -> int:
         meant = {one.session: one for one in [await conversation_named(host, n) for n in names]}
         for one in meant.values():
-            click.echo(f"{one.session} {one_line(one.title)}, {one.message_count} messages")
+            messages = counted(one.message_count, "message")
+            click.echo(f"{one.session} {one_line(_name(one))}, {messages}")
         if not yes:
             confirm("Delete for good?", "Nothing is deleted.")
         await host.request(DeleteConversations(0, tuple(meant)))

@@ -8,6 +8,8 @@ and a sentence on stderr says why; 2 the command line is wrong, or there is no t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 
@@ -17,10 +19,13 @@ COMPLETION_VARIABLE = "_GEMMA_CHAT_COMPLETE"
 """Set by a shell that asks click what may follow."""
 INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell has it."""
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a file or a terminal says into which nothing can be written any more."""
 
 
 def main() -> None:
     """Run the command line and end with its exit code."""
+    _open_standard_streams()
     try:
         sys.exit(_run())
     except GemmaChatError as error:
@@ -29,6 +34,31 @@ def main() -> None:
         # It may quote a file, a server or a model.
         sys.stderr.write(f"gemma-chat: {visible(str(error))}\n")
         sys.exit(1)
+    except OSError as error:
+        from gemma_chat.cli.output import forget_stdout
+
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        forget_stdout()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"gemma-chat: The output cannot be written ({error.strerror}).\n")
+        sys.exit(1)
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null in the place of a stream that is closed.
+
+    The next file to be opened, the database or a socket, would get its number else, and with it
+    all that native code writes to stderr.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def _run() -> int:

@@ -104,7 +104,6 @@ def get(context: click.Context, name: str) -> None:
     """
     from gemma_chat.cli.download_progress import DownloadProgress
     from gemma_chat.cli.output import print_text
-    from gemma_chat.models.gguf_header import check_model_file
     from gemma_chat.models.hub import Hub, wanted
     from gemma_chat.quantities import byte_size
 
@@ -116,13 +115,12 @@ def get(context: click.Context, name: str) -> None:
     click.echo(f"{want.repository}: {byte_size(sum(file.bytes for file in files))}", err=True)
     try:
         with DownloadProgress() as progress:
-            got = [hub.get(want, file, paths.models_dir, progress.show) for file in files]
+            path = hub.get_model(want, files, paths.models_dir, progress.show)
     except KeyboardInterrupt:
         click.echo("Given up; what has come is kept, and the same command goes on there.", err=True)
         raise
-    check_model_file(got[0])
-    print_text(str(got[0]))
-    click.echo(f"`gemma-chat models default {got[0].stem}` makes it the one to load.", err=True)
+    print_text(str(path))
+    click.echo(f"`gemma-chat models default {path.stem}` makes it the one to load.", err=True)
 
 
 @models.command()

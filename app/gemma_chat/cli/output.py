@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -41,6 +42,18 @@ def print_text(text: str, *, end: str = "\n") -> None:
         click.echo(end, nl=False)
     finally:
         signal.signal(signal.SIGPIPE, before)
+
+
+def say(sentence: str) -> None:
+    """Write a sentence to stderr, where it stands in the way of no reader."""
+    click.echo(f"gemma-chat: {visible(sentence)}", err=True)
+
+
+def forget_stdout() -> None:
+    """Let what is still to be written go nowhere, without a complaint when the program ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def print_json(fields: object) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from gemma_chat.cli.silence import say_silence
+from gemma_chat.cli.waiting import when_free
 from gemma_chat.config.paths import Paths
 from gemma_chat.host.client import HostAbsentError
 from gemma_chat.host.protocol import Event
@@ -24,23 +25,26 @@ async def reached(
 ) -> AsyncIterator[Requester]:
     """Something that answers requests about the stored conversations, for the block.
 
-    Raises `HostError` and `StoreError`.
+    Waits while another command has them. Raises `HostError` and `StoreError`.
     """
-    hears = listener or _ignore
+    async with contextlib.AsyncExitStack() as stack:
+        yield await when_free(paths, partial(_entered, stack, paths, listener or _ignore))
+
+
+async def _entered(
+    stack: contextlib.AsyncExitStack, paths: Paths, listener: Callable[[Event], None]
+) -> Requester:
+    """The host or what stands in for it, left with `stack`; raises `AlreadyRunningError`."""
     try:
-        client = await connect_to_running(paths, listener=hears)
+        client = await connect_to_running(paths, listener=listener)
     except HostAbsentError:
         # Heavy with the sessions and the store, and not needed when a host runs.
         from gemma_chat.host.local import local_host
 
-        async with local_host(paths, listener=hears) as host:
-            yield host
-        return
+        return await stack.enter_async_context(local_host(paths, listener=listener))
+    stack.push_async_callback(client.close)
     client.silence.listen(partial(say_silence, client.welcome.pid))
-    try:
-        yield client
-    finally:
-        await client.close()
+    return client
 
 
 def run(paths: Paths, work: Callable[[Requester], Coroutine[Any, Any, T]]) -> T:

@@ -171,7 +171,12 @@ def field_of(key: str) -> SettingField:
     for field in SETTING_FIELDS:
         if field.key == key:
             return field
-    raise unknown(key, [field.key for field in SETTING_FIELDS], "setting")
+    if section in (KEYS_SECTION, MCP_SECTION):
+        raise SettingsError(
+            f"The section [{section}] is written by hand: `gemma-chat config edit` opens the file."
+        )
+    error = unknown(key, [field.key for field in SETTING_FIELDS], "setting")
+    raise SettingsError(f"{error} `gemma-chat config show` explains them all.")
 
 
 def unknown(key: str, known: Iterable[str], kind: str) -> SettingsError:

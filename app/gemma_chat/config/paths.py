@@ -149,8 +149,9 @@ def is_profile_name(name: str) -> bool:
 def make_private_folder(folder: Path) -> None:
     """Make `folder` (0700) and what is missing above it; raises `SettingsError`."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        for one in (*reversed(folder.parents), folder):
+            if not one.is_dir():
+                one.mkdir(mode=0o700, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise SettingsError(
             f"The folder {folder} cannot be made: a file is in its place. Move it away, or set "

@@ -1,7 +1,8 @@
 """The one model of the host: loading in the background, replaced on request, or missing.
 
-There may not be memory for two, so the model there is goes before the next one comes; when that
-one cannot be loaded, the one before takes its place again. A chat server that cannot be reached is
+There may not be memory for two, so the model there is goes before the next one comes, and so does
+one whose loading is given up; when the next one cannot be loaded, the one before takes its place
+again. A chat server that cannot be reached is
 asked again every few seconds: it comes back by itself. So does a model that has ended the host too
 often, after a rest.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import msgspec
@@ -54,6 +55,10 @@ class ModelSlot:
         self._model: InferenceModel | None = None
         self._source: ModelSource | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._unfinished: set[asyncio.Task[None]] = set()
+        """The loading, and those given up that are not over yet."""
+        self._going: InferenceModel | None = None
+        """What is being closed and may still be in memory."""
         self._again: asyncio.TimerHandle | None = None
         self._former: ModelSource | None = None
         """What was in memory last, and could be loaded."""
@@ -97,11 +102,19 @@ class ModelSlot:
 
     def _begin(self, source: ModelSource) -> None:
         self._forget_again()
-        before = self._loading
-        if before is not None:
-            before.cancel()
+        before = self._give_up_loading()
         self._source = source
         self._loading = asyncio.create_task(self._replace(source, before), name="load-model")
+        self._unfinished.add(self._loading)
+        self._loading.add_done_callback(self._unfinished.discard)
+
+    def _give_up_loading(self) -> tuple[asyncio.Task[None], ...]:
+        """Cancel what loads; returns all that is not over yet."""
+        for task in self._unfinished:
+            # Not twice: one that is on its way out waits for memory to be free.
+            if not task.cancelling():
+                task.cancel()
+        return tuple(self._unfinished)
 
     async def ready(self) -> InferenceModel:
         """The model, as soon as it is loaded; one whose native code failed is loaded again.
@@ -141,14 +154,11 @@ class ModelSlot:
         """Give loading up and close the model. Once, at the end."""
         self._closed = True
         self._forget_again()
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.wait([self._loading])
+        await _over(self._give_up_loading())
         await self._close_model()
 
-    async def _replace(self, source: ModelSource, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _replace(self, source: ModelSource, before: Collection[asyncio.Task[None]]) -> None:
+        await _over(before)
         await self._close_model()
         error = await self._try(source)
         former = self._former
@@ -205,13 +215,23 @@ class ModelSlot:
     async def _close_model(self) -> None:
         model, self._model = self._model, None
         if model is not None:
+            self._going = model
             self._on_change()
-            await model.close()
+        # When the wait for it was given up before, it is still on its way out.
+        if self._going is not None:
+            await self._going.close()
+            self._going = None
 
     def _show(self, view: ModelView) -> None:
         if view != self._view:
             self._view = view
             self._on_change()
+
+
+async def _over(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Wait for the end of all."""
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def _words(source: ModelSource) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from gemma_chat.errors import ModalityError
 from gemma_chat.media.limits import MOST_BYTES, MOST_FILES, MOST_MESSAGE_BYTES
@@ -21,13 +22,26 @@ def read_media_file(path: Path) -> bytes:
             raise ModalityError(f"{path} {reason}. Name an image or a recording.")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise ModalityError(
-                f"{path} has {byte_size(size)}; at most {byte_size(MOST_BYTES)} are taken. Make "
-                "it smaller first."
-            )
+            raise _too_large(str(path), byte_size(size))
         return path.read_bytes()
     except OSError as error:
         raise ModalityError(f"{path} cannot be read ({error.strerror}). Check it.") from None
+
+
+def read_media_stream(stream: BinaryIO, name: str) -> bytes:
+    """As `read_media_file`, of what is piped in and called `name` in messages."""
+    content = stream.read(MOST_BYTES + 1)
+    if not content:
+        raise ModalityError(f"{name} is empty. Pipe in an image or a recording.")
+    if len(content) > MOST_BYTES:
+        raise _too_large(name, f"more than {byte_size(MOST_BYTES)}")
+    return content
+
+
+def _too_large(name: str, size: str) -> ModalityError:
+    return ModalityError(
+        f"{name} has {size}; at most {byte_size(MOST_BYTES)} are taken. Make it smaller first."
+    )
 
 
 def check_together(sizes: Sequence[int]) -> None:

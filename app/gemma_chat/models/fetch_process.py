@@ -18,7 +18,6 @@ from typing import Final
 import msgspec
 
 from gemma_chat.errors import GatedModelError, GemmaChatError
-from gemma_chat.models.gguf_header import check_model_file
 from gemma_chat.models.hub import Hub, HubFile, wanted
 
 REPORT_SECONDS: Final = 0.2
@@ -96,10 +95,7 @@ def fetch(name: str, models: Path) -> Path:
     want = wanted(name)
     hub = Hub()
     files = hub.files(want)
-    reporter = Reporter(files)
-    got = [hub.get(want, file, models, reporter.show) for file in files]
-    check_model_file(got[0])
-    return got[0]
+    return hub.get_model(want, files, models, Reporter(files).show)
 
 
 def _end_with_parent() -> None:

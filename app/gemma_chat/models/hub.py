@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from gemma_chat.errors import GatedModelError, ModelLoadError
 from gemma_chat.models.catalogue import CatalogueEntry, catalogue_entry
+from gemma_chat.models.gguf_header import check_model_file
+from gemma_chat.models.removal import remove_files
 from gemma_chat.quantities import byte_size
 
 if TYPE_CHECKING:
@@ -140,6 +142,25 @@ class Hub:
         if want.projector:
             found += [one for one in every if fnmatch.fnmatch(one.name, want.projector)][:1]
         return tuple(found)
+
+    def get_model(
+        self, want: Wanted, files: Sequence[HubFile], models: Path, progress: Progress
+    ) -> Path:
+        """Bring all files of a model below `models`, and make sure that it is one.
+
+        Returns the file to load. What turns out to be no model is removed again, else it would be
+        offered as one. Raises `ModelLoadError`.
+        """
+        got = [self.get(want, file, models, progress) for file in files]
+        try:
+            check_model_file(got[0])
+        except ModelLoadError as error:
+            # A projector may serve another file of the repository, which is there too.
+            remove_files([one for one in got if "mmproj" not in one.name], models)
+            raise ModelLoadError(
+                f"{error} It was removed again; name another file of {want.repository}."
+            ) from None
+        return got[0]
 
     def get(self, want: Wanted, file: HubFile, models: Path, progress: Progress) -> Path:
         """Bring one file into a folder of its own below `models`, and check it.

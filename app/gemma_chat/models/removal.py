@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from gemma_chat.errors import GemmaChatError, ModelLoadError
@@ -23,12 +24,17 @@ def remove_model(path: Path, models: Path) -> None:
     The folder of its download goes too, when only projectors are left there. Raises
     `ModelLoadError`.
     """
-    for one in files_of(path):
+    remove_files(files_of(path), models)
+
+
+def remove_files(files: Sequence[Path], models: Path) -> None:
+    """Remove the files of one model below the folder `models`; else as `remove_model`."""
+    for one in files:
         try:
             one.unlink(missing_ok=True)
         except OSError as error:
             raise ModelLoadError(f"{one} cannot be removed ({error.strerror}).") from None
-    _remove_left(path.parent, models)
+    _remove_left(files[0].parent, models)
 
 
 def _remove_left(folder: Path, models: Path) -> None:

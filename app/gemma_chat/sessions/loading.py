@@ -61,7 +61,7 @@ async def load_model(
     memory_map: bool = True,
     lock_memory: bool = False,
 ) -> InferenceModel:
-    """Load a GGUF file. Cancelling the call gives the loading up.
+    """Load a GGUF file. Cancelling the call gives the loading up, and ends when memory is free.
 
         async with await gemma_chat.load_model("model.gguf", context_size=8192) as model:
             session = await model.open_session(system_instruction="Answer as a pirate.")
@@ -133,6 +133,8 @@ async def load_with(
     except BaseException:
         control.cancelled = True
         loading.add_done_callback(_close_unwanted)
+        # Until then it takes memory. A second cancellation gives up this wait alone.
+        await asyncio.wait([loading])
         raise
     return InferenceModel(loading.result(), max_concurrent_sessions=max_concurrent_sessions)
 

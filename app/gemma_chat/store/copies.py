@@ -55,9 +55,13 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
 
 def remove_left_parts(folder: Path) -> None:
     """Remove what copies that were cut off have left in a folder, as far as that can be done."""
-    with suppress(OSError):
-        for entry in os.scandir(folder):
-            written_by = _WRITTEN_BY.fullmatch(entry.name)
+    entries: list[os.DirEntry[str]] = []
+    with suppress(OSError), os.scandir(folder) as found:
+        entries.extend(found)
+    for entry in entries:
+        written_by = _WRITTEN_BY.fullmatch(entry.name)
+        # Each for itself: one that cannot be removed, or that another process removes first.
+        with suppress(OSError):
             if written_by is not None and _is_left(Path(entry), int(written_by[1])):
                 Path(entry).unlink()
 

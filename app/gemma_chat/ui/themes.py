@@ -91,6 +91,11 @@ def load_themes(own_dir: Path) -> Shelf:
     return Shelf(tuple(themes.values()), tuple(problems))
 
 
+def theme_names(shelf: Shelf) -> tuple[str, ...]:
+    """The names of all themes that can be chosen: those of `shelf` first, then Textual's."""
+    return tuple(dict.fromkeys((*(theme.name for theme in shelf.themes), *sorted(BUILTIN_THEMES))))
+
+
 def first_theme(
     wanted: str,
     own_dir: Path,

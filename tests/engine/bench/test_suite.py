@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def test_an_idle_conversation_takes_something_and_far_less_than_its_state(rig: R
     [idle] = taken(rig, Watched(), "idle")
     assert isinstance(idle, Figure)
     assert 500 < idle.measured < 100_000
+    assert re.fullmatch(r"its saved KV state takes [\d.,]+ [kM]B", idle.note)
 
 
 def test_measurements_come_in_their_order_whatever_the_order_asked(rig: Rig) -> None:

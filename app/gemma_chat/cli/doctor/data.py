@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemma_chat.cli.doctor.finding import Finding, fault, ok, warning
+from gemma_chat.cli.setting_checks import doubts
 from gemma_chat.config.paths import Paths
 from gemma_chat.config.settings import Settings, load_settings
 from gemma_chat.errors import SettingsError, StoreError
@@ -22,7 +23,9 @@ def settings_findings(paths: Paths) -> tuple[Settings, list[Finding]]:
         remedy = "Mend it with `gemma-chat config edit`."
         return Settings(), [fault("settings", str(error), remedy)]
     there = str(paths.settings_file) if paths.settings_file.exists() else "all at their defaults"
-    return settings, [ok("settings", there)]
+    remedy = "Change it with `gemma-chat config edit`."
+    doubtful = [warning("settings", said, remedy) for said in doubts(paths, settings)]
+    return settings, doubtful or [ok("settings", there)]
 
 
 def data_findings(paths: Paths) -> Iterator[Finding]:

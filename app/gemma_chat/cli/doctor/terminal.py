@@ -15,9 +15,11 @@ import termios
 import time
 import tty
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Final
 
 from gemma_chat.cli.doctor.finding import Finding, ok, warning
+from gemma_chat.media.pixels import INSTALL
 from gemma_chat.ui.multiplexer import multiplexers
 
 ANSWER_SECONDS: Final = 0.6
@@ -97,6 +99,7 @@ def findings_of(answer: bytes, environment: Mapping[str, str]) -> Iterator[Findi
             "it does not say that it takes OSC 52",
             "Many take it all the same. In tmux: set -s set-clipboard on",
         )
+    yield _images(environment)
 
 
 def _colours(environment: Mapping[str, str]) -> Finding:
@@ -109,6 +112,19 @@ def _colours(environment: Mapping[str, str]) -> Finding:
     return warning(
         "colours", "16, as far as TERM says", "Set COLORTERM=truecolor if it shows all colours."
     )
+
+
+def _images(environment: Mapping[str, str]) -> Finding:
+    """Previews are half blocks, which every terminal draws; how well depends on its colours."""
+    if find_spec("PIL") is None:
+        return warning("images", "sent ones have no preview: that needs Pillow", INSTALL)
+    colours = _colours(environment)
+    blocks = "previews in half blocks, two pixels a cell"
+    if colours.state == "warning":
+        return warning("images", f"{blocks}, and hardly to be told with 16 colours", colours.remedy)
+    if environment.get("NO_COLOR"):
+        return ok("images", f"{blocks}, in grey")
+    return ok("images", blocks)
 
 
 def _keys(answer: bytes, within: str) -> Finding:

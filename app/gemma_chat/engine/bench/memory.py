@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-from gemma_chat.engine import context
 from gemma_chat.engine.bench.conversation import Conversation, opened
 from gemma_chat.engine.bench.figures import Figure, Round, Target, figure
 from gemma_chat.engine.bench.plan import Plan
 from gemma_chat.engine.bench.prose import passage
 from gemma_chat.engine.bench.rig import Rig
 from gemma_chat.engine.bench.tick import Tick
+from gemma_chat.engine.interface import Engine
 from gemma_chat.quantities import MB, byte_size
 
 
@@ -33,7 +33,7 @@ def fork(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
             children = _forked(parent, plan.forks)
             seconds.append(Round(perf_counter() - started))
             _close(children)
-            with _traced() as growth:
+            with _traced(engine) as growth:
                 children = _forked(parent, plan.forks)
             sizes.append(Round(growth.states + growth.others))
             _close(children)
@@ -53,13 +53,12 @@ def idle(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Bytes that each of some conversations takes while it waits, without its saved KV state.
 
     Each is a fork of one conversation that has taken a turn of its own, so each has its own state.
-    What saving states has allocated is not counted, whoever shares it.
     """
     with rig.engine() as engine:
         parent = opened(engine, plan.history, number=8)
         tick()
         tabs = []
-        with _traced() as growth:
+        with _traced(engine) as growth:
             for number in range(plan.idle_tabs):
                 child = parent.fork()
                 child.say(passage(engine.count_tokens, plan.message, 60_000 + number))
@@ -87,26 +86,25 @@ def _close(conversations: list[Conversation]) -> None:
 
 @dataclass(slots=True)
 class _Growth:
-    """Bytes that a block has left allocated, NumPy's among them."""
+    """Bytes that a block has left allocated."""
 
     states: int = 0
-    """Allocated where `Context` saves states."""
+    """Of saved states, whose mappings are not traced."""
     others: int = 0
+    """Of all else, NumPy's among it."""
 
 
 @contextmanager
-def _traced() -> Iterator[_Growth]:
+def _traced(engine: Engine) -> Iterator[_Growth]:
     """Gives what the block has left allocated, known when it has ended."""
     growth = _Growth()
+    before = engine.figures().kv_saved_bytes
     gc.collect()
     tracemalloc.start()
     try:
         yield growth
         gc.collect()
-        for trace in tracemalloc.take_snapshot().traces:
-            if trace.traceback[0].filename == context.__file__:
-                growth.states += trace.size
-            else:
-                growth.others += trace.size
+        growth.states = engine.figures().kv_saved_bytes - before
+        growth.others = sum(trace.size for trace in tracemalloc.take_snapshot().traces)
     finally:
         tracemalloc.stop()
