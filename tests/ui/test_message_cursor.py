@@ -136,6 +136,42 @@ async def test_when_the_selected_message_is_shown_no_more_typing_goes_into_the_i
         assert app.state.selected == 0
 
 
+async def test_the_cursor_goes_along_to_another_reply_however_often_it_is_asked_for() -> None:
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 4)
+        for turn, reply in ((11, 8), (12, 9), (13, 10)):
+            await pilot.press("r")
+            await pilot.pause()
+            link.event(p.TranscriptChanged(1, 4, ()))
+            await pilot.pause()
+            assert app.state.selected == 3, "until it is here the cursor waits at the question"
+            begun = message(reply, "So", role="assistant", turn=turn, state="streaming")
+            link.event(p.MessageChanged(1, turn, begun))
+            await pilot.pause()
+            assert app.state.selected == reply
+        assert [asked.message for asked in link.asked(p.Regenerate)] == [4, 8, 9]
+
+
+async def test_asked_again_before_the_reply_is_there_it_is_the_same_question() -> None:
+    async with reading() as (app, link, pilot):
+        link.held = {p.Regenerate}
+        await select(pilot, app, 4)
+        await pilot.press("r")
+        link.event(p.TranscriptChanged(1, 4, ()))
+        await pilot.pause()
+        await pilot.press("r")
+        await pilot.pause()
+        link.release()
+        for turn, reply in ((11, 8), (12, 9)):
+            begun = message(reply, "So", role="assistant", turn=turn, state="streaming")
+            link.event(p.TranscriptChanged(1, 4, ()))
+            link.event(p.MessageChanged(1, turn, begun))
+        await pilot.pause()
+        await pilot.pause()
+        assert [asked.message for asked in link.asked(p.Regenerate)] == [4, 3]
+        assert app.state.selected == 9
+
+
 async def test_when_another_terminal_closes_the_tab_of_the_selected_message_typing_is_typing() -> (
     None
 ):
