@@ -494,7 +494,7 @@ async def test_another_branch_is_read_when_it_is_here() -> None:
 async def test_nothing_is_deleted_before_it_was_said_what() -> None:
     talk = await Talk.begun([tab(1)], stored={1: SAID})
     await talk.type("/delete")
-    assert talk.lines[-1].startswith("For good: /delete exchange deletes the question and the")
+    assert talk.lines[-1].startswith("“Because.” is meant. /delete exchange deletes its question")
     assert not talk.link.asked(p.DeleteMessage)
     await talk.type("/message 2")
     await talk.type("/delete following")

@@ -9,7 +9,7 @@ from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
 from gemma_chat.quantities import counted
 from gemma_chat.ui.input.slash import escaped
-from gemma_chat.ui.text import LINE_CELLS, NAME_CELLS, one_line
+from gemma_chat.ui.text import NAME_CELLS, one_line
 
 if TYPE_CHECKING:
     from gemma_chat.ui.plain.selection import Selection
@@ -109,9 +109,9 @@ class ChangeCommands:
         if scope is None:
             after = len(tab.conversation.messages) - tab.place_of(message.message) - 1
             terminal.say(
-                f"For good: /delete exchange deletes the question and the reply that {named} "
-                f"belongs to, /delete following that message and all after it, "
-                f"{counted(after, 'message')} more, with all branches. /message selects another."
+                f"{named} is meant. /delete exchange deletes its question and reply for good, "
+                f"/delete following it and all after it, {counted(after, 'message')}, with their "
+                "branches. /message selects another message."
             )
         elif await self._deleted(tab, message, scope):
             what = {"exchange": "the exchange with", "following": "all from here on:"}[scope]
@@ -145,4 +145,4 @@ class ChangeCommands:
 
 def beginning(message: p.MessageView) -> str:
     """How a message is named within a sentence: by its first words."""
-    return f"“{one_line(message.text, LINE_CELLS)}”"
+    return f"“{one_line(message.text, NAME_CELLS)}”"
