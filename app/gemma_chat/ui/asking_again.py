@@ -103,7 +103,7 @@ class AskingAgain:
 
     def _ask(self, tab: TabState, message: int, sampling: SamplingSettings | None) -> None:
         self._awaited = self._awaited_at(tab, message)
-        self._app.spawn(self._answered(tab, message, sampling, self._awaited))
+        self._app.switch(self._answered(tab, message, sampling, self._awaited))
 
     async def _answered(
         self,
@@ -118,6 +118,7 @@ class AskingAgain:
             return
         if turn:
             awaited.turn = turn
+            self._app.take_events()
             self.arrived(tab.session)
         else:
             self._awaited = None

@@ -216,7 +216,7 @@ class MessageCommands:
         branch = message.branch + step
         if 1 <= branch <= message.branches:
             self._walking = tab.session
-            self._app.spawn(self._walk(tab.session, message.message, branch))
+            self._app.switch(self._walk(tab.session, message.message, branch))
 
     async def _walk(self, session: int, message: int, branch: int) -> None:
         app = self._app
@@ -303,7 +303,7 @@ class MessageCommands:
             return
         tab, message = found
         if message.state == "queued":
-            self._app.spawn(self._cancel(tab, message))
+            self._app.switch(self._cancel(tab, message))
             return
         from gemma_chat.ui.choice import Choice, ChoiceDialog
 
@@ -317,7 +317,7 @@ class MessageCommands:
         def chosen(scope: str) -> None:
             match scope:
                 case "exchange" | "following":
-                    self._app.spawn(self._delete(tab, message.message, scope))
+                    self._app.switch(self._delete(tab, message.message, scope))
 
         self._app.push_screen(ChoiceDialog("Delete for good", choices, at_once=chosen))
 
@@ -354,7 +354,7 @@ class MessageCommands:
         if 0 <= other < len(turns):
             turns[place], turns[other] = turns[other], turns[place]
             target = waiting[other].message
-            self._app.spawn(self._reorder(tab.session, tuple(turns), target))
+            self._app.switch(self._reorder(tab.session, tuple(turns), target))
 
     async def _reorder(self, session: int, turns: tuple[int, ...], target: int) -> None:
         if await self._app.calls.reorder_queue(session, turns) and self._transcript is not None:
