@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.ui.hands import until
 from tests.ui.reading import TALK, reading, select
 from tests.ui.scripted import message, screen_text
 
@@ -156,20 +157,17 @@ async def test_asked_again_before_the_reply_is_there_it_is_the_same_question() -
     async with reading() as (app, link, pilot):
         link.held = {p.Regenerate}
         await select(pilot, app, 4)
-        await pilot.press("r")
+        await pilot.press("r", "r")
+        await link.is_asked(p.Regenerate)
         link.event(p.TranscriptChanged(1, 4, ()))
-        await pilot.pause()
-        await pilot.press("r")
-        await pilot.pause()
         link.release()
+        await until(pilot, lambda: len(link.asked(p.Regenerate)) == 2)
         for turn, reply in ((11, 8), (12, 9)):
             begun = message(reply, "So", role="assistant", turn=turn, state="streaming")
             link.event(p.TranscriptChanged(1, 4, ()))
             link.event(p.MessageChanged(1, turn, begun))
-        await pilot.pause()
-        await pilot.pause()
+        await until(pilot, lambda: app.state.selected == 9)
         assert [asked.message for asked in link.asked(p.Regenerate)] == [4, 3]
-        assert app.state.selected == 9
 
 
 async def test_when_another_terminal_closes_the_tab_of_the_selected_message_typing_is_typing() -> (
