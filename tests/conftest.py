@@ -149,6 +149,13 @@ def short_gemma3_path(gemma3_path: Path, tried: Callable[[Path], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def narrow_gemma3_path(gemma3_path: Path, tried: Callable[[Path], Path]) -> Path:
+    """The same with a sliding window of 128 tokens: a short conversation goes beyond it."""
+    write = partial(write_short_model, gemma3_path, layers=6, tokens=1 << 15, window=128)
+    return tried(_kept("gemma-3-6-layers-32768-tokens-window-128.gguf", write))
+
+
+@pytest.fixture(scope="session")
 def short_gemma3_of_all_tokens_path(gemma3_path: Path, tried: Callable[[Path], Path]) -> Path:
     """The same six layers with the whole vocabulary."""
     write = partial(write_short_model, gemma3_path, layers=6)

@@ -28,11 +28,14 @@ _EMBEDDINGS = "token_embd.weight"
 _TOKENS, _SCORES, _TYPES = (f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type"))
 
 
-def write_short_model(source: Path, target: Path, *, layers: int, tokens: int = 0) -> Path:
+def write_short_model(
+    source: Path, target: Path, *, layers: int, tokens: int = 0, window: int = 0
+) -> Path:
     """Write the first `layers` layers of the model in `source`, with all that is no layer.
 
     With `tokens` only so many of its vocabulary are kept, of the kind that knows no merges, and
-    beside them every token that is not plain text, and all letters and signs of ASCII.
+    beside them every token that is not plain text, and all letters and signs of ASCII. With
+    `window` its sliding window looks back so many tokens.
     """
     layout = read_layout(source, FileKind("model file", ModelLoadError))
     with source.open("rb") as file:
@@ -40,8 +43,12 @@ def write_short_model(source: Path, target: Path, *, layers: int, tokens: int = 
         vocabulary = _Vocabulary.cut(metadata, tokens) if tokens else None
         if vocabulary is not None:
             metadata |= vocabulary.arrays()
-        count = f"{layout.text('general.architecture')}.block_count"
-        metadata[count] = metadata[count][:4] + struct.pack("<I", layers)
+        architecture = layout.text("general.architecture")
+        numbers = {"block_count": layers, "attention.sliding_window": window}
+        for name, number in numbers.items():
+            if number:
+                key = f"{architecture}.{name}"
+                metadata[key] = metadata[key][:4] + struct.pack("<I", number)
         kept = [
             _Kept(name, tensor, vocabulary if name == _EMBEDDINGS else None)
             for name, tensor in layout.tensors.items()

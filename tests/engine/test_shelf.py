@@ -39,6 +39,23 @@ def test_going_on_replaces_the_older_state() -> None:
     assert len(shelf.longest([1, 2], 9)) == 1
 
 
+def test_what_a_session_needs_goes_to_a_file_when_there_is_no_room_for_it_in_ram(
+    tmp_path: Path,
+) -> None:
+    shelf = with_files(tmp_path, budget=150)
+    waiting, left, busy = holding(1, 2), holding(3, 4), holding(5, 6)
+    shelf.put(left, state(50, fill=8), "memory")
+    left.tokens[1] = 9
+    shelf.put(left, state(10), "memory")
+    shelf.put(waiting, state(60, fill=7), "memory")
+    shelf.put(busy, state(140), "memory")
+    bytes_again = shelf.bytes_of(waiting.saved) if waiting.saved is not None else None
+    assert bytes_again is not None
+    assert set(bytes_again.tolist()) == {7}
+    assert [one.tokens.tolist() for one in shelf.longest([3, 4], 1)] == [[3, 9]]
+    shelf.close()
+
+
 def test_what_lies_in_files_is_counted_apart_from_what_is_in_ram(tmp_path: Path) -> None:
     shelf = with_files(tmp_path, budget=150)
     shelf.put(holding(1, 2), state(100), "file")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemma_chat.engine import state_files
-from gemma_chat.engine.state_bytes import Checkpoint
+from gemma_chat.engine.checkpoints import Checkpoint
 from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState
 
 FINGERPRINT = "a" * 64

@@ -130,6 +130,7 @@ class Evaluation:
                     "llama.cpp refused a state that it had written itself. The turn was given up; "
                     "the conversation is kept."
                 )
+        self._memory.remember_beginning(self._sequence, len(tokens))
         if self._compute(tokens, position, logits) == "aborted":
             return False
         self._sequence.tokens.extend(tokens)

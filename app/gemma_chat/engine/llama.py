@@ -308,7 +308,14 @@ class LlamaEngine:
         tokens = self._prompts.tokens(prompt.pieces)
         self._must_fit(len(tokens))
         found = prefix.common_prefix(held.tokens, tokens)
-        return prefix.settled(held.seams, found, self._context.micro_batch), tokens
+        return self._settled(held, held.seams, found), tokens
+
+    def _settled(self, held: HeldSequence | SavedState, seams: Sequence[int], found: int) -> int:
+        """How many of `found` matching tokens are there to be taken over."""
+        step = self._context.micro_batch
+        reached = self._memory.reach(held, prefix.settled(seams, found, step))
+        # The beginning that is remembered need not end at a seam.
+        return prefix.settled(seams, reached, step)
 
     def _reply_tokens(self, prompt: Prompt, stop: Sequence[str]) -> ReplyTokens:
         marks, form = self._writer.marks, prompt.form
@@ -374,17 +381,16 @@ class LlamaEngine:
         When another state on the shelf holds more of it than the session does (the same system
         instruction, an earlier branch, the conversation before a restart), the session takes that.
         """
-        step = self._context.micro_batch
         self._memory.find_losses(held)
         found, tokens = self._prompts.plan(held.tokens, prompt)
-        matched = prefix.settled(held.seams, found, step)
+        matched = self._settled(held, held.seams, found)
         if len(tokens) - matched < _WORTH_SEARCHING:
             return matched, tokens
         best: SavedState | None = None
         whole = self._prompts.tokens(prompt.pieces)
         for state in self._shelf.longest(whole, _CANDIDATES, held.adapter_key):
             found, its_tokens = self._prompts.plan(state.tokens.tolist(), prompt)
-            found = prefix.settled(state.seams, found, step)
+            found = self._settled(state, state.seams, found)
             if found >= matched + _WORTH_SEARCHING:
                 best, matched, tokens = state, found, its_tokens
         if best is not None:

@@ -9,22 +9,22 @@ needed, a checkpoint taken at a turn boundary brings them back.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from gemma_chat.engine.checkpoints import Checkpoint, Point, thin, way_back
 from gemma_chat.engine.context import STREAMS, Context
-from gemma_chat.engine.shelf import HeldSequence, StateShelf
-from gemma_chat.engine.state_bytes import Checkpoint, StateBytes
+from gemma_chat.engine.shelf import HeldSequence, SavedState, StateShelf
+from gemma_chat.engine.state_bytes import StateBytes
 from gemma_chat.errors import EngineCrashedError
 from gemma_chat.terms import Lane
 
 _STREAM: dict[Lane, int] = {"foreground": 0, "background": 1}
-_MOST_CHECKPOINTS = 6
-"""Turn boundaries (two a turn) a session with a sliding window can go back to."""
 _MOST_STORED = 2
-"""Of these in a file: back to the last question after a restart, and to what was before it."""
+"""Checkpoints in a file: back to the last question after a restart, and to what was before it."""
 _UNSAVED = (EngineCrashedError, OSError, MemoryError)
 """No memory for a copy: a reply that is there must not be lost for it."""
 
@@ -128,14 +128,34 @@ class KVMemory:
 
     def _rewind(self, sequence: HeldSequence, stream: int, keep: int) -> int:
         """Bring back the window of a checkpoint from which `keep`, or nearly, can be reached."""
-        edge = self._context.edge(keep)
-        points = sequence.checkpoints
-        exact = [c for c in points if c.length >= keep and c.first <= edge]
-        below = [c for c in points if c.length < keep]
-        chosen = exact[0] if exact else below[-1] if below else None
+        chosen = way_back(sequence.checkpoints, keep, self._context.edge(keep))
         if chosen is None or not self._context.restore_window(stream, chosen.state):
             return 0
         return min(keep, chosen.length)
+
+    def reach(self, held: HeldSequence | SavedState, keep: int) -> int:
+        """How many of the first `keep` tokens can be made resident: all, or fewer.
+
+        Beyond a sliding window a state goes back to its checkpoints, and to nothing between them.
+        """
+        context = self._context
+        if not context.sliding_window:
+            return keep
+        if isinstance(held, HeldSequence):
+            stream = self.stream_of(held)
+            if stream is not None:
+                return self._reach(held.checkpoints, context.first(stream), keep)
+            if held.saved is None:
+                return 0
+            held = held.saved
+        return self._reach(held.points, context.edge(held.tokens.size), keep)
+
+    def _reach(self, points: Sequence[Point], first: int, keep: int) -> int:
+        edge = self._context.edge(keep)
+        if 0 <= first <= edge:
+            return keep
+        chosen = way_back(points, keep, edge)
+        return 0 if chosen is None else min(keep, chosen.length)
 
     def mark(self, sequence: HeldSequence) -> None:
         """Remember this turn boundary: a session can come back here, or set out from here."""
@@ -147,7 +167,26 @@ class KVMemory:
         if any(point.length == length for point in sequence.checkpoints):
             return
         sequence.checkpoints.append(Checkpoint(length, self._first_saved(stream, length), window))
-        del sequence.checkpoints[:-_MOST_CHECKPOINTS]
+        thin(sequence.checkpoints)
+
+    def remember_beginning(self, sequence: HeldSequence, coming: int) -> None:
+        """Keep all of the window before the next `coming` tokens push the beginning out of it.
+
+        From there a session goes back to any length within the window.
+        """
+        length = len(sequence.tokens)
+        if not 0 < length <= self._context.sliding_window < length + coming:
+            return
+        stream = self.stream_of(sequence)
+        if stream is None:
+            return
+        try:
+            window = self._context.save_window(stream)
+        except _UNSAVED as error:
+            _log.warning("the beginning of a session cannot be remembered: %s", error)
+            return
+        # Guesses that were wrong lead here again, a little further on.
+        sequence.checkpoints[:] = [Checkpoint(length, 0, window)]
 
     def find_losses(self, sequence: HeldSequence) -> None:
         """Forget what a session held when neither its stream nor the shelf has it any more."""

@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 
 from gemma_chat.engine.adapters import Adapter
-from gemma_chat.engine.state_bytes import Checkpoint, StateBytes
+from gemma_chat.engine.checkpoints import Checkpoint, Point
+from gemma_chat.engine.state_bytes import StateBytes
 from gemma_chat.engine.state_files import ReadState, StateFiles, StoredState, Tokens
 
 _MOST_ORPHANS = 512
@@ -37,10 +38,19 @@ class SavedState:
     seams: tuple[int, ...]
     state: StateBytes | None
     checkpoints: tuple[Checkpoint, ...] = ()
+    far: tuple[Checkpoint, ...] = ()
+    """Those that go into its file, because cutting the state back does not reach as far."""
     stored: StoredState | None = None
     owners: int = 0
     adapter: str = ""
     """The key of the LoRA adapter it was evaluated with; empty without one."""
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """How far its checkpoints reach, also while they are only in its file."""
+        if self.state is None and self.stored is not None:
+            return self.stored.checkpoints
+        return self.checkpoints
 
     @property
     def ram_bytes(self) -> int:
@@ -151,8 +161,8 @@ class StateShelf:
     ) -> None:
         """Keep `state` for what `sequence` holds now, in place of its older one.
 
-        `far`: those of its checkpoints that go into the file, because cutting the state back does
-        not reach as far.
+        `durability`: whether it is written to a file now, or when there is no room for it in RAM.
+        `far`: those of its checkpoints that go into the file.
         """
         with self._lock:
             if sequence.released:
@@ -163,13 +173,14 @@ class StateShelf:
                 tuple(sequence.seams),
                 state,
                 tuple(sequence.checkpoints),
+                tuple(far),
                 adapter=sequence.adapter_key,
             )
             outgrown = self._detach(sequence, saved)
             self._add(saved)
             self._attach(sequence, saved)
             if durability == "file":
-                self._write(saved, far, outgrown)
+                self._write(saved, outgrown)
             self._shrink()
         if self._files is not None:
             # Without the lock: whoever closes or forks a session does not wait for the disk.
@@ -268,14 +279,14 @@ class StateShelf:
         self._forget(saved)
         return saved.stored.path if saved.stored else None
 
-    def _write(self, saved: SavedState, far: Sequence[Checkpoint], outgrown: Path | None) -> None:
+    def _write(self, saved: SavedState, outgrown: Path | None = None) -> None:
         if self._files is None or saved.state is None:
             return
         saved.stored = self._files.write_soon(
             saved.tokens,
             saved.seams,
             saved.state,
-            far,
+            saved.far,
             adapter=saved.adapter,
             replaces=outgrown,
             wanted=lambda: id(saved) in self._states,
@@ -297,20 +308,25 @@ class StateShelf:
                 self._unload(saved)
 
     def _unload(self, saved: SavedState) -> None:
-        """Free the RAM of a state; without a file it is gone."""
+        """Free the RAM of a state. It has a file, or gets one while a session needs it."""
+        if saved.stored is None and saved.owners:
+            self._write(saved)
         if saved.stored is None:
             self._drop(saved)
             return
         self._ram -= saved.ram_bytes
-        saved.state, saved.checkpoints = None, ()
+        self._let_go(saved)
 
     def _drop(self, saved: SavedState) -> None:
         self._forget(saved)
         # Sessions it belonged to still know it: its bytes must not stay with them.
-        saved.state, saved.checkpoints = None, ()
+        self._let_go(saved)
         if saved.stored is not None and self._files is not None:
             self._files.remove_soon(saved.stored.path)
             saved.stored = None
+
+    def _let_go(self, saved: SavedState) -> None:
+        saved.state, saved.checkpoints, saved.far = None, (), ()
 
     def _forget(self, saved: SavedState) -> None:
         if self._states.pop(id(saved), None) is not None:

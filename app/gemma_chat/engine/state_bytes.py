@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 StateBytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """The sliding-window part alone, after `length` tokens; it holds positions from `first` on."""
-
-    length: int
-    first: int
-    state: StateBytes
 
 
 def empty_state(size: int) -> StateBytes:

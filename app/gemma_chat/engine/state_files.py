@@ -28,7 +28,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from gemma_chat.engine.state_bytes import Checkpoint, StateBytes, empty_state
+from gemma_chat.engine.checkpoints import Checkpoint
+from gemma_chat.engine.state_bytes import StateBytes, empty_state
 from gemma_chat.quantities import MB, byte_size
 
 Tokens = npt.NDArray[np.int32]
@@ -89,6 +90,7 @@ class StoredState:
     seams: tuple[int, ...]
     bytes: int
     adapter: str = ""
+    checkpoints: tuple[StoredCheckpoint, ...] = ()
 
 
 class StateFiles:
@@ -116,7 +118,14 @@ class StateFiles:
         for path in sorted(self._folder.glob(f"*{_SUFFIX}"), key=_used, reverse=True):
             header, tokens = self._read_header(path)
             if header is not None and header.fingerprint == self._fingerprint:
-                yield StoredState(path, tokens, header.seams, sum(header.sizes), header.adapter)
+                yield StoredState(
+                    path,
+                    tokens,
+                    header.seams,
+                    sum(header.sizes),
+                    header.adapter,
+                    header.checkpoints,
+                )
             elif header is None or path.name.startswith(self._fingerprint[:16]):
                 self._remove(path, "it is damaged or outdated")
 
@@ -199,7 +208,7 @@ class StateFiles:
                 replaces.unlink(missing_ok=True)
 
         self._enqueue(write)
-        return StoredState(path, tokens, seams, size, adapter)
+        return StoredState(path, tokens, seams, size, adapter, _stored(points))
 
     def remove_soon(self, path: Path) -> None:
         """Remove a file after what is being written."""
@@ -261,10 +270,7 @@ class StateFiles:
             seams,
             _checksum(tokens, *parts),
             adapter,
-            tuple(
-                StoredCheckpoint(point.length, point.first, point.state.nbytes)
-                for point in checkpoints
-            ),
+            _stored(checkpoints),
         )
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="writing-")
         try:
@@ -304,6 +310,10 @@ class StateFiles:
         _log.info("The saved state %s is removed: %s", path.name, reason)
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _stored(points: Sequence[Checkpoint]) -> tuple[StoredCheckpoint, ...]:
+    return tuple(StoredCheckpoint(one.length, one.first, one.state.nbytes) for one in points)
 
 
 def _read_part(file: BufferedReader, size: int) -> StateBytes:
