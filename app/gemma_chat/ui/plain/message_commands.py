@@ -181,10 +181,9 @@ class MessageCommands:
         """
         tab, reply = await self._selection.about("assistant")
         terminal, settings = self._terminal, tab.view.settings
+        sampling = another_seed(settings.sampling, reply.branches)
         if preset:
             sampling = self._settings.preset_named(preset).applied_to(settings).sampling
-        else:
-            sampling = another_seed(settings.sampling, reply.branches)
         self._selection.leave()
         with terminal.replies.asking(tab.session):
             turn = await terminal.calls.regenerate(
