@@ -200,7 +200,7 @@ class ScriptedEngine:
             name="scripted",
             architecture="scripted",
             family="chatml",
-            parameters=1_000,
+            parameters=4_000_000_000,
             weights_bytes=4_000,
             context_size=context_size,
             trained_context_size=context_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
@@ -96,6 +97,14 @@ async def test_a_summary_and_a_title_are_written_by_a_background_session(
     assert session is not None
     assert session.background
     assert model.sessions == (session,)
+
+
+async def test_a_title_that_a_small_model_made_up_gives_way_to_the_first_words(
+    engine: ScriptedEngine, summarizer: Summarizer, results: Results
+) -> None:
+    engine.description = dataclasses.replace(engine.description, parameters=135_000_000)
+    summarizer.schedule("k", told("Am I ok?\nOr not?"), needs_title=True)
+    assert (await results.next()).title == "Am I ok?"
 
 
 async def test_no_title_is_asked_for_when_none_is_needed(

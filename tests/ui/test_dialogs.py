@@ -150,6 +150,12 @@ def test_the_palette_begins_with_what_begins_with_the_letters() -> None:
     ]
 
 
+def test_tabs_are_found_by_their_plural_and_before_words_that_only_begin_so() -> None:
+    titles = ("Stop this tab's reply", "Allow a table", "Switch to tab 1 Notes of a voyage")
+    found = matching_commands([SystemCommand(title, "", print) for title in titles], "tabs")
+    assert [command.title for command in found] == [titles[2], titles[0]]
+
+
 async def test_the_palette_takes_no_title_for_markup_and_is_recoloured_with_the_theme() -> None:
     link = ScriptedLink()
     app = make_app(link)

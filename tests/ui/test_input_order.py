@@ -56,6 +56,11 @@ async def settle(pilot: Pilot[None]) -> None:
         await pilot.pause()
 
 
+async def settle_but_the_host(pilot: Pilot[None]) -> None:
+    for _ in range(3):
+        await pilot.pause()
+
+
 def drafts(app: ChatApp) -> dict[int, str]:
     """What stands in the input of each tab."""
     app.store_draft()
@@ -136,16 +141,42 @@ async def test_letters_after_a_close_land_in_the_tab_that_is_shown_then() -> Non
         assert left[2].endswith("x")
 
 
-async def test_a_host_that_does_not_answer_holds_the_keyboard_no_longer_than_a_moment(
+async def test_letters_wait_for_a_tab_as_long_as_the_host_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(input_order, "PATIENCE", 0.0)
+    monkeypatch.setattr(input_order, "PATIENCE", 0.01)
+    async with three_tabs() as (link, app, pilot):
+        link.held = {p.OpenSession}
+        send(app, "ctrl+t", *"new")
+        await link.is_asked(p.OpenSession)
+        await settle_but_the_host(pilot)
+        send(app, *"er")
+        await settle_but_the_host(pilot)
+        link.release()
+        await settle(pilot)
+        assert drafts(app) == {1: "", 2: "", 3: "", 51: "newer"}
+
+
+async def test_a_host_that_does_not_answer_holds_the_keyboard_no_longer() -> None:
     async with three_tabs() as (link, app, pilot):
         link.held = {p.OpenSession}
         send(app, "ctrl+t", *"still here")
         await link.is_asked(p.OpenSession)
+        link.phase("silent", "The host (pid 7) does not answer.")
         while drafts(app)[1] != "still here":
             await pilot.pause()
+        link.release()
+
+
+async def test_who_wants_to_leave_does_not_wait_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(input_order, "PATIENCE", 0.01)
+    async with three_tabs() as (link, app, _):
+        link.held = {p.OpenSession}
+        send(app, "ctrl+t", *"kept", "ctrl+q")
+        await link.is_asked(p.Goodbye)
+        assert link.asked(p.SaveDraft)[-1].text == "kept"
         link.release()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.ui.hands import until
 from tests.ui.reading import TALK, reading, select
 from tests.ui.scripted import message, screen_text
 
@@ -134,6 +135,39 @@ async def test_when_the_selected_message_is_shown_no_more_typing_goes_into_the_i
         await pilot.pause()
         assert app.window.composer.draft.text == "/te"
         assert app.state.selected == 0
+
+
+async def test_the_cursor_goes_along_to_another_reply_however_often_it_is_asked_for() -> None:
+    async with reading() as (app, link, pilot):
+        await select(pilot, app, 4)
+        for turn, reply in ((11, 8), (12, 9), (13, 10)):
+            await pilot.press("r")
+            await pilot.pause()
+            link.event(p.TranscriptChanged(1, 4, ()))
+            await pilot.pause()
+            assert app.state.selected == 3, "until it is here the cursor waits at the question"
+            begun = message(reply, "So", role="assistant", turn=turn, state="streaming")
+            link.event(p.MessageChanged(1, turn, begun))
+            await pilot.pause()
+            assert app.state.selected == reply
+        assert [asked.message for asked in link.asked(p.Regenerate)] == [4, 8, 9]
+
+
+async def test_asked_again_before_the_reply_is_there_it_is_the_same_question() -> None:
+    async with reading() as (app, link, pilot):
+        link.held = {p.Regenerate}
+        await select(pilot, app, 4)
+        await pilot.press("r", "r")
+        await link.is_asked(p.Regenerate)
+        link.event(p.TranscriptChanged(1, 4, ()))
+        link.release()
+        await until(pilot, lambda: len(link.asked(p.Regenerate)) == 2)
+        for turn, reply in ((11, 8), (12, 9)):
+            begun = message(reply, "So", role="assistant", turn=turn, state="streaming")
+            link.event(p.TranscriptChanged(1, 4, ()))
+            link.event(p.MessageChanged(1, turn, begun))
+        await until(pilot, lambda: app.state.selected == 9)
+        assert [asked.message for asked in link.asked(p.Regenerate)] == [4, 3]
 
 
 async def test_when_another_terminal_closes_the_tab_of_the_selected_message_typing_is_typing() -> (

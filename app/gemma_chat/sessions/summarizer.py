@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterable
 from gemma_chat.config.sampling import SessionSettings
 from gemma_chat.errors import GemmaChatError
 from gemma_chat.sessions.events import TurnResult
+from gemma_chat.sessions.invented_titles import is_invented, is_small
 from gemma_chat.sessions.model import InferenceModel
 from gemma_chat.sessions.session import Session
 from gemma_chat.sessions.summary import (
@@ -27,6 +28,7 @@ from gemma_chat.sessions.summary import (
     clean_title,
     newest,
     question_for,
+    said_by_user,
     title_question_for,
     whole_sentences,
 )
@@ -248,7 +250,11 @@ class Summarizer:
             title_question_for, job, settings.title_question, session.size_in_tokens
         )
         reply = await self._ask(session, settings.for_title, question)
-        return clean_title(reply.text) if reply is not None else None
+        title = clean_title(reply.text) if reply is not None else None
+        if title is None or not is_small(self._model.description.parameters):
+            return title
+        said = said_by_user(job)
+        return clean_title(said[0]) if is_invented(title, " ".join(said)) else title
 
     async def _ask(
         self, session: Session, settings: SessionSettings, question: str

@@ -153,9 +153,14 @@ def title_question_for(job: SummaryJob, template: str, count: Callable[[str], in
     """
     if "{questions}" not in template:
         template += "\n\n{questions}"
-    said = [message.text for message in job.messages if message.role == "user"]
-    questions = " ".join(" ".join(said or [message.text for message in job.messages]).split())
+    questions = " ".join(" ".join(said_by_user(job)).split())
     return template.replace("{questions}", fit_text(questions, TITLE_SOURCE_TOKENS, count))
+
+
+def said_by_user(job: SummaryJob) -> list[str]:
+    """What a conversation is named after: what the user said, else all that was."""
+    said = [message.text for message in job.messages if message.role == "user"]
+    return said or [message.text for message in job.messages]
 
 
 def stretch_of(

@@ -108,7 +108,9 @@ class ChatApp(App[None]):
         self._pace = Pace(self, self.take_events, STREAM_SECONDS if is_slow else SECONDS_BETWEEN)
         self._copied = ""
         self._input_draft = InputDraft(self.window.composer, self._keeper.keep)
-        self._input_order = InputOrder(self, super().on_event)
+        self._input_order = InputOrder(
+            self, super().on_event, lambda: self.state.link.phase != "silent"
+        )
         if options.theme is not None:
             self.register_theme(options.theme)
             self.theme = options.theme.name
@@ -206,6 +208,8 @@ class ChatApp(App[None]):
         self._input_draft.follow(before, self.state)
         self._feeds.follow(before, self.state, event)
         self._consequences.follow(event, before)
+        if isinstance(event, LinkChanged):
+            self._input_order.look_again()
 
     def _draw(self, before: TerminalState) -> None:
         self.state = self._input_draft.change(before, self.state)
@@ -461,7 +465,7 @@ class ChatApp(App[None]):
         self.run_worker(work, group="host")
 
     def switch(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do this, which ends with another tab or text in the input: what is typed waits for it."""
+        """Do this, after which what is typed belongs elsewhere, or acts on another message."""
         self.spawn(self._input_order.during(work))
 
     def keep_theme(self, name: str) -> None:

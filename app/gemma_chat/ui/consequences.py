@@ -34,7 +34,7 @@ class Consequences:
         if before.selected and before.active != app.state.active:
             messages.leave()
         match event:
-            case MessagesFetched():
+            case MessagesFetched() | p.MessageChanged():
                 messages.arrived(event.session)
             case LinkChanged() if event.link.phase in ("lost", "silent"):
                 app.say(event.link.sentence, "warning")
@@ -51,7 +51,7 @@ class Consequences:
                     app.say(event.error, "error")
             case p.TranscriptChanged() | p.MessageRemoved() if event.session == before.active:
                 if before.selected and not self._is_shown(before.selected):
-                    messages.lost(event.session)
+                    messages.lost(event.session, before.selected)
                 messages.arrived(event.session)
             case p.SessionClosed():
                 self._keeper.closed(event.session)

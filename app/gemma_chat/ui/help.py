@@ -59,7 +59,7 @@ def _entry(keys: list[str], label: str, explanation: str, cells: int) -> list[Co
     beside = cells - len(_INDENT) - KEY_CELLS
     if beside < LEAST_TEXT_CELLS:
         return _below(keys, label, explanation, cells)
-    right = [(label, "$foreground")]
+    right = [(line, "$foreground") for line in textwrap.wrap(label, beside)]
     right += [(line, "$ink-quiet") for line in textwrap.wrap(explanation, beside)]
     lines = []
     for row in range(max(len(keys), len(right))):
@@ -103,6 +103,7 @@ class HelpScreen(Dialog[None]):
     HelpScreen DialogBox { width: 84; height: 90%; }
     HelpScreen.-low DialogBox { height: 100%; }
     HelpScreen VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; }
+    HelpScreen Static { text-wrap: nowrap; }
     """
 
     def __init__(self, keymap: Keymap) -> None:

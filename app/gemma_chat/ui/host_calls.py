@@ -76,10 +76,14 @@ class HostCalls:
         answer = await self._ask(request, p.Queued)
         return answer.turn if answer else 0
 
-    async def edit(self, session: int, message: int, draft: Draft, *, newest: int) -> bool:
-        """Ask in other words, on a branch of its own; `newest` is the last message seen here."""
+    async def edit(self, session: int, message: int, draft: Draft, *, newest: int) -> int:
+        """Ask in other words, on a branch of its own; the turn that answers it, or 0.
+
+        `newest` is the last message seen here.
+        """
         request = p.EditMessage(0, session, message, draft.full, newest)
-        return await self._ask(request, p.Queued) is not None
+        answer = await self._ask(request, p.Queued)
+        return answer.turn if answer else 0
 
     async def regenerate(
         self, session: int, message: int, sampling: SamplingSettings | None, *, newest: int

@@ -56,6 +56,9 @@ class InputCommands:
             "tab.role": settings.role,
             "tab.preset": settings.preset,
             "tab.reset": settings.reset,
+            "message.regenerate": lambda name: commands.messages.again.regenerate_as(
+                settings.preset_named(name)
+            ),
             "program.theme": self.use_theme,
         }
 

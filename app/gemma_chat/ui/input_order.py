@@ -7,11 +7,16 @@ after an enter would go with the message.
 
 Here an event that may change where the next one belongs (a *deed*) waits until those before it have
 had their effect, and what follows waits for its own. Letters follow one another without waiting.
+
+No clock has a say in that: a program that was stopped, or a terminal that takes nothing, delays
+keys and misplaces none. Only for a host that does not answer nobody waits, and a person who wants
+to leave waits for no answer at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Literal
@@ -22,7 +27,7 @@ from textual.message_pump import MessagePump
 from textual.widgets import Input, TextArea
 
 PATIENCE: Final = 1.0
-"""Seconds after which what comes by the keyboard no longer waits for what came before."""
+"""Seconds after which a person who wants to leave no longer waits for an answer of the host."""
 
 _QUIET_TURNS: Final = 4
 """Turns of the event loop without a message in any queue, after which nothing is under way.
@@ -33,9 +38,12 @@ made of it is in the next queue then. A task that was begun takes its first step
 _EAGER_TURNS: Final = 200
 """After as many turns the look into the queues is taken less often."""
 _LATER: Final = 0.002
+_MOST_TURNS: Final = 2_000
+"""After as many there is something in a queue that nobody will ever take out of it."""
 _LETTERS: Final = frozenset({"backspace", "delete", "left", "right", "home", "end"})
 """Keys beside the printable ones that concern nothing but the text where they are typed."""
 _PASSING: Final = (events.MouseMove, events.MouseScrollDown, events.MouseScrollUp)
+_LEAVING: Final = frozenset({"program.quit", "program.detach", "program.suspend"})
 
 Kind = Literal["passing", "letter", "deed"]
 Deliver = Callable[[events.Event], Coroutine[Any, Any, None]]
@@ -44,14 +52,17 @@ Deliver = Callable[[events.Event], Coroutine[Any, Any, None]]
 class InputOrder:
     """Delivers the events of keyboard and mouse, one deed at a time."""
 
-    def __init__(self, app: App[Any], deliver: Deliver) -> None:
+    def __init__(self, app: App[Any], deliver: Deliver, host_answers: Callable[[], bool]) -> None:
         """`deliver` is Textual's own way from the app to the widgets."""
         self._app = app
         self._deliver = deliver
+        self._host_answers = host_answers
         self._waiting: deque[events.Event] = deque()
         self._under_way: Literal["nothing", "letters", "deed"] = "nothing"
-        self._switches: set[asyncio.Future[None]] = set()
-        """Ends of deeds that go on outside of the queues and will show another tab."""
+        self._switches = 0
+        """Deeds that go on outside of the queues and will change where what is typed belongs."""
+        self._news = asyncio.Event()
+        """Something has changed that may end the waiting for a switch."""
         self._watching: asyncio.Task[None] | None = None
 
     def concerns(self, event: events.Event) -> bool:
@@ -61,18 +72,22 @@ class InputOrder:
     async def take(self, event: events.Event) -> None:
         """Deliver this as soon as what came before it has had its effect."""
         self._waiting.append(event)
+        self._news.set()
         if len(self._waiting) == 1:
             await self._deliver_waiting()
 
     async def during(self, work: Awaitable[object]) -> None:
-        """Do this work, which ends with another tab shown; what is typed waits for its end."""
-        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._switches.add(end)
+        """Do this work, which ends with another tab or message; what is typed waits for its end."""
+        self._switches += 1
         try:
             await work
         finally:
-            self._switches.discard(end)
-            end.set_result(None)
+            self._switches -= 1
+            self._news.set()
+
+    def look_again(self) -> None:
+        """The host may answer no longer, or again."""
+        self._news.set()
 
     # ------------------------------------------------------------ one after another
 
@@ -104,15 +119,14 @@ class InputOrder:
     # ------------------------------------------------------------ until it is settled
 
     async def _watch(self) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._until_quiet()
-                while self._switches:
-                    await asyncio.wait(self._switches)
-                    await self._until_quiet()
-        except TimeoutError:
-            # Better in the wrong place than nowhere.
-            pass
+        began = asyncio.get_running_loop().time()
+        await self._until_quiet()
+        while self._switches and not self._is_vain(began):
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._news.wait()
+            await self._until_quiet()
         # In the app's own task, where events are delivered.
         self._app.call_later(self._settled)
 
@@ -121,9 +135,22 @@ class InputOrder:
         self._under_way = "nothing"
         await self._deliver_waiting()
 
+    def _is_vain(self, began: float) -> bool:
+        """Whether nobody is to wait for the answer any longer, from which a switch is to come."""
+        if not self._host_answers():
+            return True
+        is_long = asyncio.get_running_loop().time() - began >= PATIENCE
+        return is_long and any(map(self._leaves, self._waiting))
+
+    def _leaves(self, event: events.Event) -> bool:
+        if not isinstance(event, events.Key):
+            return False
+        active = self._app.screen.active_bindings.get(event.key)
+        return active is not None and active.binding.id in _LEAVING
+
     async def _until_quiet(self) -> None:
         quiet = turns = 0
-        while quiet < _QUIET_TURNS:
+        while quiet < _QUIET_TURNS and turns < _MOST_TURNS:
             await asyncio.sleep(0 if turns < _EAGER_TURNS else _LATER)
             turns += 1
             quiet = quiet + 1 if self._is_quiet() else 0

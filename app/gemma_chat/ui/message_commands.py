@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
-from gemma_chat.config.presets import Preset
-from gemma_chat.config.sampling import SamplingSettings
-from gemma_chat.errors import SettingsError
 from gemma_chat.host import protocol as p
+from gemma_chat.ui.asking_again import AskingAgain
 from gemma_chat.ui.drafts import Draft, draft_of
 from gemma_chat.ui.input.slash import escaped
 from gemma_chat.ui.message_menu import offered, reply_with_figures
 from gemma_chat.ui.own_events import EditBegun, EditEnded
-from gemma_chat.ui.setting_changes import another_seed
 from gemma_chat.ui.state import TabState
 from gemma_chat.ui.text import NAME_CELLS, one_line
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from gemma_chat.ui.app import ChatApp
     from gemma_chat.ui.transcript import Transcript
 
-_SAME: Final = "="
 _NOTHING: Final = Draft()
 _NONE_SELECTED: Final = "There is no message for that here."
 
@@ -38,6 +34,7 @@ class MessageCommands:
         self._select_next = (0, 0)
         self._walking = 0
         """The tab in which another branch was asked for and is not here yet."""
+        self.again = AskingAgain(app, self._about)
         self._going_on: dict[tuple[int, int], p.MessageView] = {}
         """Replies that go on, as they were, by session and turn."""
         self.by_id: Mapping[str, Callable[[], None]] = {
@@ -48,8 +45,6 @@ class MessageCommands:
             "message.copy_last": self.copy,
             "message.code": self.mark_code,
             "message.edit": self.edit,
-            "message.regenerate": self.regenerate,
-            "message.regenerate_with": self.regenerate_with,
             "message.continue": self.go_on,
             "branch.previous": lambda: self.walk(-1),
             "branch.next": lambda: self.walk(1),
@@ -58,6 +53,7 @@ class MessageCommands:
             "message.pin": self.pin,
             "message.figures": self.figures,
             "message.delete": self.delete,
+            **self.again.by_id,
             "queue.up": lambda: self.reorder(-1),
             "queue.down": lambda: self.reorder(1),
         }
@@ -183,46 +179,6 @@ class MessageCommands:
             self._app.put_draft(session, put_aside.before(typed_since))
             self.leave()
 
-    def regenerate(self) -> None:
-        """Have the question answered once more."""
-        found = self._about("assistant")
-        if found is not None:
-            tab, message = found
-            sampling = another_seed(tab.view.settings.sampling, message.branches)
-            self._ask_again(tab, message.message, sampling)
-
-    def regenerate_with(self) -> None:
-        """The same, with settings that hold for this reply only."""
-        found = self._about("assistant")
-        if found is None:
-            return
-        from gemma_chat.ui.choice import Choice, ChoiceDialog
-
-        tab, message = found
-        presets = {preset.name: preset for preset in self._app.presets}
-
-        def chosen(name: str | None) -> None:
-            if name == _SAME:
-                self.regenerate()
-            elif name is not None:
-                self._regenerate_as(tab, message.message, presets[name])
-
-        choices = [Choice(_SAME, "as this tab", "its own settings once more")]
-        choices += [Choice(one.name, one.name, one.explanation) for one in presets.values()]
-        self._app.push_screen(ChoiceDialog("Another reply", choices), chosen)
-
-    def _regenerate_as(self, tab: TabState, message: int, preset: Preset) -> None:
-        try:
-            sampling = preset.applied_to(tab.view.settings).sampling
-        except SettingsError as error:
-            self._app.say(str(error), "error")
-            return
-        self._ask_again(tab, message, sampling)
-
-    def _ask_again(self, tab: TabState, message: int, sampling: SamplingSettings | None) -> None:
-        newest = tab.last_message
-        self._app.spawn(self._app.calls.regenerate(tab.session, message, sampling, newest=newest))
-
     def go_on(self) -> None:
         """Let a stopped or cut reply go on."""
         found = self._about("assistant")
@@ -260,7 +216,7 @@ class MessageCommands:
         branch = message.branch + step
         if 1 <= branch <= message.branches:
             self._walking = tab.session
-            self._app.spawn(self._walk(tab.session, message.message, branch))
+            self._app.switch(self._walk(tab.session, message.message, branch))
 
     async def _walk(self, session: int, message: int, branch: int) -> None:
         app = self._app
@@ -278,16 +234,21 @@ class MessageCommands:
         if now is not None and now.conversation.fetch != before:
             self.arrived(session)
 
-    def lost(self, session: int) -> None:
-        """The message with the cursor is shown no more; only a walk over branches brings it back.
+    def lost(self, session: int, message: int) -> None:
+        """The message with the cursor is shown no more.
 
-        What is typed then must not be taken for what is to be done with another message.
+        What is typed then must not be taken for what is to be done with another message; only what
+        was asked for here, a walk over branches or another reply, keeps the cursor.
         """
-        if self._walking != session:
+        question = self.again.question_of(session, message)
+        if question and self._transcript is not None:
+            self._transcript.select_message(question)
+        elif self._walking != session:
             self.leave()
 
     def arrived(self, session: int) -> None:
         """The messages of another branch may be here: the cursor goes to the same place in it."""
+        self.again.arrived(session)
         wanted, place = self._select_next
         tab = self._app.state.tab(session)
         if wanted != session or tab is None or self._transcript is None:
@@ -342,7 +303,7 @@ class MessageCommands:
             return
         tab, message = found
         if message.state == "queued":
-            self._app.spawn(self._cancel(tab, message))
+            self._app.switch(self._cancel(tab, message))
             return
         from gemma_chat.ui.choice import Choice, ChoiceDialog
 
@@ -356,7 +317,7 @@ class MessageCommands:
         def chosen(scope: str) -> None:
             match scope:
                 case "exchange" | "following":
-                    self._app.spawn(self._delete(tab, message.message, scope))
+                    self._app.switch(self._delete(tab, message.message, scope))
 
         self._app.push_screen(ChoiceDialog("Delete for good", choices, at_once=chosen))
 
@@ -393,7 +354,7 @@ class MessageCommands:
         if 0 <= other < len(turns):
             turns[place], turns[other] = turns[other], turns[place]
             target = waiting[other].message
-            self._app.spawn(self._reorder(tab.session, tuple(turns), target))
+            self._app.switch(self._reorder(tab.session, tuple(turns), target))
 
     async def _reorder(self, session: int, turns: tuple[int, ...], target: int) -> None:
         if await self._app.calls.reorder_queue(session, turns) and self._transcript is not None:
@@ -412,7 +373,9 @@ class MessageCommands:
         tab = self._app.state.active_tab
         if tab is None:
             return None
-        selected = tab.message(self._app.state.selected)
+        # Where the cursor stands now; the state hears of it a moment later.
+        at = 0 if self._transcript is None else self._transcript.selected
+        selected = tab.message(at)
         if selected is not None:
             return tab, selected
         for message in reversed(tab.conversation.messages):

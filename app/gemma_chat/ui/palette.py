@@ -45,25 +45,29 @@ def commands_for(
 def matching(commands: Iterable[SystemCommand], wanted: str) -> list[SystemCommand]:
     """The commands that fit what was typed, the best first.
 
-    Those come first whose label begins with it, then those with a word that begins with it, the
-    shorter label first, for it has less else in it; then those with its letters in their order; at
-    last those of which only the explanation, the keys or the slash command have it.
+    Those come first whose label begins with it, then those of whose words it is one, in the plural
+    too, then those with a word that begins with it, the shorter label first, for it has less else
+    in it; then those with its letters in their order; at last those of which only the explanation,
+    the keys or the slash command have it.
     """
     if not wanted:
         return list(commands)
     typed = wanted.lower()
+    words = {f" {typed} ", f" {typed.removesuffix('s')} "}
     search = FuzzySearch(cache_size=1)
     ranked = []
     for number, command in enumerate(commands):
         label = command.title.lower()
         if label.startswith(typed):
             rank: tuple[float, ...] = (0, 0)
-        elif f" {typed}" in label:
+        elif any(word in f" {label} " for word in words):
             rank = (1, len(label))
+        elif f" {typed}" in label:
+            rank = (2, len(label))
         elif score := search.match(wanted, command.title)[0]:
-            rank = (2, -score)
+            rank = (3, -score)
         elif typed in command.help.lower():
-            rank = (3, 0)
+            rank = (4, 0)
         else:
             continue
         ranked.append((rank, number, command))

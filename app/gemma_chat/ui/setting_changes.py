@@ -109,7 +109,11 @@ class SettingChanges:
     def preset(self, words: str) -> None:
         """`NAME` applies a preset, `save NAME` keeps the tab's, `import FILE` takes somebody's."""
         if not self._share("preset", words, self._terminal.library.save_preset):
-            self.apply_preset(_named(self.presets(), words, "preset"))
+            self.apply_preset(self.preset_named(words))
+
+    def preset_named(self, name: str) -> Preset:
+        """The preset with this name; raises `SettingsError` when there is none."""
+        return _named(self.presets(), name, "preset")
 
     def _share(
         self,

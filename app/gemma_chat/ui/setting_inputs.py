@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
@@ -18,6 +19,7 @@ from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
 LABEL_CELLS = 20
+_NOT_UNDERLINED = Style(underline=False)
 _MARK = " ↺"
 """Beside a number that is not that of a new tab: a click makes it so again."""
 
@@ -73,14 +75,18 @@ class NumberField(Input):
         return [self._with_label(row, width).crop(crop.x, crop.right) for row in rows]
 
     def _with_label(self, row: Strip, width: int) -> Strip:
-        style = self.get_component_rich_style("number-field--label")
-        label = Strip([Segment(set_cell_size(self._label, LABEL_CELLS), style)], LABEL_CELLS)
+        text = set_cell_size(self._label, LABEL_CELLS)
+        label = Strip([Segment(text, self._style_of("number-field--label"))], LABEL_CELLS)
         if not self._marked:
             return Strip.join([label, row.crop(LABEL_CELLS)])
         sign = _MARK if self._changed else " " * len(_MARK)
-        mark = Segment(sign, self.get_component_rich_style("number-field--mark"))
+        mark = Segment(sign, self._style_of("number-field--mark"))
         end = Strip([mark], len(_MARK))
         return Strip.join([label, row.crop(LABEL_CELLS, width - len(_MARK)), end])
+
+    def _style_of(self, part: str) -> Style:
+        # A part has the text style of the whole, too: only a wrong number is underlined.
+        return self.get_component_rich_style(part) + _NOT_UNDERLINED
 
     def on_click(self, event: events.Click) -> None:
         if self._changed and event.x >= self.outer_size.width - len(_MARK):

@@ -60,6 +60,8 @@ class RememberingStylesheet(Stylesheet):
         self._checks: dict[_Kind, tuple[_Check, ...]] = {}
         self._stateful: tuple[Selector, ...] = ()
         """All that ask for a state."""
+        self._named: frozenset[str] = frozenset()
+        """The identifiers that some rule asks for; nodes with others look alike."""
         self._walked: dict[DOMNode, int] | None = None
         """The paths that were found in the update that is under way."""
 
@@ -77,14 +79,14 @@ class RememberingStylesheet(Stylesheet):
         self._looks.clear()
         self._shown.clear()
         self._checks.clear()
-        self._stateful = tuple(
+        selectors = [
             selector
             for rule in self._rules
-            if rule.pseudo_classes
             for selectors in rule.selector_set
             for selector in selectors.selectors
-            if selector.pseudo_classes
-        )
+        ]
+        self._stateful = tuple(one for one in selectors if one.pseudo_classes)
+        self._named = frozenset(one.name for one in selectors if one.type is SelectorType.ID)
 
     def update_nodes(self, nodes: Iterable[DOMNode], animate: bool = False) -> None:
         self._walked = {}
@@ -136,7 +138,7 @@ class RememberingStylesheet(Stylesheet):
             return known
         parent = node._parent
         above = self._path_of(parent) if isinstance(parent, DOMNode) else 0
-        kind = (type(node), node.classes, node.id)
+        kind = (type(node), node.classes, node.id if node.id in self._named else None)
         checks = self._checks.get(kind)
         if checks is None:
             checks = self._checks[kind] = self._checks_of(node)

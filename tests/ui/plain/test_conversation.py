@@ -289,6 +289,10 @@ def test_every_command_is_carried_out_by_somebody() -> None:
         ("/model 12", "There is no model 12"),
         ("/help tab", "/tab [NUMBER | TITLE]: Go to a tab."),
         ("/close now", "/close takes nothing after its name."),
+        ("/message 7", "No message is meant by 7."),
+        ("/resend", "There is no question in this tab yet."),
+        ("/branch 2", "There is one branch only here."),
+        ("/again nowhere", "There is no reply in this tab yet."),
         ("/attach no-such.png", "no-such.png"),
         ("/export", "Nothing was said in this tab yet"),
     ],
@@ -415,3 +419,97 @@ async def test_messages_are_read_again_with_who_said_them() -> None:
         "  You: no",
         "Cut here; /continue goes on.",
     ]
+
+
+# ---------------------------------------------------------------- changing what was said
+
+SAID = (
+    message(1, "What is the sea?"),
+    message(2, "Wide.", role="assistant", branch=(2, 3)),
+    message(3, "/why?", turn=2),
+    message(4, "Because.", role="assistant", turn=2),
+)
+
+
+async def test_a_question_is_sent_again_in_other_words_and_its_reply_followed() -> None:
+    talk = await Talk.begun([tab(1)], stored={1: SAID})
+    await talk.type("/resend")
+    assert talk.terminal.to_edit == "//why?"
+    talk.pieces.clear()
+    typing = asyncio.create_task(talk.type("//why not?"))
+    await talk.link.is_asked(p.EditMessage)
+    talk.reply(1, FIRST_TURN, "So.")
+    talk.finish(1, FIRST_TURN)
+    await typing
+    edit = talk.link.asked(p.EditMessage)[0]
+    assert (edit.message, edit.text, edit.newest) == (3, "/why not?", 4)
+    assert talk.lines == ["Assistant: So.", OVER]
+    typing = await talk.ask("And then?")
+    talk.finish(1, FIRST_TURN + 1)
+    await typing
+
+
+async def test_what_takes_the_place_of_no_question_is_a_message_of_its_own() -> None:
+    talk = await Talk.begun([tab(1, looked_at=1.0), tab(2)], stored={1: SAID})
+    for meanwhile in ("/resend none", "/tab 2"):
+        await talk.type("/tab 1")
+        await talk.type("/resend")
+        await talk.type(meanwhile)
+        assert talk.terminal.in_place_of == 0
+
+
+async def test_commands_are_about_the_selected_message_until_another_or_none_is() -> None:
+    talk = await Talk.begun([tab(1)], stored={1: SAID})
+    await talk.type("/message wide")
+    await talk.type("/branch")
+    await talk.type("/keep")
+    await talk.type("/message 4")
+    await talk.type("/quote")
+    assert talk.lines == [
+        "Assistant, branch 2 of 3: Wide.",
+        "Branch 2 of 3 at “Wide.”. /branch NUMBER shows another one.",
+        "“Wide.” stays in the context.",
+        "You: What is the sea?",
+    ]
+    assert talk.terminal.to_edit == "> What is the sea?\n\n"
+    talk.link.event(p.TranscriptChanged(1, 1, SAID[2:]))
+    await talk.type("/delete exchange")
+    assert "not shown any more" in talk.lines[-1]
+    assert not talk.link.asked(p.DeleteMessage)
+
+
+async def test_another_branch_is_read_when_it_is_here() -> None:
+    talk = await Talk.begun([tab(1)], stored={1: SAID})
+    talk.link.held = {p.SelectBranch}
+    typing = asyncio.create_task(talk.type("/branch 3"))
+    await talk.link.is_asked(p.SelectBranch)
+    talk.link.stored = {1: (SAID[0], message(8, "Deep.", role="assistant", branch=(3, 3)))}
+    talk.link.event(p.TranscriptChanged(1, 2))
+    talk.link.release()
+    await typing
+    assert [(r.message, r.branch) for r in talk.link.asked(p.SelectBranch)] == [(2, 3)]
+    assert talk.lines == ["Assistant, branch 3 of 3: Deep."]
+
+
+async def test_nothing_is_deleted_before_it_was_said_what() -> None:
+    talk = await Talk.begun([tab(1)], stored={1: SAID})
+    await talk.type("/delete")
+    assert talk.lines[-1].startswith("“Because.” is meant. /delete exchange deletes its question")
+    assert not talk.link.asked(p.DeleteMessage)
+    await talk.type("/message 2")
+    await talk.type("/delete following")
+    deleted = [(r.message, r.newest, r.scope) for r in talk.link.asked(p.DeleteMessage)]
+    assert deleted == [(3, 4, "following")]
+    assert talk.lines[-1] == "Deleted all from here on: “/why?”."
+
+
+async def test_another_reply_with_a_preset_has_its_settings_for_this_reply_only() -> None:
+    talk = await Talk.begun([tab(1)], stored={1: SAID})
+    typing = asyncio.create_task(talk.type("/again precise"))
+    await talk.link.is_asked(p.Regenerate)
+    talk.finish(1, FIRST_TURN)
+    await typing
+    sampling = talk.link.asked(p.Regenerate)[0].sampling
+    assert sampling is not None
+    assert sampling.temperature != tab(1).settings.sampling.temperature
+    assert not talk.link.asked(p.ChangeSettings)

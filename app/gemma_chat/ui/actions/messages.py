@@ -88,6 +88,7 @@ MESSAGES: tuple[Action, ...] = (
         "Answers the question once more; the reply so far stays as another branch.",
         "transcript",
         slash=("again", "regenerate"),
+        argument="[PRESET]",
     ),
     Action(
         "message.regenerate_with",

@@ -28,6 +28,7 @@ _COMPLETES: dict[str, Completes] = {
     "tab.reset": "setting",
     "program.theme": "theme",
     "model.load": "model",
+    "message.regenerate": "preset",
     "tab.mark": "mark",
 }
 _SHORT_NAMES = {

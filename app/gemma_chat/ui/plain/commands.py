@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gemma_chat.ui.actions import action
 from gemma_chat.ui.input.slash import (
     COMMANDS,
     SETTING,
@@ -21,8 +22,10 @@ from gemma_chat.ui.input.slash import (
     split,
     table_of,
 )
+from gemma_chat.ui.plain.change_commands import ChangeCommands
 from gemma_chat.ui.plain.message_commands import MessageCommands
 from gemma_chat.ui.plain.model_commands import ModelCommands
+from gemma_chat.ui.plain.selection import Selection
 from gemma_chat.ui.plain.setting_commands import SettingCommands
 from gemma_chat.ui.plain.tab_commands import TabCommands
 from gemma_chat.ui.plain.words import lock_lines
@@ -43,6 +46,13 @@ _ARGUMENTS: Final = {
 }
 """Where a dialog of the screen would ask, the argument does."""
 
+
+def _about_message(id_: str, name: str, argument: str = "") -> Command:
+    """What has only a key on the screen, where the cursor stands on a message."""
+    own = action(id_)
+    return Command(id_, (name,), argument, own.label, own.explanation)
+
+
 _OWN: Final = (
     Command("plain.tabs", ("tabs",), "", "All tabs", "With their numbers and how they stand."),
     Command(
@@ -59,6 +69,25 @@ _OWN: Final = (
         "Read messages again",
         "The last two, or so many; with thoughts, what the model thought for its last reply.",
     ),
+    Command(
+        "plain.message",
+        ("message",),
+        "[NUMBER | WORDS | none]",
+        "Select a message",
+        "Counted back from the newest, 1, or by words in it; the commands about messages are about "
+        "it then, else about the newest. Alone it reads the selected one.",
+    ),
+    _about_message("message.edit", "resend", "[none]"),
+    Command(
+        "plain.branch",
+        ("branch",),
+        "[NUMBER]",
+        "Go to another branch",
+        "Of those that begin at the message; alone it says how many there are.",
+    ),
+    _about_message("message.delete", "delete", "[exchange | following]"),
+    _about_message("message.quote", "quote"),
+    _about_message("message.pin", "keep"),
     Command(
         "plain.draft",
         ("draft",),
@@ -116,12 +145,14 @@ class PlainCommands:
     def __init__(self, terminal: PlainTerminal) -> None:
         self._terminal = terminal
         self.tabs = TabCommands(terminal)
-        self.messages = MessageCommands(terminal)
+        self.selection = Selection(terminal)
+        self.messages = MessageCommands(terminal, self.selection)
         self.models = ModelCommands(terminal)
         self._settings = SettingCommands(terminal)
         self._by_id: dict[str, Callable[[str], Awaitable[None]]] = {
             **self.tabs.by_id,
             **self.messages.by_id,
+            **ChangeCommands(terminal, self.selection).by_id,
             **self.models.by_id,
             **self._settings.by_id,
             "panel.lock": self.queue,

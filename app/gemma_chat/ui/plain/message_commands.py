@@ -1,4 +1,4 @@
-"""Commands about messages: read, stop, ask again, go on, fork, copy, find, enclose."""
+"""Commands about messages: read, select, stop, ask again, go on, fork, copy, find, enclose."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gemma_chat.ui.message_menu import reply_with_figures
 from gemma_chat.ui.plain.replies import ASSISTANT, YOU
 from gemma_chat.ui.plain.words import explained
 from gemma_chat.ui.reply_figures import figures_of
-from gemma_chat.ui.setting_changes import another_seed
+from gemma_chat.ui.setting_changes import SettingChanges, another_seed
 from gemma_chat.ui.text import LINE_CELLS, NAME_CELLS, SENTENCE_CELLS, one_line
 
 if TYPE_CHECKING:
+    from gemma_chat.ui.plain.selection import Selection
     from gemma_chat.ui.plain.terminal import PlainTerminal
-    from gemma_chat.ui.state import TabState
 
 MOST_FOUND: Final = 10
 MOST_SENT: Final = 10
@@ -42,10 +42,13 @@ _STATES: Final[dict[p.MessageState, str]] = {
 class MessageCommands:
     """Carries these out for the terminal that owns it; all are about the tab that is shown."""
 
-    def __init__(self, terminal: PlainTerminal) -> None:
+    def __init__(self, terminal: PlainTerminal, selection: Selection) -> None:
         self._terminal = terminal
+        self._selection = selection
+        self._settings = SettingChanges(terminal, terminal.change_settings)
         self.by_id: Mapping[str, Callable[[str], Awaitable[None]]] = {
             "plain.show": self.show,
+            "plain.message": self.select,
             "turn.stop": self.stop,
             "message.regenerate": self.again,
             "message.continue": self.go_on,
@@ -60,22 +63,6 @@ class MessageCommands:
             "input.editor": self.edit,
         }
 
-    async def _tab(self) -> TabState:
-        active = self._terminal.state.active
-        tab = await self._terminal.loaded(active) if active else None
-        if tab is None:
-            raise SettingsError(
-                "No tab is open. /new opens one, /conversations lists all there are."
-            )
-        return tab
-
-    async def _last_reply(self) -> tuple[TabState, p.MessageView]:
-        tab = await self._tab()
-        for message in reversed(tab.conversation.messages):
-            if message.role == "assistant":
-                return tab, message
-        raise SettingsError("There is no reply in this tab yet.")
-
     # ------------------------------------------------------------ reading
 
     async def show(self, wish: str) -> None:
@@ -88,12 +75,20 @@ class MessageCommands:
             raise SettingsError(
                 f"/show takes a number of messages, not {one_line(wish, NAME_CELLS)}."
             )
-        tab = await self._tab()
+        tab = await self._selection.tab()
         messages = tab.conversation.messages[-int(wish[:9]) :]
         for message in messages:
-            self._read(message)
+            self.read(message)
         if not messages:
             self._terminal.say("Nothing was said in this tab yet.")
+
+    async def select(self, wish: str) -> None:
+        """Select the message that the commands about one are to be about, and read it."""
+        selected = await self._selection.find(wish) if wish else await self._selection.chosen()
+        if selected is None:
+            self._terminal.say("No message is selected: commands are about the newest one.")
+        else:
+            self.read(selected)
 
     def read_last_reply(self) -> None:
         """Read the newest reply of the tab, as far as it was fetched."""
@@ -101,9 +96,10 @@ class MessageCommands:
         messages = () if tab is None else tab.conversation.messages
         last = messages[-1] if messages else None
         if last is not None and last.role == "assistant":
-            self._read(last)
+            self.read(last)
 
-    def _read(self, message: p.MessageView) -> None:
+    def read(self, message: p.MessageView) -> None:
+        """Read a message: who, in which branch, the text, what went with it, how it ended."""
         speech = self._terminal.speech
         who = YOU if message.role == "user" else ASSISTANT
         if message.branches > 1:
@@ -115,16 +111,16 @@ class MessageCommands:
             speech.say(note)
 
     async def _show_thoughts(self) -> None:
-        _, reply = await self._last_reply()
+        _, reply = await self._selection.about("assistant")
         thoughts = [aside for aside in reply.asides if isinstance(aside, p.Thought)]
         for thought in thoughts:
             self._terminal.speech.say_whole("Thought", thought.text)
         if not thoughts:
-            self._terminal.say("The model has not thought before its last reply.")
+            self._terminal.say("The model has not thought before this reply.")
 
     async def search(self, words: str) -> None:
         """Say where these words stand in the conversation."""
-        tab = await self._tab()
+        tab = await self._selection.tab()
         hits = await self._terminal.calls.passages(tab.session, words, MOST_FOUND)
         for hit in hits:
             who = YOU if hit.role == "user" else ASSISTANT
@@ -133,18 +129,18 @@ class MessageCommands:
             self._terminal.say("No message of this tab has all these words.")
 
     async def figures(self, argument: str) -> None:
-        """Say the figures of the last reply."""
-        reply = reply_with_figures(*await self._last_reply())
+        """Say the figures of the reply."""
+        reply = reply_with_figures(*await self._selection.about("assistant"))
         if reply is None:
             raise SettingsError("There are no figures of this message yet.")
         for name, figure in figures_of(reply):
             self._terminal.say(f"{name.strip().capitalize()}: {figure}.")
 
     async def copy(self, argument: str) -> None:
-        """Give the last reply to a clipboard program, or write it to a file."""
+        """Give the message to a clipboard program, or write it to a file."""
         from gemma_chat.ui.clipboard import Clipboard
 
-        _, reply = await self._last_reply()
+        _, reply = await self._selection.about("assistant")
         options = self._terminal.options
         # The terminal itself would have to be asked by a control sequence.
         environment = {k: v for k, v in options.environment.items() if k != "STY"}
@@ -178,11 +174,17 @@ class MessageCommands:
             terminal.say("Withdrawn, and kept as a draft: /draft brings it back.")
         return True
 
-    async def again(self, argument: str) -> None:
-        """Have the last question answered once more."""
-        tab, reply = await self._last_reply()
-        sampling = another_seed(tab.view.settings.sampling, reply.branches)
-        terminal = self._terminal
+    async def again(self, preset: str) -> None:
+        """Have the question answered once more, with a preset for this reply only if one is named.
+
+        What is selected then is the new reply.
+        """
+        tab, reply = await self._selection.about("assistant")
+        terminal, settings = self._terminal, tab.view.settings
+        sampling = another_seed(settings.sampling, reply.branches)
+        if preset:
+            sampling = self._settings.preset_named(preset).applied_to(settings).sampling
+        self._selection.leave()
         with terminal.replies.asking(tab.session):
             turn = await terminal.calls.regenerate(
                 tab.session, reply.message, sampling, newest=tab.last_message
@@ -192,7 +194,7 @@ class MessageCommands:
 
     async def go_on(self, argument: str) -> None:
         """Let a stopped or cut reply go on."""
-        tab, reply = await self._last_reply()
+        tab, reply = await self._selection.about("assistant")
         terminal = self._terminal
         with terminal.replies.asking(tab.session):
             turn = await terminal.calls.continue_reply(tab.session, reply.message)
@@ -201,8 +203,10 @@ class MessageCommands:
 
     async def fork(self, argument: str) -> None:
         """Open a tab with the conversation up to here."""
-        tab, terminal = await self._tab(), self._terminal
-        session = await terminal.calls.fork(tab.session, tab.last_message)
+        tab, selected = await self._selection.tab(), await self._selection.chosen()
+        terminal = self._terminal
+        at = tab.last_message if selected is None else selected.message
+        session = await terminal.calls.fork(tab.session, at)
         if session:
             await terminal.until(lambda: terminal.state.tab(session) is not None)
             await terminal.show_tab(session)

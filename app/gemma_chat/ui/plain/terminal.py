@@ -83,6 +83,8 @@ class PlainTerminal:
         """What is to stand in the line when it is asked for next."""
         self.enclosed = Draft()
         """Files that go with the next message."""
+        self.in_place_of = 0
+        """The question of the shown tab whose place the next message takes."""
         self.has_refused = False
         """A message could not be sent."""
         self._inbox = inbox
@@ -180,7 +182,7 @@ class PlainTerminal:
     async def send(self, text: str) -> None:
         """Ask this in the tab that is shown; it is kept as a draft where that cannot be."""
         message = msgspec.structs.replace(self.enclosed, text=text)
-        if refusal := cannot_send(self.state) or message.too_long:
+        if refusal := cannot_send(self.state) or message.too_long or self._takes_no(message):
             self._refused(text, refusal)
             return
         if self.state.active_tab is None:
@@ -192,7 +194,7 @@ class PlainTerminal:
         if not self.options.echoes:
             self.speech.say_whole(YOU, text)
         with self.replies.asking(tab.session):
-            turn = await self.calls.send(tab.session, message, after=tab.last_message)
+            turn = await self._ask(tab, message)
             if turn:
                 self.replies.follow_turn(tab.session, turn)
         if not turn:
@@ -203,6 +205,26 @@ class PlainTerminal:
             self.keep_draft(tab.session, Draft())
         self.drafting = 0
         self._news()
+
+    def _takes_no(self, message: Draft) -> str:
+        """Why files cannot go with a question that is sent again; empty when there are none."""
+        if not (self.in_place_of and message.attachments):
+            return ""
+        return (
+            "A message that was sent keeps its attachments. /resend none, then send the new ones "
+            "with a message of their own."
+        )
+
+    async def _ask(self, tab: TabState, message: Draft) -> int:
+        """Send a message, as a new one or in the place of another; its turn, or 0."""
+        edited, newest = self.in_place_of, tab.last_message
+        if not edited:
+            return await self.calls.send(tab.session, message, after=newest)
+        turn = await self.calls.edit(tab.session, edited, message, newest=newest)
+        if turn:
+            self._commands.selection.leave()
+            self.in_place_of = 0
+        return turn
 
     def _refused(self, text: str, why: str) -> None:
         self.has_refused = True
@@ -297,6 +319,7 @@ class PlainTerminal:
 
     async def show_tab(self, session: int) -> None:
         """Go to a tab, and say how it stands there."""
+        self.in_place_of = 0
         self.change(TabSelected(session))
         await self.enter_tab()
 
@@ -323,6 +346,10 @@ class PlainTerminal:
             self._commands.messages.read_last_reply()
         self.replies.follow_running(self.state)
         self._news()
+
+    def read(self, message: p.MessageView) -> None:
+        """Read a message of the tab."""
+        self._commands.messages.read(message)
 
     async def loaded(self, session: int) -> TabState | None:
         """The tab, with its newest messages when they can be had; `None` when it is closed."""
