@@ -181,13 +181,14 @@ def test_what_was_left_of_a_backup_that_was_cut_off_goes_with_the_next_one(
 def test_what_cannot_be_removed_keeps_nothing_else_that_was_left(tmp_path: Path) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    left = [tmp_path / f".old.db.{ended.pid}-{number}.gemma-chat-part" for number in range(9)]
+    folder = tmp_path / "library"
+    left = [folder / f".old.db.{ended.pid}-{number}.gemma-chat-part" for number in range(9)]
     # A folder cannot be unlinked; it stands for any file of which that is true.
-    for folder in left[:-1]:
-        folder.mkdir()
+    for stubborn in left[:-1]:
+        stubborn.mkdir(parents=True)
     left[-1].touch()
-    remove_left_parts(tmp_path)
-    assert set(tmp_path.iterdir()) == set(left[:-1])
+    remove_left_parts(folder)
+    assert set(folder.iterdir()) == set(left[:-1])
 
 
 def test_what_was_asked_in_passing_is_forgotten_and_nothing_else(three: Store) -> None:
