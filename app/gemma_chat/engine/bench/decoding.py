@@ -135,10 +135,11 @@ def prefill(rig: Rig, plan: Plan, tick: Tick) -> Iterator[Figure]:
     """Tok/s of a new conversation's prompt, against `llama_decode` in batches of 512.
 
     Ours is timed from `begin` (matching, tokenizing) to the last micro-batch; the last token, which
-    is decoded alone, belongs to the time to first token. The prompts are all different.
+    is decoded alone, belongs to the time to first token. The prompts are all different, and both
+    contexts of one size: llama.cpp itself is some hundredths slower in a large one.
     """
     rounds = []
-    with rig.engine() as engine, rig.bare(plan.prefill + _MARGIN) as bare:
+    with rig.engine() as engine, rig.bare(engine.description.context_size) as bare:
         for number in range(plan.rounds):
             prompt = _prompt(engine, plan.prefill, number=1000 + number)
             ours = _Speed().add(_prefilled(engine, prompt))
