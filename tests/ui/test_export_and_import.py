@@ -83,6 +83,16 @@ async def test_json_has_all_branches_and_what_is_read_the_shown_one(folder: Path
     assert "Aye." not in (folder / "chat.md").read_text()
 
 
+async def test_a_format_and_a_file_may_be_named_together(folder: Path) -> None:
+    async with terminal(StoringLink()) as (app, pilot):
+        await say(pilot, app, "/export json my talk")
+        await say(pilot, app, "/export html page.htm")
+        for name in ("my talk.json", "page.htm"):
+            assert f"Written to {folder / name} (2 messages)." in notes(app)
+    assert [one.title for one in read_conversations(folder / "my talk.json")] == ["Pirate"]
+    assert (folder / "page.htm").read_text().startswith("<!doctype html>")
+
+
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (120, 40)])
 async def test_a_name_is_suggested_and_what_was_written_is_said(
     folder: Path, size: tuple[int, int]

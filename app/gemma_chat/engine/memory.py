@@ -92,12 +92,8 @@ class KVMemory:
         stream, context = self.stream_of(sequence), self._context
         if stream is None or not self.goes_round(len(sequence.tokens)):
             return None
-        try:
-            window = context.save_window(stream)
-        except _UNSAVED as error:
-            _log.warning("no turn boundary of a session can be remembered: %s", error)
-            return None
-        if context.restore_window(stream, window):
+        window = self._window_of(stream)
+        if window is None or context.restore_window(stream, window):
             return window
         sequence.cut(0)
         return None
@@ -183,13 +179,17 @@ class KVMemory:
         stream = self.stream_of(sequence)
         if stream is None:
             return
+        window = self._window_of(stream)
+        if window is not None:
+            # Guesses that were wrong lead here again, a little further on.
+            sequence.checkpoints[:] = [Checkpoint(length, 0, window)]
+
+    def _window_of(self, stream: int) -> StateBytes | None:
         try:
-            window = self._context.save_window(stream)
+            return self._context.save_window(stream)
         except _UNSAVED as error:
-            _log.warning("the beginning of a session cannot be remembered: %s", error)
-            return
-        # Guesses that were wrong lead here again, a little further on.
-        sequence.checkpoints[:] = [Checkpoint(length, 0, window)]
+            _log.warning("a session cannot go back to where it is now: %s", error)
+            return None
 
     def find_losses(self, sequence: HeldSequence) -> None:
         """Forget what a session held when neither its stream nor the shelf has it any more."""

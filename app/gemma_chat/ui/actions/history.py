@@ -60,7 +60,7 @@ HISTORY: tuple[Action, ...] = (
         "History",
         "To a file: Markdown, JSON, HTML or SVG. One that exists is not replaced without asking.",
         slash=("export",),
-        argument="[FORMAT | FILE]",
+        argument="[FORMAT] [FILE]",
     ),
     Action(
         "history.import",

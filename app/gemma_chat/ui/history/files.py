@@ -45,16 +45,17 @@ def here() -> Path:
 
 
 def target_of(wish: str, form: Format, title: str, session: int) -> tuple[Path, Format]:
-    """The file that is meant by a name, a folder or the name of a format, and the format.
+    """The file that is meant by a format, a name or a folder, or both; and the format.
 
     `form` is that of a file in a folder. Raises `ExchangeError`.
     """
-    named = next((each for each in FORMATS if each == wish.strip().lower()), None)
-    path = typed_path("." if named is not None else wish)
+    first, _, rest = wish.strip().partition(" ")
+    named = next((each for each in FORMATS if each == first.lower()), None)
+    path = typed_path(wish if named is None else with_ending(rest or ".", named))
     if _is_folder(path):
         form = named or form
         return path / file_name(title, session, form), form
-    return path, format_of(path)
+    return path, named or format_of(path)
 
 
 def with_ending(typed: str, form: Format) -> str:
