@@ -65,6 +65,13 @@ def test_prefill_is_shown_as_tokens_read_of_all() -> None:
     assert "● 1 Pirate  reading 320/1200" in words(rows_of(state_with(p.LockView(READING)), 80, 2))
 
 
+def test_a_turn_whose_prompt_is_not_known_yet_begins() -> None:
+    begun = msgspec.structs.replace(READING, prompt_done=0, prompt_total=0, elapsed=0.0)
+    shown = words(rows_of(state_with(p.LockView(begun)), 80, 2))
+    assert "● 1 Pirate  begins" in shown
+    assert "reading" not in shown
+
+
 def test_who_waits_is_shown_in_order_with_the_summarizer_last() -> None:
     shown = words(rows_of(state_with(p.LockView(RUNNING, QUEUE)), 80, 2))
     assert "① 2 Tutor  ② 3 Reviewer  ③ summarizer" in shown

@@ -150,7 +150,9 @@ class AskOutput:
         if holder is None or self._pieces:
             return
         if holder.session == session and holder.phase == "prefill":
-            self._show(f"reading, {holder.prompt_done} of {holder.prompt_total} tokens")
+            # How long the prompt is turns out when it is rendered.
+            of = f", {holder.prompt_done} of {holder.prompt_total} tokens"
+            self._show(f"reading{of if holder.prompt_total else ''}")
         elif holder.session != session:
             self._show(f"waiting for {holder.session} {one_line(holder.name)}")
 

@@ -74,6 +74,8 @@ def _memory(model: ModelView) -> str:
 def _holder(holder: LockEntry | None) -> str:
     if holder is None:
         return "free"
+    if holder.phase == "prefill" and not holder.prompt_total:
+        return f"{_name(holder)}, begins"
     if holder.phase == "prefill":
         return f"{_name(holder)}, reading {holder.prompt_done}/{holder.prompt_total} tokens"
     return f"{_name(holder)}, {holder.generated} tokens, {holder.tokens_per_second:.1f} tok/s"

@@ -97,7 +97,7 @@ def _spot(wish: Wish) -> Content:
 
 
 def _holder(state: TerminalState, entry: LockEntry, cells: int) -> Line:
-    if entry.phase == "prefill":
+    if entry.phase == "prefill" and entry.prompt_total:
         bar = gauge(entry.prompt_done, entry.prompt_total, _GAUGE_CELLS)
         doing = f"reading {entry.prompt_done}/{entry.prompt_total} {bar}"
     elif entry.tokens_per_second:

@@ -204,7 +204,7 @@ def _holder(state: TerminalState, entry: LockEntry) -> Part:
     if entry.background and (number := state.number(entry.about or state.summarizer.session)):
         name += f" on {number}"
     short = _short_name(state, entry)
-    if entry.phase == "prefill":
+    if entry.phase == "prefill" and entry.prompt_total:
         doing = f"reading {entry.prompt_done}/{entry.prompt_total}"
         briefly = f"{_percent(entry.prompt_done, entry.prompt_total)}"
     else:
